@@ -1,0 +1,28 @@
+# What a developer types; each works inside an activated virtual environment.
+.PHONY: in test lint doc bench clean debug
+
+in:
+	python -m pip install -e ".[dev,doc,plot,test]"
+
+test:
+	python -m pytest
+
+lint:
+	ruff check . && ruff format --check .
+	cython-lint skrnn
+	codespell
+
+doc:
+	python -m sphinx -W --keep-going -b html doc doc/_build/html
+
+bench:
+	cd benchmarks && asv continuous main HEAD
+
+clean:
+	rm -rf build dist *.egg-info doc/_build doc/auto_examples doc/generated
+	find skrnn -name "*.so" -o -name "*.pyd" | xargs rm -f
+
+debug: clean
+	SKRNN_DEBUG=1 python -m pip install -e ".[test]"
+	python -m pytest
+	$(MAKE) clean

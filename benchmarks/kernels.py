@@ -1,0 +1,122 @@
+"""The kernels alone: their share of the core's peak, and what a second thread gives.
+
+    python benchmarks/kernels.py [--quick] [--isa avx2]
+
+The peak is the speed of a loop of fused multiply-adds that touches no memory, measured
+beside each figure; a share is the median over the turns. Operations are those of the
+matrix products only, so what the activations take counts as loss. "Backward" makes the
+gradients of the states and of W, U and b, not that of the inputs.
+
+The table of threads runs the same call with one and with two threads, in turns, for
+layers of growing work, in a process for each of two ways in which OpenMP's threads
+wait for work: as it is by default, and with OMP_WAIT_POLICY=active OMP_PROC_BIND=true,
+the best where a process has the cores for itself.
+"""
+
+import os
+import subprocess
+import sys
+from time import perf_counter
+
+import numpy as np
+from measure import Machine, in_turns, options, table
+from suite.cases import Layer, make_case
+
+# Layers of 32 to 512 units, with as many features and steps as go with them.
+SIZES = [
+    (32, 100, 32, 32),
+    (32, 100, 8, 64),
+    (32, 100, 32, 128),
+    (32, 100, 64, 256),
+    (32, 50, 128, 512),
+]
+# Layers of growing work, from tens of microseconds to tens of milliseconds.
+WORK = [
+    (32, 10, 8, 32),
+    (32, 30, 12, 64),
+    (32, 60, 8, 64),
+    (32, 100, 8, 64),
+    (32, 200, 8, 64),
+    (32, 100, 32, 128),
+    (64, 100, 64, 256),
+    (32, 784, 1, 64),
+]
+POLICIES = {
+    "default": {},
+    "active": {"OMP_WAIT_POLICY": "active", "OMP_PROC_BIND": "true"},
+}
+
+
+def share_of_peak(layer, machine, rounds):
+    """Return those of forward for inference, of forward for training, of backward."""
+    case, shares = layer.case, []
+    n_calls = max(1, round(0.02 / _seconds(layer.train)))
+    for _ in range(rounds):
+        times = np.zeros(3)
+        layer.train()
+        for _ in range(n_calls):
+            times[0] += _seconds(layer.forward)
+            times[1] += _seconds(lambda: layer.forward(training=True))
+            times[2] += _seconds(layer.backward)
+        flops = np.array([*[case.forward_flops] * 2, case.backward_flops]) * n_calls
+        shares.append(flops / times / 1e9 / machine.measure_peak())
+    return np.median(shares, axis=0)
+
+
+def _seconds(function):
+    start = perf_counter()
+    function()
+    return perf_counter() - start
+
+
+def shares(args, machine):
+    """Print the shares of peak for all cells and sizes."""
+    rows = []
+    for cell in args.cells:
+        found = []
+        for shape in SIZES:
+            layer = Layer(make_case(cell, shape))
+            found.append(share_of_peak(layer, machine, args.rounds))
+        names = ("inference", "forward, training", "backward")
+        for name, values in zip(names, np.transpose(found), strict=True):
+            rows.append([cell, name, *(f"{100 * value:.0f} %" for value in values)])
+    header = ["cell", "", *(f"{shape[2]} → {shape[3]}" for shape in SIZES)]
+    table("Share of one core's peak, batches of 32:", header, rows)
+
+
+def threads(args):
+    """Print how many times as fast two threads are as one."""
+    rows = []
+    for cell in args.cells:
+        for shape in WORK:
+            case = make_case(cell, shape)
+            one, two = Layer(case, 1), Layer(case, 2)
+            row = [cell, ", ".join(map(str, shape))]
+            for name in ("forward", "train"):
+                times = in_turns(
+                    getattr(one, name), getattr(two, name), rounds=args.rounds
+                )
+                milliseconds = 1e3 * np.median(times[0])
+                ratio = np.median(times[0] / times[1])
+                row += [f"{milliseconds:.2f}", f"{ratio:.2f}"]
+            rows.append(row)
+    title = f"Two threads over one, {args.policy} waiting:"
+    header = ["cell", "shape", "inference, ms", "×", "training, ms", "×"]
+    table(title, header, rows)
+
+
+def main():
+    args = options(__doc__, policy={"choices": POLICIES})
+    if args.policy:
+        threads(args)
+        return
+    machine = Machine(np.matmul, args.rounds)
+    machine.describe(numpy=np.__version__)
+    shares(args, machine)
+    for policy, variables in POLICIES.items():
+        command = [sys.executable, *sys.argv, "--policy", policy]
+        subprocess.run(command, check=True, env={**os.environ, **variables})
+
+
+if __name__ == "__main__":
+    main()

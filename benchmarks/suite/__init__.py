@@ -1,0 +1,1 @@
+"""Benchmarks of skrnn's own history, for asv."""

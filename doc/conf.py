@@ -1,0 +1,34 @@
+"""Sphinx: numpydoc for the reference, sphinx-gallery for the examples."""
+
+from importlib.metadata import version as installed_version
+
+project = "skrnn"
+author = "The skrnn developers"
+copyright = "2026, The skrnn developers"
+release = version = installed_version("skrnn")
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "auto_examples/*.ipynb"]
+default_role = "literal"
+
+autosummary_generate = True
+numpydoc_class_members_toctree = False
+# Methods written here are documented, not those that scikit-learn adds to every class.
+numpydoc_show_inherited_class_members = False
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": r"\.py$",
+    "image_scrapers": (),
+    "reset_modules": (),
+    "download_all_examples": False,
+}
+
+html_theme = "pydata_sphinx_theme"
+html_theme_options = {"show_prev_next": False, "navigation_with_keys": False}
+html_title = f"skrnn {version}"

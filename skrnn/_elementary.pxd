@@ -1,0 +1,1 @@
+cpdef double exp(double x) noexcept nogil

@@ -1,0 +1,398 @@
+"""What losses and solvers compute element by element, with the same bits everywhere.
+
+The functions exp, log and log1p are made of + - * / and of the bits of a double, so
+that they do not depend on the C library or on the instruction set; the square root is
+exact by IEEE 754. Every sum has one fixed order. The losses are computed in double
+whatever the dtype of the network, since it costs nothing beside the network; the
+solvers work in the dtype of the parameters. Sizes are checked by the callers.
+"""
+
+from cython cimport floating
+from libc.float cimport DBL_MIN, FLT_MIN
+from libc.math cimport INFINITY, NAN, sqrt, sqrtf
+from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memcpy
+
+cdef enum:
+    LANES = 8
+
+
+# ----------------------------------------------------------------- elementary functions
+
+
+cdef inline int64_t bits(double x) noexcept nogil:
+    cdef int64_t i
+    memcpy(&i, &x, sizeof(double))
+    return i
+
+
+cdef inline double from_bits(int64_t i) noexcept nogil:
+    cdef double x
+    memcpy(&x, &i, sizeof(double))
+    return x
+
+
+cpdef inline double exp(double x) noexcept nogil:
+    """e to the power of x; the error is below 1 ulp, also for denormal results."""
+    # x = n ln 2 + r with |r| <= ln 2 / 2, and exp(r) = 1 + r + r^2 (1/2 + r q(r)) where
+    # q is the polynomial of least relative error (6e-18 of exp(r)).
+    cdef double n, high, low, r, correction, q
+    cdef int64_t n_half
+    if x != x:
+        return x
+    if x > 710.0:
+        return INFINITY
+    if x < -746.0:
+        return 0.0
+    # Adding and taking away 1.5 * 2^52 rounds to the nearest integer.
+    n = (x * 1.4426950408889634 + 6755399441055744.0) - 6755399441055744.0
+    high = x - n * 0.6931471803691238  # exact: 21 trailing zero bits
+    low = n * 1.9082149292705877e-10
+    r = high - low
+    correction = (high - r) - low
+    q = 2.4978406876238207e-08
+    q = q * r + 2.7625189484289587e-07
+    q = q * r + 2.755764080153914e-06
+    q = q * r + 2.4801508676680833e-05
+    q = q * r + 1.9841269469266165e-04
+    q = q * r + 1.3888888926800313e-03
+    q = q * r + 8.333333333500023e-03
+    q = q * r + 4.166666666660395e-02
+    q = q * r + 1.6666666666666433e-01
+    r = 1.0 + (r + (r * r * (0.5 + r * q) + correction))
+    # In two factors: 2^n alone may be out of range where the result is not.
+    n_half = (<int64_t>n) >> 1
+    r *= from_bits((n_half + 1023) << 52)
+    return r * from_bits((<int64_t>n - n_half + 1023) << 52)
+
+
+cpdef inline double log(double x) noexcept nogil:
+    """Natural logarithm; the error is below 1 ulp."""
+    # x = 2^n (1 + f) with 1 + f between sqrt(1/2) and sqrt(2), and with s = f / (2 + f)
+    # log(1 + f) = log((1 + s) / (1 - s)) = 2 s + s z q(z), z = s^2, 2 s = f - s f,
+    # where q is the polynomial of least relative error (2e-18).
+    cdef double n = 0.0, f, s, z, q
+    cdef int64_t exponent
+    if not x > 0.0:
+        return -INFINITY if x == 0.0 else NAN
+    if x == INFINITY:
+        return x
+    if x < DBL_MIN:
+        x *= 18014398509481984.0  # 2^54
+        n = -54.0
+    exponent = (bits(x) >> 52) - 1023
+    x = from_bits(bits(x) - <int64_t>(<uint64_t>exponent << 52))
+    n += exponent
+    if x > 1.4142135623730951:
+        x *= 0.5
+        n += 1.0
+    f = x - 1.0
+    s = f / (2.0 + f)
+    z = s * s
+    q = 0.14796069342366963
+    q = q * z + 0.15314039701084264
+    q = q * z + 0.18183564702834096
+    q = q * z + 0.22222198566960186
+    q = q * z + 0.28571428742436655
+    q = q * z + 0.3999999999941452
+    q = q * z + 0.6666666666666734
+    return n * 0.6931471803691238 - (
+        (s * (f - z * q) - n * 1.9082149292705877e-10) - f
+    )
+
+
+cpdef inline double log1p(double x) noexcept nogil:
+    """log(1 + x) for x >= 0; the error is below 2 ulp."""
+    cdef double u = 1.0 + x
+    if u == INFINITY:
+        return u
+    # The second term is what the rounding of u lost (from x or from 1).
+    return log(u) + ((x - (u - 1.0)) if u < 2.0 else (1.0 - (u - x))) / u
+
+
+cpdef double power(double x, double y) noexcept nogil:
+    """x to the power of y for x > 0, to a relative error of about 1e-16 y log(x)."""
+    return exp(y * log(x))
+
+
+# ------------------------------------------------------------------------------- losses
+
+
+def multinomial_loss(
+    const Py_ssize_t[::1] y,           # IN  (n,) index of the class
+    const floating[:, ::1] raw,        # IN  (n, n_classes)
+    const double[::1] weight,          # IN  (n,)
+    floating[:, ::1] draw,             # OUT (n, n_classes)
+    double[::1] scratch,               # (n_classes,)
+):
+    """Weighted mean of the log loss of softmax(raw); draw = its gradient."""
+    cdef:
+        Py_ssize_t i, k, top, n = raw.shape[0], n_classes = raw.shape[1]
+        double most, rest, share, value = 0.0, total = total_weight(weight)
+    with nogil:
+        for i in range(n):
+            share = weight[i]
+            if share == 0.0:
+                for k in range(n_classes):
+                    draw[i, k] = 0
+                continue
+            top = argmax(&raw[i, 0], n_classes)
+            most = raw[i, top]
+            rest = 0.0  # the sum of all but the largest, which is exp(0) = 1
+            for k in range(n_classes):
+                scratch[k] = exp(raw[i, k] - most)
+                if k != top:
+                    rest += scratch[k]
+            value += share * (most - raw[i, y[i]] + log1p(rest))
+            share /= total
+            for k in range(n_classes):
+                draw[i, k] = <floating>(share * (scratch[k] / (1.0 + rest)))
+            # p - 1 without cancellation
+            if y[i] == top:
+                rest = rest / (1.0 + rest)
+            else:
+                rest = 1.0 - scratch[y[i]] / (1.0 + rest)
+            draw[i, y[i]] = <floating>(-share * rest)
+    return value / total
+
+
+def logistic_loss(
+    const double[:, ::1] y,            # IN  (n, n_out) 0, 1, or between
+    const floating[:, ::1] raw,        # IN  (n, n_out)
+    const double[::1] weight,          # IN  (n,)
+    floating[:, ::1] draw,             # OUT (n, n_out)
+):
+    """Weighted mean of the binary log losses of expit(raw), summed over the outputs."""
+    cdef:
+        Py_ssize_t i, k, n = raw.shape[0], n_out = raw.shape[1]
+        double z, e, row, share, value = 0.0, total = total_weight(weight)
+    with nogil:
+        for i in range(n):
+            share = weight[i]
+            row = 0.0
+            for k in range(n_out):
+                if share == 0.0:
+                    draw[i, k] = 0
+                    continue
+                z = raw[i, k]
+                # log(1 + exp(z)) - y z, with the derivative expit(z) - y, which is
+                # (1 - y) expit(z) - y expit(-z).
+                if z > 0.0:
+                    e = exp(-z)
+                    row += (z - y[i, k] * z) + log1p(e)
+                    z = (1.0 - y[i, k]) - y[i, k] * e
+                else:
+                    e = exp(z)
+                    row += log1p(e) - y[i, k] * z
+                    z = (1.0 - y[i, k]) * e - y[i, k]
+                draw[i, k] = <floating>(share / total * (z / (1.0 + e)))
+            value += share * row
+    return value / total
+
+
+def squared_loss(
+    const double[:, ::1] y,            # IN  (n, n_targets)
+    const floating[:, ::1] raw,        # IN  (n, n_targets)
+    const double[::1] weight,          # IN  (n,)
+    floating[:, ::1] draw,             # OUT (n, n_targets)
+):
+    """Weighted mean of half the squared errors, averaged over the targets."""
+    cdef:
+        Py_ssize_t i, k, n = raw.shape[0], n_out = raw.shape[1]
+        double error, row, share, value = 0.0
+        double total = total_weight(weight) * n_out
+    with nogil:
+        for i in range(n):
+            share = weight[i]
+            row = 0.0
+            for k in range(n_out):
+                if share == 0.0:
+                    draw[i, k] = 0
+                    continue
+                error = raw[i, k] - y[i, k]
+                row += error * error
+                draw[i, k] = <floating>(share / total * error)
+            value += share * row
+    return 0.5 * (value / total)
+
+
+def softmax(const floating[:, ::1] raw, double[:, ::1] out, bint logarithm):
+    """out = softmax of each row of raw, or its logarithm."""
+    cdef Py_ssize_t i, k, top, n_classes = raw.shape[1]
+    cdef double most, rest
+    with nogil:
+        for i in range(raw.shape[0]):
+            top = argmax(&raw[i, 0], n_classes)
+            most = raw[i, top]
+            rest = 0.0
+            for k in range(n_classes):
+                out[i, k] = exp(raw[i, k] - most)
+                if k != top:
+                    rest += out[i, k]
+            if logarithm:
+                rest = log1p(rest)
+                for k in range(n_classes):
+                    out[i, k] = (raw[i, k] - most) - rest
+            else:
+                for k in range(n_classes):
+                    out[i, k] /= 1.0 + rest
+
+
+def expit(const floating[:, ::1] raw, double sign, double[:, :] out, bint logarithm):
+    """out = 1 / (1 + exp(-sign * raw)), or its logarithm."""
+    cdef Py_ssize_t i, k
+    cdef double z, e
+    with nogil:
+        for i in range(raw.shape[0]):
+            for k in range(raw.shape[1]):
+                z = sign * raw[i, k]
+                e = exp(-z if z > 0.0 else z)
+                if logarithm:
+                    out[i, k] = -log1p(e) if z > 0.0 else z - log1p(e)
+                else:
+                    out[i, k] = (1.0 if z > 0.0 else e) / (1.0 + e)
+
+
+cdef inline Py_ssize_t argmax(const floating* x, Py_ssize_t n) noexcept nogil:
+    # The first of the largest. A NaN is not found, and is in the sum that follows.
+    cdef Py_ssize_t k, top = 0
+    for k in range(1, n):
+        if x[k] > x[top]:
+            top = k
+    return top
+
+
+cpdef double total_weight(const double[::1] weight) noexcept nogil:
+    """The sum of weights."""
+    cdef Py_ssize_t i
+    cdef double total = 0.0
+    for i in range(weight.shape[0]):
+        total += weight[i]
+    return total
+
+
+# ------------------------------------------------------------------------------ solvers
+
+
+def sum_of_squares(const floating[::1] x):
+    """The sum of squares of a vector, in double."""
+    cdef double lanes[LANES]
+    with nogil:
+        clear(lanes)
+        if x.shape[0]:
+            add_squares(&x[0], x.shape[0], lanes)
+    return sum_of_lanes(lanes)
+
+
+def add_decay(
+    const floating[::1] theta,         # IN  (n_params,)
+    floating[::1] grad,                # +=  (n_params,)
+    const Py_ssize_t[:, ::1] spans,    # IN  (n_spans, 2) start and stop of the weights
+    double strength,
+):
+    """grad += strength * theta over the spans; returns the sum of their squares."""
+    cdef double lanes[LANES]
+    cdef floating factor = <floating>strength
+    cdef Py_ssize_t i, j
+    with nogil:
+        clear(lanes)
+        for i in range(spans.shape[0]):
+            if spans[i, 0] < spans[i, 1]:
+                add_squares(&theta[spans[i, 0]], spans[i, 1] - spans[i, 0], lanes)
+            for j in range(spans[i, 0], spans[i, 1]):
+                grad[j] += factor * theta[j]
+    return sum_of_lanes(lanes)
+
+
+cdef inline void clear(double* lanes) noexcept nogil:
+    cdef int j
+    for j in range(LANES):
+        lanes[j] = 0.0
+
+
+cdef inline void add_squares(
+    const floating* x, Py_ssize_t n, double* lanes
+) noexcept nogil:
+    # Lane j takes the elements j, j + LANES, ...: a fixed order that is also fast.
+    cdef Py_ssize_t _
+    cdef int j
+    for _ in range(n // LANES):
+        for j in range(LANES):
+            lanes[j] += <double>x[j] * <double>x[j]
+        x += LANES
+    for j in range(n % LANES):
+        lanes[j] += <double>x[j] * <double>x[j]
+
+
+cdef inline double sum_of_lanes(const double* lanes) noexcept nogil:
+    cdef int j
+    cdef double total = 0.0
+    for j in range(LANES):
+        total += lanes[j]
+    return total
+
+
+# A step changes everything that it changes in one call, which Ctrl-C cannot cut in two.
+# Moments that decay below the smallest normal number become zero: where the gradient is
+# zero they would otherwise stay denormal for ever, which is slow on many CPUs.
+
+
+cdef inline floating flushed(floating x) noexcept nogil:
+    cdef floating least = FLT_MIN if floating is float else DBL_MIN
+    return 0 if x < least and x > -least else x
+
+
+def adam_step(
+    floating[::1] theta,               # IN/OUT (n_params,)
+    const floating[::1] grad,          # IN     (n_params,)
+    floating[::1] first_moment,        # IN/OUT (n_params,)
+    floating[::1] second_moment,       # IN/OUT (n_params,)
+    double[::1] powers,                # IN/OUT beta_1^t, beta_2^t
+    double learning_rate,
+    double beta_1,
+    double beta_2,
+    double epsilon,
+    double scale,
+):
+    """One step of Adam along scale * grad."""
+    cdef:
+        Py_ssize_t i
+        floating b1 = <floating>beta_1, c1 = <floating>(1.0 - beta_1)
+        floating b2 = <floating>beta_2, c2 = <floating>(1.0 - beta_2)
+        floating eps = <floating>epsilon, by = <floating>scale, rate, g, m, v
+    with nogil:
+        powers[0] *= beta_1
+        powers[1] *= beta_2
+        rate = <floating>(learning_rate * (sqrt(1.0 - powers[1]) / (1.0 - powers[0])))
+        for i in range(theta.shape[0]):
+            g = by * grad[i]
+            m = flushed(b1 * first_moment[i] + c1 * g)
+            v = flushed(b2 * second_moment[i] + c2 * (g * g))
+            first_moment[i] = m
+            second_moment[i] = v
+            if floating is float:
+                theta[i] -= rate * m / (sqrtf(v) + eps)
+            else:
+                theta[i] -= rate * m / (sqrt(v) + eps)
+
+
+def sgd_step(
+    floating[::1] theta,               # IN/OUT (n_params,)
+    const floating[::1] grad,          # IN     (n_params,)
+    floating[::1] velocity,            # IN/OUT (n_params,)
+    double learning_rate,
+    double momentum,
+    bint nesterov,
+    double scale,
+):
+    """One step of gradient descent with momentum along scale * grad."""
+    cdef:
+        Py_ssize_t i
+        floating mu = <floating>momentum, step = <floating>(learning_rate * scale)
+        # Without Nesterov's look ahead the change is the velocity itself.
+        floating ahead = mu if nesterov else 1, again = step if nesterov else 0, v
+    with nogil:
+        for i in range(theta.shape[0]):
+            v = flushed(mu * velocity[i] - step * grad[i])
+            velocity[i] = v
+            theta[i] += ahead * v - again * grad[i]

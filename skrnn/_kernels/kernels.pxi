@@ -1,0 +1,48 @@
+# The kernels of one instruction set and dtype. A stub `.pyx` per set includes this file
+# and is compiled with the set's flags; see setup.py.
+
+from cpython.pycapsule cimport PyCapsule_New
+from libc.stdint cimport uint64_t
+from libc.string cimport memset, strlen
+
+from skrnn._kernels.table cimport Cell, Run, Steps, Table, Weights, run_t
+
+cdef extern from "vec.h" nogil:
+    # To Cython a vector is a number: + - * / and the unary minus pass as they stand and
+    # are the compiler's vector operators. Comparing or casting one would type-check here
+    # and mean nothing: vset1 and vselect_lt are for that.
+    ctypedef float real
+    ctypedef float vec
+    const int VL, ROWS1, ROWS2, ROWS3, ROWS4
+    vec vload(const real* p)
+    void vstore(real* p, vec a)
+    vec vset1(real a)
+    vec vfma(vec a, vec b, vec c)
+    vec vselect_lt(vec a, vec b, vec x, vec y)
+    vec vabs(vec a)
+    vec vwith_sign(vec a, vec s)
+    vec vexp2_rounded(vec t)
+    uint64_t denormals_off()
+    void denormals_restore(uint64_t state)
+
+include "activations.pxi"
+include "tiles.pxi"
+include "loop.pxi"
+include "../cells/cells.pxi"
+
+cdef void forward(const Weights* w, const Steps* s, const Run* r,
+                  Py_ssize_t row_start, Py_ssize_t row_stop) noexcept nogil:
+    (<run_t>w.cell.forward)(w, s, r, row_start, row_stop)
+
+
+cdef Table TABLE = Table(
+    vector_length=VL, itemsize=sizeof(real),
+    n_cells=sizeof(ALL_CELLS) // sizeof(Cell), cells=&ALL_CELLS[0],
+    forward_size=forward_size, product_size=product_size, pack=pack,
+    pack_input=pack_input, forward=forward,
+    backward=backward, weights=weights, unpack=unpack, input=input,
+    pack_product=pack_product, product=product, outer=outer, activate=activate,
+    peak=peak,
+)
+
+table = PyCapsule_New(&TABLE, "skrnn.Table", NULL)

@@ -1,0 +1,609 @@
+# The recurrence: time, rows, ragged lengths. It knows of a cell how many accumulators a
+# unit has, which of them the inputs feed and which the state feeds, and two point-wise
+# functions; nothing else.
+
+cdef enum:
+    CHUNK = 256                  # rows that a weight gradient sums before it adds to dw
+
+
+# What a point-wise function sees: `n_rows` rows, from one unit on. All pointers are at
+# the first of them; rows of states are `width` apart, rows of z `ldz` apart.
+cdef struct Rows:
+    real* z                      # what the cell saves: accumulator a at z + a * width
+    Py_ssize_t ldz
+    Py_ssize_t width
+    const real* h_previous       # NULL: zero
+    real* h
+    const real* m_previous
+    real* m
+    real* carry                  # backward: what the cell hands to its own step before
+
+
+ctypedef void (*forward_t)(const vec* a, int n_rows, int n_vec, const Rows* s) noexcept nogil
+ctypedef void (*backward_t)(const vec* dh, int n_rows, int n_vec, const Rows* s) noexcept nogil
+
+
+cdef inline void first_rows(const Steps* s, const Run* r, Py_ssize_t t,
+                            Py_ssize_t* previous, Py_ssize_t* n_previous) noexcept nogil:
+    # The rows of step t that continue a sequence are its first `n_previous`; their states
+    # before stand at row `previous` of h on. The others start from the initial state.
+    cdef Py_ssize_t before = t + 1 if r.reverse else t - 1
+    if before < 0 or before >= s.n_steps:
+        n_previous[0] = 0
+        previous[0] = 0
+    else:
+        n_previous[0] = min(s.n_active[t], s.n_active[before])
+        previous[0] = s.n_seqs + s.offset[before]
+
+
+# ------------------------------------------------------------------- forward
+
+cdef inline void forward_tile(int ROWS, int VECS, int X_FIRST, int X_LAST, int H_FIRST,
+                              int H_LAST, vec* out, const real* panel,
+                              const real* x, Py_ssize_t ldx, Py_ssize_t n_in,
+                              const real* h, Py_ssize_t ldh,
+                              Py_ssize_t n_units) noexcept nogil:
+    # out (ROWS, VECS) = b + x @ W + h @ U for one panel, which holds b, W and U in turn.
+    cdef vec acc[24]
+    cdef int i, v
+    for v in range(VECS):
+        acc[v] = vload(panel + v * VL)
+        for i in range(1, ROWS):
+            acc[i * VECS + v] = acc[v]
+    panel += VECS * VL
+    chain(ROWS, VECS, X_FIRST, X_LAST, acc, x, ldx, panel, n_in)
+    if h != NULL:
+        panel += n_in * (X_LAST - X_FIRST) * VL
+        chain(ROWS, VECS, H_FIRST, H_LAST, acc, h, ldh, panel, n_units)
+    for i in range(ROWS * VECS):
+        out[i] = acc[i]
+
+
+cdef inline void forward_pair(int VECS, int X_FIRST, int X_LAST, int H_FIRST, int H_LAST,
+                              vec* out, const real* panel, Py_ssize_t panel_size,
+                              const real* x, Py_ssize_t n_in, const real* h,
+                              Py_ssize_t n_units) noexcept nogil:
+    # One row through two panels at once: twice the independent chains, since one row of
+    # one panel waits for the multiply-add's latency. out (2, VECS).
+    cdef vec acc[8]
+    cdef vec one
+    cdef const real* w
+    cdef Py_ssize_t k
+    cdef int v
+    for v in range(VECS):
+        acc[v] = vload(panel + v * VL)
+        acc[VECS + v] = vload(panel + panel_size + v * VL)
+    w = panel + VECS * VL
+    for k in range(n_in):
+        one = vset1(x[k])
+        for v in range(X_FIRST, X_LAST):
+            acc[v] = vfma(one, vload(w + (v - X_FIRST) * VL), acc[v])
+            acc[VECS + v] = vfma(one, vload(w + panel_size + (v - X_FIRST) * VL),
+                                 acc[VECS + v])
+        w += (X_LAST - X_FIRST) * VL
+    if h != NULL:
+        for k in range(n_units):
+            one = vset1(h[k])
+            for v in range(H_FIRST, H_LAST):
+                acc[v] = vfma(one, vload(w + (v - H_FIRST) * VL), acc[v])
+                acc[VECS + v] = vfma(one, vload(w + panel_size + (v - H_FIRST) * VL),
+                                     acc[VECS + v])
+            w += (H_LAST - H_FIRST) * VL
+    for v in range(2 * VECS):
+        out[v] = acc[v]
+
+
+cdef inline void forward_any(int VECS, int X_FIRST, int X_LAST, int H_FIRST, int H_LAST,
+                             int n_rows, vec* out, const real* panel, const real* x,
+                             Py_ssize_t ldx, Py_ssize_t n_in, const real* h,
+                             Py_ssize_t ldh, Py_ssize_t n_units) noexcept nogil:
+    if n_rows == 1:
+        forward_tile(1, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x, ldx, n_in,
+                     h, ldh, n_units)
+    elif n_rows == 2:
+        forward_tile(2, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x, ldx, n_in,
+                     h, ldh, n_units)
+    elif n_rows == 3:
+        forward_tile(3, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x, ldx, n_in,
+                     h, ldh, n_units)
+    elif ROWS4 > 3 or VECS < 4:
+        if n_rows == 4:
+            forward_tile(4, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x, ldx,
+                         n_in, h, ldh, n_units)
+        elif ROWS4 > 3 or VECS < 3:
+            if n_rows == 5:
+                forward_tile(5, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x,
+                             ldx, n_in, h, ldh, n_units)
+            elif n_rows == 6:
+                forward_tile(6, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x,
+                             ldx, n_in, h, ldh, n_units)
+            elif VECS < 4 and ROWS3 > 6 or VECS == 1:
+                if n_rows == 7:
+                    forward_tile(7, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel,
+                                 x, ldx, n_in, h, ldh, n_units)
+                elif n_rows == 8:
+                    forward_tile(8, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel,
+                                 x, ldx, n_in, h, ldh, n_units)
+                elif VECS < 3 and ROWS2 > 8:
+                    if n_rows == 9:
+                        forward_tile(9, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out,
+                                     panel, x, ldx, n_in, h, ldh, n_units)
+                    elif n_rows == 10:
+                        forward_tile(10, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out,
+                                     panel, x, ldx, n_in, h, ldh, n_units)
+                    elif n_rows == 11:
+                        forward_tile(11, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out,
+                                     panel, x, ldx, n_in, h, ldh, n_units)
+                    else:
+                        forward_tile(12, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out,
+                                     panel, x, ldx, n_in, h, ldh, n_units)
+
+
+cdef void drop_state(real* h_in, const real* h, const real* mask, Py_ssize_t n_rows,
+                     Py_ssize_t n, Py_ssize_t width) noexcept nogil:
+    # h_in (n_rows, n) = h * mask: recurrent dropout, the same mask at every step
+    cdef Py_ssize_t i, j
+    for i in range(n_rows):
+        for j in range(n):
+            h_in[i * width + j] = h[i * width + j] * mask[i * width + j]
+
+
+cdef inline void forward_rows(int VECS, int UNITS, int X_FIRST, int X_LAST, int H_FIRST,
+                              int H_LAST, int MOST_ROWS, forward_t pointwise,
+                              const Weights* w, const Run* r, const real* panel,
+                              Py_ssize_t panel_size, int n_panels, Py_ssize_t unit,
+                              Py_ssize_t packed, Py_ssize_t previous, int has_state,
+                              Py_ssize_t first, Py_ssize_t last,
+                              Py_ssize_t n_seqs) noexcept nogil:
+    # Rows first..last of one step through one panel, or one row through two of them:
+    # row i is packed row packed + i, and its state before is row previous + i.
+    cdef vec out[24]
+    cdef Rows rows
+    cdef Py_ssize_t width = w.width, i = first
+    cdef int height, n_rows, p
+    cdef const real* h
+    rows.width = width
+    rows.ldz = r.ldz
+    rows.carry = NULL
+    height = tile_height(last - first, MOST_ROWS)
+    while i < last:
+        n_rows = <int>(height if last - i > height else last - i)
+        h = <const real*>r.h_in + (previous + i) * width if has_state else NULL
+        if n_panels == 2:
+            forward_pair(VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, panel_size,
+                         <const real*>r.x + (packed + i) * r.ldx, w.n_in, h, w.n_units)
+        else:
+            forward_any(VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, n_rows, out, panel,
+                        <const real*>r.x + (packed + i) * r.ldx, r.ldx, w.n_in,
+                        h, width, w.n_units)
+        for p in range(n_panels):
+            rows.z = NULL
+            if r.z != NULL:
+                rows.z = <real*>r.z + (packed + i) * r.ldz + unit
+            rows.h = <real*>r.h + (n_seqs + packed + i) * width + unit
+            rows.h_previous = NULL
+            if has_state:
+                rows.h_previous = <const real*>r.h + (previous + i) * width + unit
+            if r.m != NULL and r.training:
+                rows.m = <real*>r.m + (n_seqs + packed + i) * width + unit
+                rows.m_previous = <const real*>r.m + (previous + i) * width + unit
+            elif r.m != NULL:
+                rows.m = <real*>r.m + i * width + unit
+                rows.m_previous = rows.m
+            pointwise(out + p * VECS, n_rows, UNITS, &rows)
+            if r.mask != NULL:
+                drop_state(<real*>r.h_in + (n_seqs + packed + i) * width + unit, rows.h,
+                           <const real*>r.mask + i * width + unit, n_rows, UNITS * VL,
+                           width)
+            unit += VL * UNITS
+        unit -= VL * UNITS * n_panels
+        i += n_rows
+
+
+cdef inline void forward_step(int VECS, int UNITS, int X_FIRST, int X_LAST, int H_FIRST,
+                              int H_LAST, int MOST_ROWS, forward_t pointwise,
+                              const Weights* w, const Steps* s, const Run* r,
+                              Py_ssize_t t, const real* panel, Py_ssize_t panel_size,
+                              int n_panels, Py_ssize_t unit, Py_ssize_t row_start,
+                              Py_ssize_t row_stop) noexcept nogil:
+    cdef Py_ssize_t previous, n_previous
+    cdef Py_ssize_t last = min(row_stop, <Py_ssize_t>s.n_active[t])
+    cdef Py_ssize_t middle
+    first_rows(s, r, t, &previous, &n_previous)
+    middle = min(last, max(row_start, n_previous))
+    # A sequence that begins: its state before is a row of the initial state.
+    if middle > row_start:
+        forward_rows(VECS, UNITS, X_FIRST, X_LAST, H_FIRST, H_LAST, MOST_ROWS, pointwise,
+                     w, r, panel, panel_size, n_panels, unit, s.offset[t], previous, 1,
+                     row_start, middle, s.n_seqs)
+    if last > middle:
+        forward_rows(VECS, UNITS, X_FIRST, X_LAST, H_FIRST, H_LAST, MOST_ROWS, pointwise,
+                     w, r, panel, panel_size, n_panels, unit, s.offset[t], 0,
+                     r.has_initial, middle, last, s.n_seqs)
+
+
+cdef inline void forward_gated(int ACCUMULATORS, int X_FIRST, int X_LAST, int H_FIRST,
+                               int H_LAST, forward_t pointwise, const Weights* w,
+                               const Steps* s, const Run* r, Py_ssize_t row_start,
+                               Py_ssize_t row_stop) noexcept nogil:
+    # A cell of several accumulators: a panel is one vector of units with all of them.
+    cdef uint64_t state = denormals_off()
+    cdef Py_ssize_t size = forward_size(w) // w.width * VL
+    cdef Py_ssize_t i, t, p, n_rows, n_panels = w.width // VL
+    cdef const real* panel
+    for i in range(s.n_steps):
+        t = s.n_steps - 1 - i if r.reverse else i
+        n_rows = min(row_stop, <Py_ssize_t>s.n_active[t]) - row_start
+        if n_rows <= 0:
+            continue
+        p = 0
+        while p < n_panels:
+            panel = <const real*>w.forward + p * size
+            if n_rows == 1 and p + 1 < n_panels:
+                forward_step(ACCUMULATORS, 1, X_FIRST, X_LAST, H_FIRST, H_LAST, 1,
+                             pointwise, w, s, r, t, panel, size, 2, p * VL, row_start,
+                             row_stop)
+                p += 2
+            else:
+                forward_step(ACCUMULATORS, 1, X_FIRST, X_LAST, H_FIRST, H_LAST, ROWS4,
+                             pointwise, w, s, r, t, panel, size, 1, p * VL, row_start,
+                             row_stop)
+                p += 1
+    denormals_restore(state)
+
+
+cdef inline void forward_plain(forward_t pointwise, const Weights* w, const Steps* s,
+                               const Run* r, Py_ssize_t row_start,
+                               Py_ssize_t row_stop) noexcept nogil:
+    # A cell of one accumulator: a panel is four vectors of units, the last one may be
+    # narrower.
+    cdef uint64_t state = denormals_off()
+    cdef Py_ssize_t size = forward_size(w) // w.width * VL
+    cdef Py_ssize_t i, t, v, left
+    cdef const real* panel
+    for i in range(s.n_steps):
+        t = s.n_steps - 1 - i if r.reverse else i
+        if min(row_stop, <Py_ssize_t>s.n_active[t]) <= row_start:
+            continue
+        v = 0
+        while v < w.width // VL:
+            left = w.width // VL - v
+            panel = <const real*>w.forward + v * size
+            if left >= 4:
+                forward_step(4, 4, 0, 4, 0, 4, ROWS4, pointwise, w, s, r, t, panel, 0, 1,
+                             v * VL, row_start, row_stop)
+            elif left == 3:
+                forward_step(3, 3, 0, 3, 0, 3, ROWS3, pointwise, w, s, r, t, panel, 0, 1,
+                             v * VL, row_start, row_stop)
+            elif left == 2:
+                forward_step(2, 2, 0, 2, 0, 2, ROWS2, pointwise, w, s, r, t, panel, 0, 1,
+                             v * VL, row_start, row_stop)
+            else:
+                forward_step(1, 1, 0, 1, 0, 1, ROWS1, pointwise, w, s, r, t, panel, 0, 1,
+                             v * VL, row_start, row_stop)
+            v += 4
+    denormals_restore(state)
+
+
+# ------------------------------------------------------------------ backward
+
+cdef inline bint is_cut(const Steps* s, const Run* r, Py_ssize_t t,
+                        Py_ssize_t b) noexcept nogil:
+    # Whether the gradient from the step after t (in the order of processing) is cut for
+    # sequence b: every bptt_steps, counted from the end, so that the last ones are whole.
+    cdef Py_ssize_t left = t if r.reverse else r.lengths[b] - 1 - t
+    return r.bptt_steps > 0 and left % r.bptt_steps == 0
+
+
+cdef void start_of_dh(vec* out, int n_rows, int n_vec, const Run* r, Py_ssize_t packed,
+                      Py_ssize_t b, Py_ssize_t unit, bint is_last) noexcept nogil:
+    # out (n_rows, n_vec) = what reaches the states from outside the recurrence
+    cdef int i, v
+    cdef const real* source
+    for i in range(n_rows * n_vec):
+        out[i] = vset1(0)
+    if r.dy != NULL:
+        for i in range(n_rows):
+            source = <const real*>r.dy + (packed + i) * r.lddy + unit
+            for v in range(n_vec):
+                out[i * n_vec + v] = vload(source + v * VL)
+    if is_last and r.dlast != NULL:
+        for i in range(n_rows):
+            source = <const real*>r.dlast + (b + i) * r.lddlast + unit
+            for v in range(n_vec):
+                out[i * n_vec + v] = out[i * n_vec + v] + vload(source + v * VL)
+
+
+cdef void dropped_product(vec* out, int n_rows, int n_vec, const Steps* s, const Run* r,
+                          Py_ssize_t t, Py_ssize_t b, Py_ssize_t unit, Py_ssize_t width,
+                          const real* dz, const real* panel, Py_ssize_t n_k) noexcept nogil:
+    # out += mask * (dz @ U'), and nothing for rows where the gradient is cut
+    cdef vec part[24]
+    cdef int i, v
+    cdef const real* mask
+    for i in range(n_rows * n_vec):
+        part[i] = vset1(0)
+    panel_product(n_rows, n_vec, part, dz, r.ldz, panel, n_k)
+    for i in range(n_rows):
+        if t >= 0 and is_cut(s, r, t, b + i):
+            continue
+        mask = NULL
+        if r.mask != NULL:
+            mask = <const real*>r.mask + (b + i) * width + unit
+        for v in range(n_vec):
+            if mask != NULL:
+                part[i * n_vec + v] = part[i * n_vec + v] * vload(mask + v * VL)
+            out[i * n_vec + v] = out[i * n_vec + v] + part[i * n_vec + v]
+
+
+cdef void backward_step(const Weights* w, const Steps* s, const Run* r, Py_ssize_t t,
+                        Py_ssize_t row_start, Py_ssize_t row_stop) noexcept nogil:
+    # dz of step t: dh = dy + dz(next step) @ U', then the cell's point-wise gradient on
+    # the hot tile. Rows that end at this step have no next one.
+    cdef vec out[24]
+    cdef Rows rows
+    cdef backward_t pointwise = <backward_t>w.cell.backward
+    cdef Py_ssize_t width = w.width, n_k = strlen(w.cell.u_gates) * width
+    cdef Py_ssize_t after = t - 1 if r.reverse else t + 1
+    cdef Py_ssize_t last = min(row_stop, <Py_ssize_t>s.n_active[t])
+    cdef Py_ssize_t n_next = 0, next_packed = 0, previous, n_previous, packed, middle
+    cdef Py_ssize_t unit, b, stop, i
+    cdef int n_vec, n_rows, height, part
+    cdef const real* panel
+    cdef const real* dz
+    cdef bint dropped = r.mask != NULL or r.bptt_steps > 0
+    packed = s.offset[t]
+    if 0 <= after < s.n_steps:
+        n_next = min(s.n_active[t], s.n_active[after])
+        next_packed = s.offset[after]
+    first_rows(s, r, t, &previous, &n_previous)
+    if r.bptt_steps > 0:
+        for b in range(row_start, min(last, n_next)):
+            if is_cut(s, r, t, b):
+                memset(<real*>r.carry + b * width, 0, width * sizeof(real))
+    middle = min(last, max(row_start, n_next))
+    rows.width = width
+    rows.ldz = r.ldz
+    unit = 0
+    while unit < width:
+        n_vec = 2 if width - unit > VL else 1
+        panel = <const real*>w.to_state + unit * n_k
+        # part 0: rows with a next step, part 1: rows that end here
+        for part in range(2):
+            b = row_start if part == 0 else middle
+            stop = middle if part == 0 else last
+            height = tile_height(stop - b, ROWS2) if stop > b else 1
+            while b < stop:
+                n_rows = <int>(height if stop - b > height else stop - b)
+                # Rows of one tile must agree on where their states before stand.
+                if b < n_previous < b + n_rows:
+                    n_rows = <int>(n_previous - b)
+                start_of_dh(out, n_rows, n_vec, r, packed + b, b, unit, part == 1)
+                if part == 0:
+                    dz = <const real*>r.z + (next_packed + b) * r.ldz
+                    dz += w.cell.h_first * width
+                    if dropped:
+                        dropped_product(out, n_rows, n_vec, s, r, t, b, unit, width, dz,
+                                        panel, n_k)
+                    else:
+                        panel_product(n_rows, n_vec, out, dz, r.ldz, panel, n_k)
+                i = previous + b if b < n_previous else b
+                rows.z = <real*>r.z + (packed + b) * r.ldz + unit
+                rows.h = <real*>r.h + (s.n_seqs + packed + b) * width + unit
+                rows.h_previous = NULL
+                if b < n_previous or r.has_initial:
+                    rows.h_previous = <const real*>r.h + i * width + unit
+                if r.m != NULL:
+                    rows.m = <real*>r.m + (s.n_seqs + packed + b) * width + unit
+                    rows.m_previous = <const real*>r.m + i * width + unit
+                rows.carry = <real*>r.carry + b * width + unit
+                pointwise(out, n_rows, n_vec, &rows)
+                b += n_rows
+        unit += 2 * VL
+
+
+cdef void initial_gradient(const Weights* w, const Steps* s, const Run* r,
+                           Py_ssize_t row_start, Py_ssize_t row_stop) noexcept nogil:
+    # dh0 (n_seqs, width) = mask * (dz(first step) @ U') + what the cell carries of h;
+    # dm0 = what it carries of its memory.
+    cdef vec out[24]
+    cdef Py_ssize_t width = w.width, n_k = strlen(w.cell.u_gates) * width
+    cdef Py_ssize_t b, unit, packed
+    cdef int n_vec, v
+    cdef real* carry
+    for b in range(row_start, row_stop):
+        packed = s.offset[r.lengths[b] - 1 if r.reverse else 0] + b
+        unit = 0
+        while unit < width:
+            n_vec = 2 if width - unit > VL else 1
+            for v in range(n_vec):
+                out[v] = vset1(0)
+            dropped_product(out, 1, n_vec, s, r, -1, b, unit, width,
+                            <const real*>r.z + packed * r.ldz + w.cell.h_first * width,
+                            <const real*>w.to_state + unit * n_k, n_k)
+            carry = <real*>r.carry + b * width + unit
+            for v in range(n_vec):
+                if w.cell.carry_is_h:
+                    out[v] = out[v] + vload(carry + v * VL)
+                vstore(<real*>r.dh0 + b * width + unit + v * VL, out[v])
+                if r.dm0 != NULL:
+                    vstore(<real*>r.dm0 + b * width + unit + v * VL, vload(carry + v * VL))
+            unit += 2 * VL
+
+
+cdef void backward(const Weights* w, const Steps* s, const Run* r,
+                   Py_ssize_t row_start, Py_ssize_t row_stop) noexcept nogil:
+    # Rows row_start..row_stop of the batch through all steps, backwards. With `at_once`,
+    # which wants all rows, each chunk of packed rows gives its part of dw as soon as it is
+    # whole: its dz is still in the cache.
+    cdef uint64_t state = denormals_off()
+    cdef Py_ssize_t i, t, n_rows = s.offset[s.n_steps]
+    cdef Py_ssize_t chunk = 0 if r.reverse else (n_rows - 1) // CHUNK * CHUNK
+    memset(<real*>r.carry + row_start * w.width, 0,
+           (row_stop - row_start) * w.width * sizeof(real))
+    for i in range(s.n_steps):
+        t = i if r.reverse else s.n_steps - 1 - i
+        if s.n_active[t] > row_start:
+            backward_step(w, s, r, t, row_start, row_stop)
+        while r.at_once and 0 <= chunk < n_rows and (
+            min(chunk + CHUNK, n_rows) <= s.offset[t + 1] if r.reverse
+            else chunk >= s.offset[t]
+        ):
+            weights_chunk(w, r, 0, w.n_in + w.n_units + 1, chunk,
+                          min(<Py_ssize_t>CHUNK, n_rows - chunk))
+            chunk += CHUNK if r.reverse else -CHUNK
+    if r.dh0 != NULL:
+        initial_gradient(w, s, r, row_start, row_stop)
+    denormals_restore(state)
+
+
+cdef void weights_chunk(const Weights* w, const Run* r, Py_ssize_t column_start,
+                        Py_ssize_t column_stop, Py_ssize_t chunk,
+                        Py_ssize_t n_rows) noexcept nogil:
+    # dw (n_in + n_units + 1, accumulators * width) += [x | h before | 1]' dz over n_rows
+    # packed rows, for some columns of [x | h | 1].
+    cdef const Cell* cell = w.cell
+    cdef Py_ssize_t width = w.width, ldw = cell.accumulators * width
+    cdef Py_ssize_t first = column_start, last = min(column_stop, w.n_in)
+    cdef const real* z = <const real*>r.z + chunk * r.ldz
+    cdef real* dw = <real*>r.dw
+    if last > first:
+        outer_chunk(dw + first * ldw + cell.x_first * width, ldw,
+                    <const real*>r.x + chunk * r.ldx + first, r.ldx, last - first,
+                    NULL, z + cell.x_first * width, r.ldz,
+                    strlen(cell.w_gates) * width, n_rows)
+    first = max(column_start, w.n_in)
+    last = min(column_stop, w.n_in + w.n_units)
+    if last > first:
+        outer_chunk(dw + first * ldw + cell.h_first * width, ldw,
+                    <const real*>r.h_in + first - w.n_in, width, last - first,
+                    r.previous + chunk, z + cell.h_first * width, r.ldz,
+                    strlen(cell.u_gates) * width, n_rows)
+    if column_stop > w.n_in + w.n_units:
+        outer_chunk(dw + (w.n_in + w.n_units) * ldw, ldw, NULL, 0, 1, NULL, z, r.ldz,
+                    ldw, n_rows)
+
+
+cdef void weights(const Weights* w, const Run* r, Py_ssize_t column_start,
+                  Py_ssize_t column_stop, Py_ssize_t n_rows) noexcept nogil:
+    # The same over all packed rows, in the order of chunks of a sweep with `at_once`.
+    cdef uint64_t state = denormals_off()
+    cdef Py_ssize_t n_chunks = (n_rows + CHUNK - 1) // CHUNK, i, chunk
+    for i in range(n_chunks):
+        chunk = (i if r.reverse else n_chunks - 1 - i) * CHUNK
+        weights_chunk(w, r, column_start, column_stop, chunk,
+                      min(<Py_ssize_t>CHUNK, n_rows - chunk))
+    denormals_restore(state)
+
+
+cdef void input(const Weights* w, const Run* r, void* dx, Py_ssize_t lddx,
+                Py_ssize_t row_start, Py_ssize_t row_stop) noexcept nogil:
+    # dx (n_rows, n_in) = dz @ W'
+    product(w.to_input, strlen(w.cell.w_gates) * w.width, w.n_in,
+            <const real*>r.z + w.cell.x_first * w.width, r.ldz, NULL, dx, lddx,
+            row_start, row_stop)
+
+
+# ------------------------------------------------------------------- packing
+
+cdef Py_ssize_t forward_size(const Weights* w) noexcept nogil:
+    return (w.cell.accumulators + w.n_in * strlen(w.cell.w_gates)
+            + w.n_units * strlen(w.cell.u_gates)) * w.width
+
+
+cdef real* pack_row(real* target, const real* source, const char* gates, Py_ssize_t unit,
+                    int n_vec, Py_ssize_t n) noexcept nogil:
+    # The vectors from `unit` on of each gate's block of n columns.
+    cdef int v
+    while gates[0]:
+        for v in range(n_vec):
+            copy_lanes(target, source + (gates[0] - c'0') * n, unit + v * VL, n)
+            target += VL
+        gates += 1
+    return target
+
+
+cdef void pack(const Weights* w, const void* W, const void* U, const void* b) noexcept nogil:
+    # W (n_in, gates n_units), U (n_units, gates n_units), b (biases n_units) to panels of
+    # one or a few vectors of units, each holding its b, W and U in turn; lanes from
+    # n_units on are zero.
+    cdef const Cell* cell = w.cell
+    cdef Py_ssize_t n = w.n_units, ldw = strlen(cell.w_gates) * n
+    cdef Py_ssize_t k, unit = 0
+    cdef int n_vec
+    cdef real* target = <real*>w.forward
+    while unit < w.width:
+        n_vec = <int>min(<Py_ssize_t>cell.units_a_panel, (w.width - unit) // VL)
+        target = pack_row(target, <const real*>b, cell.biases, unit, n_vec, n)
+        for k in range(w.n_in):
+            target = pack_row(target, <const real*>W + k * ldw, cell.w_gates, unit, n_vec, n)
+        for k in range(n):
+            target = pack_row(target, <const real*>U + k * ldw, cell.u_gates, unit, n_vec, n)
+        unit += cell.units_a_panel * VL
+    if w.to_state != NULL:
+        pack_transposed(<real*>w.to_state, <const real*>U, n, w.width, n, w.width,
+                        cell.u_gates)
+
+
+cdef void pack_input(const Weights* w, const void* W) noexcept nogil:
+    pack_transposed(<real*>w.to_input, <const real*>W, w.n_in, w.n_in, w.n_units, w.width,
+                    w.cell.w_gates)
+
+
+cdef inline void copy_lanes(real* target, const real* source, Py_ssize_t start,
+                            Py_ssize_t n) noexcept nogil:
+    # source[start : start + VL], zeros from n on
+    cdef Py_ssize_t j
+    if start + VL <= n:
+        vstore(target, vload(source + start))
+    else:
+        for j in range(VL):
+            target[j] = source[start + j] if start + j < n else 0
+
+
+cdef void pack_transposed(real* target, const real* w, Py_ssize_t n_rows,
+                          Py_ssize_t n_outputs, Py_ssize_t n, Py_ssize_t width,
+                          const char* gates) noexcept nogil:
+    # w (n_rows, gates of n columns) to panels of two vectors of rows, k = gate * width +
+    # unit: the matrix of dz @ w'. Rows up to n_outputs and units up to width are zero.
+    cdef Py_ssize_t start = 0, j, u, n_gates = strlen(gates), a
+    cdef real* panel
+    cdef const real* source
+    while start < n_outputs:
+        panel = target + start * n_gates * width
+        memset(panel, 0, 2 * VL * n_gates * width * sizeof(real))
+        for j in range(min(<Py_ssize_t>(2 * VL), n_rows - start)):
+            for a in range(n_gates):
+                source = w + ((start + j) * n_gates + gates[a] - c'0') * n
+                for u in range(n):
+                    panel[(a * width + u) * 2 * VL + j] = source[u]
+        start += 2 * VL
+
+
+cdef void unpack(const Weights* w, const void* dw, void* dW, void* dU,
+                 void* db) noexcept nogil:
+    # dW, dU, db += dw (n_in + n_units + 1, accumulators * width)
+    cdef const Cell* cell = w.cell
+    cdef Py_ssize_t ldw = cell.accumulators * w.width, k
+    cdef const real* source = <const real*>dw
+    for k in range(w.n_in):
+        add_row(<real*>dW + k * strlen(cell.w_gates) * w.n_units,
+                source + cell.x_first * w.width, cell.w_gates, w.n_units, w.width)
+        source += ldw
+    for k in range(w.n_units):
+        add_row(<real*>dU + k * strlen(cell.u_gates) * w.n_units,
+                source + cell.h_first * w.width, cell.u_gates, w.n_units, w.width)
+        source += ldw
+    add_row(<real*>db, source, cell.biases, w.n_units, w.width)
+
+
+cdef void add_row(real* target, const real* source, const char* gates, Py_ssize_t n,
+                  Py_ssize_t width) noexcept nogil:
+    cdef Py_ssize_t u
+    cdef real* block
+    while gates[0]:
+        block = target + (gates[0] - c'0') * n
+        for u in range(n):
+            block[u] += source[u]
+        source += width
+        gates += 1

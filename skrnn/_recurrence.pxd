@@ -1,0 +1,46 @@
+from skrnn._kernels.table cimport Run, Steps, Table, Weights
+
+
+cdef class Buffer:
+    cdef object array
+    cdef char* data
+    cdef Py_ssize_t capacity
+
+    cdef int reserve(self, Py_ssize_t n_bytes) except -1
+
+
+cdef class PackedShape:
+    cdef Steps steps
+    cdef readonly object n_active, offset, lengths, last_row
+    cdef object previous_forward, previous_reverse
+    cdef readonly Py_ssize_t n_rows, n_seqs, n_steps
+
+    cdef const int* previous(self, bint reverse) except NULL
+    cdef int cut(self, int n_parts, Py_ssize_t* cuts) noexcept
+
+
+cdef class Recurrence:
+    cdef const Table* table
+    cdef Weights w
+    cdef Run run
+    cdef readonly object dtype, cell
+    cdef readonly bint reverse, trains
+    cdef Buffer forward_panels, state_panels, input_panels
+    cdef Buffer h, h_in, m, z, carry, dw
+    cdef Py_ssize_t itemsize
+    cdef PackedShape shape       # of the last forward pass
+    cdef object W                # as loaded
+    cdef object kept             # arrays of that pass, alive until the next one
+
+    cdef double work(self)
+    cdef states(self)
+    cdef int fill_rows(self, char* target, values, Py_ssize_t n_seqs, str what) except -1
+    cdef padded(self, values, Py_ssize_t n_rows, str what)
+
+
+cdef class Linear:
+    cdef const Table* table
+    cdef readonly Py_ssize_t n_in, n_out
+    cdef readonly object dtype
+    cdef Buffer panels, panels_back, bias
+    cdef Py_ssize_t itemsize, width

@@ -1,0 +1,64 @@
+# Gated recurrent unit (Cho et al. 2014), the reset gate after the product, as in PyTorch:
+#
+#     r, z = sigmoid(x W + b + h' U)
+#     q = h' Un + bq
+#     n = tanh(x Wn + bn + r q)
+#     h = n + z (h' - n)
+#
+# Four accumulators, in the order n r z q: inputs feed n r z, the state feeds r z q. The
+# parameters stand in PyTorch's order, r z n, and the biases as r z n q. Saved are n, r,
+# z, q; `carry` is the part dh z of the gradient that reaches h' directly.
+
+
+cdef void gru_forward(const vec* a, int n_rows, int n_vec, const Rows* s) noexcept nogil:
+    cdef int i
+    cdef vec n, r, z, q, h
+    for i in range(n_rows):
+        r = sigmoid(a[4 * i + 1])
+        z = sigmoid(a[4 * i + 2])
+        q = a[4 * i + 3]
+        n = tanh(vfma(r, q, a[4 * i]))
+        h = vset1(0)
+        if s.h_previous != NULL:
+            h = vload(s.h_previous + i * s.width)
+        vstore(s.h + i * s.width, vfma(z, h - n, n))
+        if s.z != NULL:
+            vstore(s.z + i * s.ldz, n)
+            vstore(s.z + i * s.ldz + s.width, r)
+            vstore(s.z + i * s.ldz + 2 * s.width, z)
+            vstore(s.z + i * s.ldz + 3 * s.width, q)
+
+
+cdef void gru_backward(const vec* dh, int n_rows, int n_vec, const Rows* s) noexcept nogil:
+    cdef int i, v
+    cdef vec n, r, z, q, h, d, dn
+    cdef real* saved
+    for i in range(n_rows):
+        for v in range(n_vec):
+            saved = s.z + i * s.ldz + v * VL
+            n = vload(saved)
+            r = vload(saved + s.width)
+            z = vload(saved + 2 * s.width)
+            q = vload(saved + 3 * s.width)
+            h = vset1(0)
+            if s.h_previous != NULL:
+                h = vload(s.h_previous + i * s.width + v * VL)
+            d = dh[i * n_vec + v] + vload(s.carry + i * s.width + v * VL)
+            dn = d * (vset1(1) - z) * (vset1(1) - n * n)
+            vstore(saved, dn)
+            vstore(saved + s.width, dn * q * (r * (vset1(1) - r)))
+            vstore(saved + 2 * s.width, d * (h - n) * (z * (vset1(1) - z)))
+            vstore(saved + 3 * s.width, dn * r)
+            vstore(s.carry + i * s.width + v * VL, d * z)
+
+
+cdef void gru_run(const Weights* w, const Steps* s, const Run* r,
+                  Py_ssize_t row_start, Py_ssize_t row_stop) noexcept nogil:
+    forward_gated(4, 0, 3, 1, 4, gru_forward, w, s, r, row_start, row_stop)
+
+
+cdef Cell GRU = Cell(
+    name=b"gru", accumulators=4, x_first=0, h_first=1, w_gates=b"201", u_gates=b"012",
+    biases=b"2013", units_a_panel=1, has_memory=0, carry_is_h=1, saves=1,
+    forward=<void*>gru_run, backward=<void*>gru_backward,
+)

@@ -1,0 +1,60 @@
+# Long short-term memory (Hochreiter & Schmidhuber 1997; Gers et al. 2000):
+#
+#     i, f, o = sigmoid(x W + b + h' U),   g = tanh(x W + b + h' U)
+#     c = f c' + i g
+#     h = o tanh(c)
+#
+# Four accumulators, i f g o, fed by inputs and state alike; saved as they are. The
+# memory m is c; `carry` is dc on its way to the step before.
+
+
+cdef void lstm_forward(const vec* a, int n_rows, int n_vec, const Rows* s) noexcept nogil:
+    cdef int r
+    cdef vec i, f, g, o, c
+    for r in range(n_rows):
+        i = sigmoid(a[4 * r])
+        f = sigmoid(a[4 * r + 1])
+        g = tanh(a[4 * r + 2])
+        o = sigmoid(a[4 * r + 3])
+        c = vfma(f, vload(s.m_previous + r * s.width), i * g)
+        vstore(s.m + r * s.width, c)
+        vstore(s.h + r * s.width, o * tanh(c))
+        if s.z != NULL:
+            vstore(s.z + r * s.ldz, i)
+            vstore(s.z + r * s.ldz + s.width, f)
+            vstore(s.z + r * s.ldz + 2 * s.width, g)
+            vstore(s.z + r * s.ldz + 3 * s.width, o)
+
+
+cdef void lstm_backward(const vec* dh, int n_rows, int n_vec, const Rows* s) noexcept nogil:
+    cdef int r, v
+    cdef vec i, f, g, o, c, d, dc
+    cdef real* z
+    for r in range(n_rows):
+        for v in range(n_vec):
+            z = s.z + r * s.ldz + v * VL
+            i = vload(z)
+            f = vload(z + s.width)
+            g = vload(z + 2 * s.width)
+            o = vload(z + 3 * s.width)
+            c = tanh(vload(s.m + r * s.width + v * VL))
+            d = dh[r * n_vec + v]
+            dc = vfma(d * o, vset1(1) - c * c, vload(s.carry + r * s.width + v * VL))
+            vstore(z, dc * g * (i * (vset1(1) - i)))
+            vstore(z + s.width,
+                   dc * vload(s.m_previous + r * s.width + v * VL) * (f * (vset1(1) - f)))
+            vstore(z + 2 * s.width, dc * i * (vset1(1) - g * g))
+            vstore(z + 3 * s.width, d * c * (o * (vset1(1) - o)))
+            vstore(s.carry + r * s.width + v * VL, dc * f)
+
+
+cdef void lstm_run(const Weights* w, const Steps* s, const Run* r,
+                   Py_ssize_t row_start, Py_ssize_t row_stop) noexcept nogil:
+    forward_gated(4, 0, 4, 0, 4, lstm_forward, w, s, r, row_start, row_stop)
+
+
+cdef Cell LSTM = Cell(
+    name=b"lstm", accumulators=4, x_first=0, h_first=0, w_gates=b"0123", u_gates=b"0123",
+    biases=b"0123", units_a_panel=1, has_memory=1, carry_is_h=0, saves=1,
+    forward=<void*>lstm_run, backward=<void*>lstm_backward,
+)

@@ -1,0 +1,6 @@
+"""The scikit-learn face of the networks."""
+
+from skrnn.estimators._classifier import RNNClassifier
+from skrnn.estimators._regressor import RNNRegressor
+
+__all__ = ["RNNClassifier", "RNNRegressor"]

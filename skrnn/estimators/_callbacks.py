@@ -1,0 +1,57 @@
+"""The epochs of a fit as tasks that scikit-learn's callbacks follow."""
+
+
+class EpochTasks:
+    """Tell the callbacks of an estimator about the epochs of one fit.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        The estimator being fitted.
+    max_iter : int
+        The largest number of epochs.
+    fitted_attributes : callable
+        Gives the attributes that make a copy of the estimator ready to predict with
+        the parameters as they are now.
+    data : dict
+        ``X``, ``y`` and ``metadata`` for the hooks; values may be callables, which are
+        called only when a callback asks for them.
+    """
+
+    def __init__(self, estimator, max_iter, fitted_attributes, data):
+        self._estimator = estimator
+        self._reconstruct = fitted_attributes
+        self._data = data
+        self._fit = self._epoch = None
+        if hasattr(estimator, "_init_callback_context"):
+            self._fit = estimator._init_callback_context(max_subtasks=max_iter)
+            self._fit.call_on_fit_task_begin(estimator=estimator, **data)
+
+    @property
+    def watched(self):
+        """Whether a callback wants to hear of the epochs."""
+        return self._fit is not None and bool(
+            getattr(self._estimator, "_skl_callbacks", ())
+        )
+
+    def begin_epoch(self):
+        """Announce an epoch."""
+        self._epoch = self._fit.subcontext(task_name="epoch")
+        self._epoch.call_on_fit_task_begin(estimator=self._estimator, **self._data)
+
+    def end_epoch(self, history):
+        """Announce the end of an epoch; true when a callback wants to stop."""
+        return self._epoch.call_on_fit_task_end(
+            estimator=self._estimator,
+            reconstruction_attributes=self._reconstruct,
+            **self._data,
+        )
+
+    def end(self):
+        """Announce the end of the fit."""
+        if self._fit is not None:
+            self._fit.call_on_fit_task_end(
+                estimator=self._estimator,
+                reconstruction_attributes=self._reconstruct,
+                **self._data,
+            )

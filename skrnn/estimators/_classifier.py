@@ -1,0 +1,559 @@
+"""Classification of sequences."""
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils import check_array, column_or_1d, compute_class_weight
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+
+from skrnn.estimators._base import BaseRNN, all_or_nothing
+from skrnn.estimators._parameters import can_go_on
+from skrnn.losses import LogLoss, MultilabelLogLoss
+
+
+def class_weights(class_weight, classes, codes, sample_weight):
+    """Return the weight of each class, (n_classes,)."""
+    if class_weight != "balanced":
+        return compute_class_weight(class_weight, classes=classes, y=classes[codes])
+    # Counted with the sample weights: a weight of two counts like two sequences.
+    counts = np.bincount(codes, sample_weight, minlength=len(classes))
+    weights = np.zeros(len(classes))
+    np.divide(counts.sum(), len(classes) * counts, out=weights, where=counts > 0)
+    return weights
+
+
+class RNNClassifier(ClassifierMixin, BaseRNN):
+    """Recurrent neural network classifier of sequences.
+
+    This model reads each sequence step by step and minimises the log-loss with
+    stochastic gradient descent or L-BFGS. Sequences may differ in length. There may be
+    two classes, many, or a multilabel indicator matrix.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of shape (n_hidden_layers,), default=(64,)
+        Number of units of each recurrent layer. An int is one layer.
+    cell : {'gru', 'lstm', 'rnn'}, default='gru'
+        What the layers are made of.
+
+        - 'gru', gated recurrent units [1]_, in the form whose reset gate comes after
+          the matrix product.
+        - 'lstm', long short-term memory [2]_ with a forget gate that starts open.
+        - 'rnn', the simple network of Elman [3]_.
+    activation : {'tanh', 'relu'}, default='tanh'
+        Activation of the cell 'rnn'. The others have their own.
+    bidirectional : bool, default=False
+        Whether each layer also reads the sequence from its end, with as many units
+        again.
+    pooling : {'last', 'mean', 'max', 'attention'}, default='last'
+        How the states of the last layer at all steps become one.
+
+        - 'last', the state after the last step (of the backward direction: after the
+          first step).
+        - 'mean' and 'max', over the steps, for each unit.
+        - 'attention', the mean with the weights of a softmax over the steps of
+          products with a learned query; see :meth:`attention_weights`.
+    segment_length : 'auto' or int, default='auto'
+        How many consecutive steps are read at once, counted from the start; the last
+        step is repeated where the last segment is not full. Long sequences are learned
+        faster and better so. 'auto' chooses from the lengths of the training
+        sequences, see `segment_length_`.
+    standardize : bool, default=True
+        Whether to subtract the mean of each feature and to divide by its standard
+        deviation, of all training steps and in float64.
+    missing : {'error', 'indicator'}, default='error'
+        What happens to NaN in a sequence. With 'indicator' the network reads, beside
+        each feature, whether it is known; an unknown value is read as the mean.
+    dropout : float, default=0.0
+        Share of the outputs of each layer but the last that is set to zero in
+        training.
+    recurrent_dropout : float, default=0.0
+        Share of the states that is set to zero in training where they feed back, the
+        same ones at all steps of a sequence [4]_.
+    class_weight : dict, list of dicts, 'balanced' or None, default=None
+        Weights of the classes in the loss, which multiply those of the sequences.
+        'balanced' makes all classes weigh the same. A multilabel problem takes a dict
+        with the weights of 0 and 1 for each label.
+    solver : {'adam', 'sgd', 'lbfgs'}, default='adam'
+        What minimises the loss.
+
+        - 'adam', a stochastic gradient method with a step size for each weight [5]_.
+        - 'sgd', stochastic gradient descent with momentum.
+        - 'lbfgs', a quasi-Newton method that takes all sequences at once.
+    alpha : float, default=0.0001
+        Strength of the L2 penalty on the weights, which is divided by the sum of
+        the sample weights of a batch when it is added to the loss. Biases have none.
+    batch_size : 'auto' or int, default='auto'
+        Number of sequences that make an update of the weights, at most all. 'auto'
+        is 32.
+    learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
+        How the learning rate goes on from `learning_rate_init`.
+
+        - 'constant', as it is.
+        - 'invscaling', divided by ``t ** power_t`` after t sequences.
+        - 'adaptive', divided by 5 when the loss (with `early_stopping`: the validation
+          score) has not improved by `tol` for `n_iter_no_change` epochs.
+    learning_rate_init : float, default=0.001
+        The initial learning rate of 'adam' and 'sgd'.
+    power_t : float, default=0.5
+        Exponent of 'invscaling'.
+    max_iter : int, default=200
+        Number of epochs at most: how often each sequence is used. With 'lbfgs', number
+        of iterations at most.
+    shuffle : bool, default=True
+        Whether to take the sequences in another order in each epoch.
+    max_grad_norm : float or None, default=1.0
+        A gradient with a longer norm is scaled down to this one [6]_.
+    bptt_steps : int or None, default=None
+        Number of steps (segments) through which gradients flow back; states are
+        carried on across. None is all.
+    momentum : float, default=0.9
+        Momentum of 'sgd', between 0 and 1.
+    nesterovs_momentum : bool, default=True
+        Whether 'sgd' takes Nesterov's momentum.
+    beta_1 : float, default=0.9
+        Decay of the average of the gradient in 'adam', in [0, 1).
+    beta_2 : float, default=0.999
+        Decay of the average of the squared gradient in 'adam', in [0, 1).
+    epsilon : float, default=1e-8
+        Added to the root of the average squared gradient in 'adam'.
+    max_fun : int, default=15000
+        Number of evaluations of the loss by 'lbfgs' at most.
+    tol : float, default=1e-4
+        Training stops when the loss (with `early_stopping`: the validation score) has
+        not improved by this much for `n_iter_no_change` epochs in a row, unless
+        `learning_rate` is 'adaptive'. With 'lbfgs', tolerance of the gradient.
+    n_iter_no_change : int, default=10
+        Number of epochs without improvement by `tol` that are waited for.
+    early_stopping : bool, default=False
+        Whether to hold sequences out of the training, to stop when the score on them
+        no longer improves and to keep the weights of the best epoch. Not for 'lbfgs'.
+        Each class keeps its share.
+    validation_fraction : float, default=0.1
+        Share of the training sequences that `early_stopping` holds out, unless
+        validation sequences are given to :meth:`fit`.
+    scoring : str, callable or None, default='loss'
+        What `early_stopping` watches: 'loss', the name of a scorer, a scorer
+        ``scoring(estimator, X, y)``, or None for the :meth:`score` of the estimator.
+    warm_start : bool, default=False
+        Whether :meth:`fit` goes on from the weights of the last call, with what it
+        learned about the scale of the features, instead of starting anew.
+    random_state : int, RandomState instance or None, default=None
+        Determines the initial weights, the sequences that `early_stopping` holds out,
+        the order of the sequences and what dropout drops. Pass an int for reproducible
+        results across multiple function calls.
+    verbose : bool or int, default=False
+        Whether to print a line for each epoch.
+    dtype : {'float32', 'float64'}, default='float32'
+        Type of the numbers that the network computes with.
+    n_jobs : int or None, default=None
+        Number of threads; -1 is all processors, and None is 1 unless in a
+        :func:`joblib.parallel_config` context. Results are the same for any number.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels of the classes; for a multilabel indicator, numbers of the labels.
+    n_features_in_ : int
+        Number of features of a step; for sequences given as a 2-D array, the number of
+        steps.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, when the steps have names that are all strings.
+    n_outputs_ : int
+        Number of outputs of the network.
+    n_layers_ : int
+        Number of layers, with the input and the output.
+    out_activation_ : str
+        What the outputs go through: 'softmax', or 'logistic' for two classes and
+        for labels.
+    segment_length_ : int
+        How many steps are read at once.
+    weights_ : dict of str to ndarray
+        Read-only views of the weights by name: ``layer0.W`` for the inputs,
+        ``layer0.U`` for the states and the bias ``layer0.b``, ``layer0.reverse.W`` and
+        so on for the other direction, ``attention.q``, ``head.W`` and ``head.b``. The
+        blocks of columns are the gates, in PyTorch's order: i, f, g, o of 'lstm' and
+        r, z, n of 'gru'.
+    n_iter_ : int
+        Number of epochs of the last call to :meth:`fit`; after :meth:`partial_fit`, of
+        all calls.
+    t_ : int
+        Number of sequences that the solver has seen.
+    loss_ : float
+        The loss of the last epoch.
+    best_loss_ : float
+        The smallest loss of an epoch.
+    loss_curve_ : list of float
+        The loss of each epoch: the mean over its batches, as they were before their
+        update, with the penalty.
+    grad_norm_curve_ : list of float
+        The mean norm of the gradient in each epoch, before it is scaled down. It shows
+        gradients that vanish or explode.
+    validation_loss_curve_ : list of float or None
+        With `early_stopping`, the loss of the held-out sequences after each epoch,
+        without the penalty.
+    validation_scores_ : list of float or None
+        With `early_stopping`, the score that is watched after each epoch; for
+        ``scoring='loss'``, minus the validation loss.
+    best_validation_score_ : float or None
+        With `early_stopping`, the best of `validation_scores_`.
+
+    See Also
+    --------
+    RNNRegressor : Recurrent neural network regressor of sequences.
+
+    Notes
+    -----
+    Input weights start from Glorot's uniform distribution [7]_, recurrent weights from
+    random orthogonal matrices, one for each gate [8]_, and states from zero.
+
+    A prediction is the same to the last bit whatever other sequences are given with it,
+    in whatever order, and for any number of threads.
+
+    References
+    ----------
+    .. [1] Cho, K., et al. (2014). Learning phrase representations using RNN
+           encoder-decoder for statistical machine translation. EMNLP.
+           `arXiv:1406.1078 <https://arxiv.org/abs/1406.1078>`_
+    .. [2] Hochreiter, S., & Schmidhuber, J. (1997). Long short-term memory. Neural
+           Computation, 9(8), 1735-1780.
+    .. [3] Elman, J. L. (1990). Finding structure in time. Cognitive Science, 14(2),
+           179-211.
+    .. [4] Gal, Y., & Ghahramani, Z. (2016). A theoretically grounded application of
+           dropout in recurrent neural networks. NeurIPS.
+           `arXiv:1512.05287 <https://arxiv.org/abs/1512.05287>`_
+    .. [5] Kingma, D. P., & Ba, J. (2015). Adam: a method for stochastic optimization.
+           ICLR. `arXiv:1412.6980 <https://arxiv.org/abs/1412.6980>`_
+    .. [6] Pascanu, R., Mikolov, T., & Bengio, Y. (2013). On the difficulty of training
+           recurrent neural networks. ICML.
+           `arXiv:1211.5063 <https://arxiv.org/abs/1211.5063>`_
+    .. [7] Glorot, X., & Bengio, Y. (2010). Understanding the difficulty of training
+           deep feedforward neural networks. AISTATS.
+    .. [8] Saxe, A. M., McClelland, J. L., & Ganguli, S. (2014). Exact solutions to the
+           nonlinear dynamics of learning in deep linear neural networks. ICLR.
+           `arXiv:1312.6120 <https://arxiv.org/abs/1312.6120>`_
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrnn import RNNClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = [rng.normal(size=(rng.integers(5, 15), 2)) for _ in range(100)]
+    >>> y = np.array(["down", "up"])[[int(x[:, 0].sum() > 0) for x in X]]
+    >>> clf = RNNClassifier(16, max_iter=100, tol=0.01, random_state=0).fit(X, y)
+    >>> clf.predict([np.full((3, 2), 2.0), np.full((9, 2), -2.0)])
+    array(['up', 'down'], dtype='<U4')
+    >>> clf.predict_proba(X[:1]).shape
+    (1, 2)
+    """
+
+    _parameter_constraints: dict = {
+        **BaseRNN._parameter_constraints,
+        "class_weight": [StrOptions({"balanced"}), dict, list, None],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(64,),
+        *,
+        cell="gru",
+        activation="tanh",
+        bidirectional=False,
+        pooling="last",
+        segment_length="auto",
+        standardize=True,
+        missing="error",
+        dropout=0.0,
+        recurrent_dropout=0.0,
+        class_weight=None,
+        solver="adam",
+        alpha=0.0001,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        max_grad_norm=1.0,
+        bptt_steps=None,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        max_fun=15000,
+        tol=1e-4,
+        n_iter_no_change=10,
+        early_stopping=False,
+        validation_fraction=0.1,
+        scoring="loss",
+        warm_start=False,
+        random_state=None,
+        verbose=False,
+        dtype="float32",
+        n_jobs=None,
+    ):
+        super().__init__(
+            hidden_layer_sizes=hidden_layer_sizes,
+            cell=cell,
+            activation=activation,
+            bidirectional=bidirectional,
+            pooling=pooling,
+            segment_length=segment_length,
+            standardize=standardize,
+            missing=missing,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            solver=solver,
+            alpha=alpha,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            learning_rate_init=learning_rate_init,
+            power_t=power_t,
+            max_iter=max_iter,
+            shuffle=shuffle,
+            max_grad_norm=max_grad_norm,
+            bptt_steps=bptt_steps,
+            momentum=momentum,
+            nesterovs_momentum=nesterovs_momentum,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            max_fun=max_fun,
+            tol=tol,
+            n_iter_no_change=n_iter_no_change,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            scoring=scoring,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+            dtype=dtype,
+            n_jobs=n_jobs,
+        )
+        self.class_weight = class_weight
+
+    # Targets ---------------------------------------------------------------------
+
+    def _check_targets(self, y):
+        y = check_array(
+            y,
+            accept_sparse="csr",
+            ensure_2d=False,
+            dtype=None,
+            ensure_min_samples=0,
+            input_name="y",
+        )
+        y = y.toarray() if hasattr(y, "toarray") else y
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        kind = type_of_target(y, input_name="y")
+        if kind == "multiclass-multioutput":
+            raise ValueError(
+                "Multioutput target data is not supported, except for multilabel "
+                "indicators, which are 0 or 1."
+            )
+        return y
+
+    def _learn_targets(self, y, resume, classes=None):
+        multilabel = y.ndim == 2
+        if not resume:
+            self._multilabel = multilabel
+            if multilabel:
+                self.classes_ = np.arange(y.shape[1])
+            else:
+                self.classes_ = np.unique(y if classes is None else classes)
+        if multilabel != self._multilabel:
+            raise ValueError(
+                "`y` must be a multilabel indicator in all calls or in none."
+            )
+        if multilabel:
+            if y.shape[1] != len(self.classes_):
+                raise ValueError(
+                    f"`y` has {y.shape[1]} labels, expected {len(self.classes_)}."
+                )
+            return
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise ValueError(
+                "`y` has classes not in `self.classes_`. `self.classes_` has "
+                f"{self.classes_}. 'y' has {unknown} besides."
+            )
+
+    def _encode(self, y):
+        if self._multilabel:
+            return np.ascontiguousarray(y, dtype=np.float64)
+        return np.searchsorted(self.classes_, y)
+
+    def _split_labels(self, y):
+        return None if self._multilabel else self._encode(y)
+
+    def _make_loss(self):
+        if self._multilabel:
+            return MultilabelLogLoss(len(self.classes_))
+        # One class is learned like the first of two.
+        return LogLoss(max(2, len(self.classes_)))
+
+    def _loss_weight(self, samples, training):
+        weight = samples.sample_weight
+        if self.class_weight is None:
+            return weight
+        specs, classes = self._describe_class_weight()
+        factors = np.ones(len(samples)) if weight is None else weight.copy()
+        of, counted = self._codes(samples.y), self._codes(training.y)
+        for column, spec in enumerate(specs):
+            by_class = class_weights(
+                spec, classes, counted[:, column], training.sample_weight
+            )
+            factors *= by_class[of[:, column]]
+        return factors
+
+    def _codes(self, y):
+        """Return indices of classes, one column for each label."""
+        return self._encode(y).astype(np.intp).reshape(len(y), -1)
+
+    def _describe_class_weight(self):
+        """Return what is asked for each column of `_codes`, and its classes."""
+        several = isinstance(self.class_weight, list)
+        if not self._multilabel:
+            if several:
+                raise ValueError("A list as class_weight is for multilabel targets.")
+            return [self.class_weight], self.classes_
+        n_labels = len(self.classes_)
+        specs = self.class_weight if several else [self.class_weight] * n_labels
+        if isinstance(self.class_weight, dict) or len(specs) != n_labels:
+            raise ValueError(
+                "For multilabel targets, class_weight must be 'balanced' or a list "
+                f"with a dict for each of the {n_labels} labels."
+            )
+        return specs, np.arange(2)
+
+    @available_if(can_go_on)
+    @all_or_nothing
+    def partial_fit(self, X, y, sample_weight=None, classes=None):
+        """Make one pass over more sequences.
+
+        The first call learns the scale of the features and the length of segments, and
+        later ones keep them.
+
+        Parameters
+        ----------
+        X : list of ndarrays of shape (n_steps_i, n_features) or array-like of shape \
+                (n_seqs, n_steps, n_features) or (n_seqs, n_steps)
+            The sequences.
+        y : array-like of shape (n_seqs,) or (n_seqs, n_labels)
+            Class labels, or a multilabel indicator matrix.
+        sample_weight : array-like of shape (n_seqs,), default=None
+            Weights of the sequences.
+        classes : array-like of shape (n_classes,), default=None
+            All classes that any call will see. Required by the first call, unless `y`
+            is a multilabel indicator.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+        """
+        if self.__sklearn_is_fitted__():
+            self._check_classes(classes)
+        elif classes is None and not type_of_target(y).startswith("multilabel"):
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        return self._fit(X, y, sample_weight, classes=classes, incremental=True)
+
+    def _check_classes(self, classes):
+        if classes is not None and not np.array_equal(
+            np.unique(classes), self.classes_
+        ):
+            raise ValueError(
+                f"classes={classes!r} is not the same as on last call to partial_fit, "
+                f"was: {self.classes_!r}"
+            )
+
+    # Prediction ------------------------------------------------------------------
+
+    def predict(self, X):
+        """Predict the class of each sequence.
+
+        Parameters
+        ----------
+        X : list of ndarrays of shape (n_steps_i, n_features) or array-like of shape \
+                (n_seqs, n_steps, n_features) or (n_seqs, n_steps)
+            The sequences.
+
+        Returns
+        -------
+        y : ndarray of shape (n_seqs,) or (n_seqs, n_labels)
+            The predicted classes or labels.
+        """
+        raw = self._predict_raw(X)
+        if self._multilabel:
+            return (raw > 0).astype(np.intp)
+        if len(self.classes_) > 2:
+            return self.classes_[raw.argmax(axis=1)]
+        one = len(self.classes_) == 1
+        return self.classes_[np.where(one, 0, raw[:, 0] > 0)]
+
+    def decision_function(self, X):
+        """Return the outputs of the network before they become probabilities.
+
+        Parameters
+        ----------
+        X : list of ndarrays of shape (n_steps_i, n_features) or array-like of shape \
+                (n_seqs, n_steps, n_features) or (n_seqs, n_steps)
+            The sequences.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_seqs,), (n_seqs, n_classes) or (n_seqs, n_labels)
+            Log-odds of the second of two classes, log-probabilities of more classes up
+            to a constant for each sequence, or log-odds of each label.
+        """
+        raw = self._predict_raw(X).astype(np.float64)
+        return raw if raw.shape[1] > 1 or self._multilabel else raw[:, 0]
+
+    def predict_proba(self, X):
+        """Predict the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : list of ndarrays of shape (n_steps_i, n_features) or array-like of shape \
+                (n_seqs, n_steps, n_features) or (n_seqs, n_steps)
+            The sequences.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_seqs, n_classes) or (n_seqs, n_labels)
+            Probability of each class, in the order of `classes_`, or of each label.
+        """
+        raw = self._predict_raw(X)
+        if len(self.classes_) == 1 and not self._multilabel:
+            return np.ones(raw.shape)
+        return self._make_loss().predict_proba(raw)
+
+    def predict_log_proba(self, X):
+        """Predict the logarithms of the probabilities of the classes.
+
+        They are computed without the probabilities, so that small ones are exact.
+
+        Parameters
+        ----------
+        X : list of ndarrays of shape (n_steps_i, n_features) or array-like of shape \
+                (n_seqs, n_steps, n_features) or (n_seqs, n_steps)
+            The sequences.
+
+        Returns
+        -------
+        log_proba : ndarray of shape (n_seqs, n_classes) or (n_seqs, n_labels)
+            Log-probability of each class, in the order of `classes_`, or of each label.
+        """
+        raw = self._predict_raw(X)
+        if len(self.classes_) == 1 and not self._multilabel:
+            return np.zeros(raw.shape)
+        return self._make_loss().predict_log_proba(raw)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

@@ -1,0 +1,253 @@
+"""Parameters of all estimators: what they may be, and what follows from them."""
+
+from abc import abstractmethod
+from numbers import Integral, Real
+
+import joblib
+import numpy as np
+from sklearn import get_config
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+
+from skrnn.cells import CELLS
+from skrnn.solvers import SCHEDULES, SOLVERS
+
+# Parameters that a fitted network is made of: they cannot change when it is trained on.
+STRUCTURE = (
+    "hidden_layer_sizes",
+    "cell",
+    "activation",
+    "bidirectional",
+    "pooling",
+    "segment_length",
+    "standardize",
+    "missing",
+    "dtype",
+)
+LEARNING_RATE = ("learning_rate_init", "learning_rate", "power_t")
+SOLVER_PARAMETERS = {
+    "adam": (*LEARNING_RATE, "beta_1", "beta_2", "epsilon"),
+    "sgd": (*LEARNING_RATE, "momentum", "nesterovs_momentum"),
+    "lbfgs": ("max_fun",),
+}
+
+
+def auto_segment_length(lengths, sample_weight=None):
+    """Choose how many steps are read at once.
+
+    About thirty recurrent steps carry a gradient well; more than eight steps in one
+    hide what happens within them.
+    """
+    lengths = np.asarray(lengths)
+    order = np.argsort(lengths, kind="stable")
+    weight = np.ones(len(lengths)) if sample_weight is None else sample_weight
+    cumulative = np.cumsum(weight[order])
+    median = lengths[order[np.searchsorted(cumulative, cumulative[-1] / 2)]]
+    return int(np.clip(median // 30, 1, 8))
+
+
+def auto_batch_size(n_seqs):
+    """Choose how many sequences make an update."""
+    return min(32, n_seqs)
+
+
+def can_go_on(estimator):
+    """Whether there is a partial_fit; an AttributeError that says why not."""
+    if estimator.solver == "lbfgs":
+        raise AttributeError(
+            "partial_fit is only available for stochastic optimizers. lbfgs is not "
+            "stochastic."
+        )
+    if estimator.early_stopping:
+        raise AttributeError("partial_fit does not support early_stopping=True.")
+    if getattr(estimator, "class_weight", None) == "balanced":
+        raise AttributeError(
+            "partial_fit does not support class_weight='balanced': it does not know "
+            "how many sequences of each class will come. Give the weights as a dict."
+        )
+    return True
+
+
+class Parameters(BaseEstimator):
+    """The parameters of all estimators, with the names of scikit-learn's MLP."""
+
+    _parameter_constraints: dict = {
+        "hidden_layer_sizes": [
+            "array-like",
+            Interval(Integral, 1, None, closed="left"),
+        ],
+        "cell": [StrOptions(set(CELLS))],
+        "activation": [StrOptions({"tanh", "relu"})],
+        "bidirectional": ["boolean"],
+        "pooling": [StrOptions({"last", "mean", "max", "attention"})],
+        "segment_length": [
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+        ],
+        "standardize": ["boolean"],
+        "missing": [StrOptions({"error", "indicator"})],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "recurrent_dropout": [Interval(Real, 0, 1, closed="left")],
+        "solver": [StrOptions(set(SOLVERS))],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+        ],
+        "learning_rate": [StrOptions(set(SCHEDULES))],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "power_t": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "shuffle": ["boolean"],
+        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
+        "bptt_steps": [Interval(Integral, 1, None, closed="left"), None],
+        "momentum": [Interval(Real, 0, 1, closed="both")],
+        "nesterovs_momentum": ["boolean"],
+        "beta_1": [Interval(Real, 0, 1, closed="left")],
+        "beta_2": [Interval(Real, 0, 1, closed="left")],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "max_fun": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "n_iter_no_change": [
+            Interval(Integral, 1, None, closed="left"),
+            Options(Real, {np.inf}),
+        ],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "scoring": [str, callable, None],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+        "dtype": [
+            StrOptions({"float32", "float64"}),
+            Options(type, {np.float32, np.float64}),
+        ],
+        "n_jobs": [Integral, None],
+    }
+
+    @abstractmethod
+    def __init__(
+        self,
+        hidden_layer_sizes,
+        cell,
+        activation,
+        bidirectional,
+        pooling,
+        segment_length,
+        standardize,
+        missing,
+        dropout,
+        recurrent_dropout,
+        solver,
+        alpha,
+        batch_size,
+        learning_rate,
+        learning_rate_init,
+        power_t,
+        max_iter,
+        shuffle,
+        max_grad_norm,
+        bptt_steps,
+        momentum,
+        nesterovs_momentum,
+        beta_1,
+        beta_2,
+        epsilon,
+        max_fun,
+        tol,
+        n_iter_no_change,
+        early_stopping,
+        validation_fraction,
+        scoring,
+        warm_start,
+        random_state,
+        verbose,
+        dtype,
+        n_jobs,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.cell = cell
+        self.activation = activation
+        self.bidirectional = bidirectional
+        self.pooling = pooling
+        self.segment_length = segment_length
+        self.standardize = standardize
+        self.missing = missing
+        self.dropout = dropout
+        self.recurrent_dropout = recurrent_dropout
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.max_grad_norm = max_grad_norm
+        self.bptt_steps = bptt_steps
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.max_fun = max_fun
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.scoring = scoring
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+        self.dtype = dtype
+        self.n_jobs = n_jobs
+
+    def _check_parameters(self, incremental):
+        """Check the parameters; return whether a fitted network is trained on."""
+        if not get_config()["skip_parameter_validation"]:
+            self._validate_params()
+        structure = self._describe_structure()
+        resume = (incremental or self.warm_start) and self.__sklearn_is_fitted__()
+        for name, value in structure.items() if resume else ():
+            if value != self._structure[name]:
+                raise ValueError(
+                    f"{'partial_fit' if incremental else 'warm_start'} trains the "
+                    f"fitted network on: {name} was {self._structure[name]!r} and "
+                    f"cannot become {value!r}. To start anew, call fit with "
+                    "warm_start=False."
+                )
+        return resume
+
+    def _describe_structure(self):
+        """Return the parameters that the network is made of, as plain values."""
+        structure = {name: getattr(self, name) for name in STRUCTURE}
+        sizes = np.atleast_1d(self.hidden_layer_sizes)
+        if (
+            sizes.ndim != 1
+            or sizes.size == 0
+            or sizes.dtype.kind not in "iu"
+            or sizes.min() < 1
+        ):
+            raise ValueError(
+                "hidden_layer_sizes must hold a positive integer for each layer, got "
+                f"{self.hidden_layer_sizes!r}."
+            )
+        structure["hidden_layer_sizes"] = tuple(sizes.tolist())
+        structure["dtype"] = np.dtype(self.dtype).name
+        return structure
+
+    def _make_solver(self, resume, incremental):
+        names = SOLVER_PARAMETERS[self.solver]
+        solver = SOLVERS[self.solver](**{name: getattr(self, name) for name in names})
+        if resume and self._solver_state and self._solver_state[0] == self.solver:
+            state = dict(self._solver_state[1])
+            if not incremental:
+                # An adaptive learning rate that ended the last fit starts anew.
+                state.pop("n_stalls", None)
+            solver.set_state(state)
+        return solver
+
+    def _n_threads(self):
+        n_threads = joblib.effective_n_jobs(self.n_jobs)
+        # Counting processors takes longer than reading a short sequence.
+        return n_threads if n_threads == 1 else min(n_threads, joblib.cpu_count())

@@ -1,0 +1,57 @@
+"""What one fit learns from: checked sequences, their targets and weights."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.utils import check_array
+
+from skrnn.sequences import Sequences
+
+
+@dataclass
+class Samples:
+    """Sequences with what belongs to each; `rows` are their places in the user's X."""
+
+    rows: np.ndarray
+    sequences: Sequences
+    y: np.ndarray
+    sample_weight: np.ndarray | None = None
+    groups: np.ndarray | None = None
+
+    def __len__(self):
+        return len(self.rows)
+
+    def take(self, indices):
+        """Return some of the samples."""
+        weight, groups = self.sample_weight, self.groups
+        return Samples(
+            self.rows[indices],
+            self.sequences.take(indices),
+            self.y[indices],
+            None if weight is None else weight[indices],
+            None if groups is None else groups[indices],
+        )
+
+
+def check_sample_weight(sample_weight, n_seqs, name="sample_weight"):
+    """Return weights as float64 (n_seqs,), or None."""
+    if sample_weight is None:
+        return None
+    if np.isscalar(sample_weight):
+        sample_weight = np.full(n_seqs, sample_weight)
+    sample_weight = check_array(
+        sample_weight, ensure_2d=False, dtype=np.float64, input_name=name
+    )
+    if sample_weight.ndim != 1:
+        raise ValueError(
+            f"{name} must be 1D array or scalar, got {sample_weight.ndim}D"
+        )
+    if sample_weight.shape != (n_seqs,):
+        raise ValueError(
+            f"{name}.shape == {sample_weight.shape}, expected {(n_seqs,)}!"
+        )
+    if sample_weight.min() < 0:
+        raise ValueError(f"Negative values in {name}.")
+    if not sample_weight.any():
+        raise ValueError(f"{name} must contain at least one non-zero number.")
+    return sample_weight

@@ -1,0 +1,81 @@
+"""The inner split: which sequences early stopping watches."""
+
+import warnings
+
+import numpy as np
+from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold
+
+
+def split_validation(n_seqs, fraction, random_state, *, labels=None, groups=None):
+    """Choose training and validation sequences.
+
+    Parameters
+    ----------
+    n_seqs : int
+        Number of sequences.
+    fraction : float
+        Share of the sequences (with `groups`: of the groups) that is held out.
+    random_state : RandomState
+        Where the choice comes from.
+    labels : ndarray of shape (n_seqs,), default=None
+        Classes, whose shares are kept.
+    groups : ndarray of shape (n_seqs,), default=None
+        Sequences of one group stay on one side.
+
+    Returns
+    -------
+    train, validation : ndarrays of int
+        Indices in increasing order.
+    """
+    if groups is not None:
+        train, validation = _split_groups(
+            n_seqs, fraction, random_state, labels, groups
+        )
+    else:
+        train, validation = _split_sequences(n_seqs, fraction, random_state, labels)
+    if len(train) == 0 or len(validation) == 0:
+        raise ValueError(
+            f"n_samples={n_seqs} leaves {len(train)} sequences for training and "
+            f"{len(validation)} for validation. Change 'validation_fraction', increase "
+            "the size of your dataset or pass X_val and y_val."
+        )
+    return train, validation
+
+
+def _split_sequences(n_seqs, fraction, random_state, labels):
+    # Every 1 / fraction-th sequence of a random order in which each class is together:
+    # shares are right to within one sequence, however small a class is.
+    order = random_state.permutation(n_seqs)
+    if labels is not None:
+        order = order[np.argsort(labels[order], kind="stable")]
+    n_validation = max(1, round(n_seqs * fraction))
+    start = random_state.uniform()
+    chosen = ((np.arange(n_validation) + start) * (n_seqs / n_validation)).astype(int)
+    held_out = np.zeros(n_seqs, dtype=bool)
+    held_out[order[chosen]] = True
+    return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+
+
+def _split_groups(n_seqs, fraction, random_state, labels, groups):
+    n_groups = len(np.unique(groups))
+    if n_groups < 2:
+        raise ValueError(
+            "All sequences are of one group, so that none can be held out for early "
+            "stopping. Pass X_val and y_val, or set early_stopping=False."
+        )
+    if labels is None or np.bincount(labels).max() < 2:
+        n_held_out = min(max(1, round(n_groups * fraction)), n_groups - 1)
+        splitter = GroupShuffleSplit(1, test_size=n_held_out, random_state=random_state)
+        labels = np.zeros(n_seqs)
+    else:
+        n_splits = min(max(2, round(1 / fraction)), n_groups, np.bincount(labels).max())
+        splitter = StratifiedGroupKFold(
+            max(2, n_splits), shuffle=True, random_state=random_state
+        )
+    with warnings.catch_warnings():
+        # A class with fewer members than folds cannot be in each of them, and only one
+        # fold is used.
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        folds = splitter.split(np.zeros(n_seqs), labels, groups)
+        # Folds of groups may be uneven, even empty: the one nearest to what was asked.
+        return min(folds, key=lambda fold: abs(len(fold[1]) - fraction * n_seqs))

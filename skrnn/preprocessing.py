@@ -1,0 +1,257 @@
+"""Transformers of sequences."""
+
+import sys
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+
+from skrnn._callbacks import CallbackSupportMixin, with_callbacks
+from skrnn.sequences import check_sequences, scale_of
+
+__all__ = ["SequenceScaler"]
+
+
+# It returns sequences, which are no table: there are no names of output columns, and
+# nothing for `set_output` to wrap.
+class SequenceScaler(
+    CallbackSupportMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+):
+    """Standardise the features of sequences to mean 0 and variance 1.
+
+    What :class:`~sklearn.preprocessing.StandardScaler` is for tables: each feature is
+    centred and scaled by its mean and standard deviation over all steps of all
+    sequences in the training set. Sequences go in and come out in any of the forms
+    that the estimators of this package take. Missing values (NaN) are left out of the
+    statistics, and stay.
+
+    The estimators standardise their inputs by default; this is for other statistics
+    than theirs, or to see and invert the scaling.
+
+    Parameters
+    ----------
+    copy : bool, default=True
+        Whether to leave the given arrays as they are. With False, writeable arrays of
+        floats are changed in place.
+    with_mean : bool, default=True
+        Whether to centre.
+    with_std : bool, default=True
+        Whether to scale to unit variance.
+
+    Attributes
+    ----------
+    scale_ : ndarray of shape (n_features,) or None
+        What each feature is divided by: the square root of `var_`, and 1 for constant
+        features. None with ``with_std=False``.
+    mean_ : ndarray of shape (n_features,) or None
+        The mean of each feature. None with ``with_mean=False`` and ``with_std=False``.
+    var_ : ndarray of shape (n_features,) or None
+        The variance of each feature. None with ``with_std=False``.
+    n_features_in_ : int
+        Features per step; for an array (n_seqs, n_steps), the number of steps. Such an
+        array has one feature, and is scaled by one mean and one variance.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features. Only if `fit` was given DataFrames with string columns.
+    n_samples_seen_ : int or ndarray of shape (n_features,)
+        Steps seen; for each feature if some values were missing. The sum of their
+        weights if there were weights.
+
+    See Also
+    --------
+    sklearn.preprocessing.StandardScaler : The same for tables.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrnn.preprocessing import SequenceScaler
+    >>> X = [np.array([[0.0, 10.0], [2.0, 30.0]]), np.array([[4.0, 20.0]])]
+    >>> scaler = SequenceScaler().fit(X)
+    >>> scaler.mean_
+    array([ 2., 20.])
+    >>> scaler.transform(X)[1].round(2)
+    array([[1.22, 0.  ]])
+    """
+
+    def __init__(self, *, copy=True, with_mean=True, with_std=True):
+        self.copy = copy
+        self.with_mean = with_mean
+        self.with_std = with_std
+
+    def fit(self, X, y=None, sample_weight=None):
+        """Compute the mean and standard deviation of each feature.
+
+        Parameters
+        ----------
+        X : sequences
+            A list of arrays (n_steps, n_features), or another form of sequences.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_seqs,), default=None
+            What each step of a sequence weighs.
+
+        Returns
+        -------
+        self : SequenceScaler
+            The fitted scaler.
+        """
+        for name in ("scale_", "mean_", "var_", "n_samples_seen_"):
+            vars(self).pop(name, None)
+        return self.partial_fit(X, y, sample_weight)
+
+    @with_callbacks
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Add sequences to those that the mean and standard deviation are of.
+
+        Parameters
+        ----------
+        X : sequences
+            A list of arrays (n_steps, n_features), or another form of sequences.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_seqs,), default=None
+            What each step of a sequence weighs.
+
+        Returns
+        -------
+        self : SequenceScaler
+            The fitted scaler.
+        """
+        first = not hasattr(self, "n_samples_seen_")
+        sequences = check_sequences(X, estimator=self, reset=first, missing="indicator")
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(
+                sample_weight, sequences, dtype=np.float64, ensure_non_negative=True
+            )
+        task = None
+        if hasattr(self, "_init_callback_context"):
+            task = self._init_callback_context()
+            task.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        seen, mean, var = sequences.statistics(sample_weight)
+        whole = sample_weight is None
+        if not first:
+            before = np.asarray(self.n_samples_seen_)
+            whole = whole and before.dtype.kind == "i"
+            total = before + seen
+            share = np.divide(seen, total, out=np.zeros_like(total), where=total > 0)
+            seen = total
+            if self.mean_ is not None:
+                change = mean - self.mean_
+                mean = self.mean_ + share * change
+            if self.var_ is not None:
+                var = self.var_ + share * (var - self.var_ + (1 - share) * change**2)
+        if whole:
+            seen = seen.astype(np.int64)
+        self.mean_ = mean if self.with_mean or self.with_std else None
+        self.var_ = var if self.with_std else None
+        self.scale_ = scale_of(mean, var, seen) if self.with_std else None
+        self.n_samples_seen_ = seen[0] if (seen == seen[0]).all() else seen
+        if task is not None:
+            task.call_on_fit_task_end(
+                estimator=self, X=X, y=y, reconstruction_attributes={}
+            )
+        return self
+
+    def transform(self, X):
+        """Standardise sequences.
+
+        Parameters
+        ----------
+        X : sequences
+            A list of arrays (n_steps, n_features), or another form of sequences.
+
+        Returns
+        -------
+        X : sequences in the same form
+            The standardised sequences; float32 stays float32. A list with a DataFrame
+            for each sequence comes back so, one DataFrame with a row for each sequence
+            as an array.
+        """
+        check_is_fitted(self)
+        return self._map(X, self._standardize, check_names=True)
+
+    def inverse_transform(self, X):
+        """Undo the standardisation.
+
+        Parameters
+        ----------
+        X : sequences
+            Standardised sequences, in any form.
+
+        Returns
+        -------
+        X : sequences in the same form
+            The sequences as they were before.
+        """
+        check_is_fitted(self)
+        return self._map(X, self._restore, check_names=False)
+
+    def _standardize(self, values):
+        if self.with_mean:
+            values = values - self.mean_
+        return values / self.scale_ if self.with_std else values
+
+    def _restore(self, values):
+        if self.with_std:
+            values = values * self.scale_
+        return values + self.mean_ if self.with_mean else values
+
+    def _map(self, X, function, check_names):
+        """The sequences of X through `function`, in the form of X."""
+        sequences = check_sequences(
+            X,
+            estimator=self if check_names else None,
+            reset=False,
+            missing="indicator",
+        )
+        check_sequences(sequences, estimator=self, reset=False)
+
+        def mapped(array):
+            # In double precision, whatever the array is of.
+            result = function(array.astype(np.float64))
+            kind = array.dtype.kind
+            if kind == "f" and array.itemsize <= 8:
+                result = result.astype(array.dtype.newbyteorder("="), copy=False)
+            if self.copy or kind != "f" or not array.flags.writeable:
+                return result
+            array[...] = result
+            return array
+
+        if isinstance(sequences.owner, np.ndarray):
+            return _like(X, mapped(sequences.owner))
+        return _like(X, [mapped(array) for array in sequences.owner])
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def _like(X, result):
+    """An array, or a list of arrays, in the form of the sequences X."""
+    pandas, polars = sys.modules.get("pandas"), sys.modules.get("polars")
+    if polars is not None and isinstance(X, polars.Series):
+        if isinstance(result, np.ndarray):
+            return polars.Series(X.name, result)
+        single = result[0].dtype == np.float32
+        dtype = polars.List(polars.Float32 if single else polars.Float64)
+        if result[0].ndim == 2:
+            dtype = polars.List(dtype)
+        return polars.Series(X.name, [a.tolist() for a in result], dtype=dtype)
+    if isinstance(result, np.ndarray):
+        return result
+    for i, item in enumerate(X):
+        if hasattr(item, "iloc") and hasattr(item, "columns"):
+            result[i] = type(item)(result[i], index=item.index, columns=item.columns)
+        elif hasattr(item, "columns"):
+            result[i] = type(item)(result[i], schema=item.columns, orient="row")
+    if isinstance(X, tuple):
+        return tuple(result)
+    if isinstance(X, list):
+        return result
+    objects = np.empty(len(result), dtype=object)
+    objects[:] = result
+    if pandas is not None and isinstance(X, pandas.Series):
+        return type(X)(objects, index=X.index, name=X.name)
+    return objects if isinstance(X, np.ndarray) else result

@@ -1,0 +1,257 @@
+"""Solvers: what moves one flat vector of parameters along its gradient.
+
+They know nothing of networks, batches or epochs, except that the learning rate of the
+stochastic ones may change when an epoch ends. Their state is a few plain arrays.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits
+
+from skrnn import _elementary
+
+# How the learning rate goes: its factor after n_seen sequences of all epochs, where
+# `progress` is the share of max_iter that is done. "adaptive" is the one that falls
+# when progress stalls; with the others training stops then.
+SCHEDULES = {
+    "constant": lambda solver, n_seen, progress: 1.0,
+    "invscaling": lambda solver, n_seen, progress: _elementary.power(
+        n_seen + 1.0, -solver.power_t
+    ),
+    "adaptive": lambda solver, n_seen, progress: 1.0 / 5 ** int(solver.n_stalls),
+}
+
+
+class _Stochastic:
+    arrays = ("n_stalls",)  # the state; None before the first step, but for n_stalls
+
+    def __init__(self, learning_rate_init, learning_rate, power_t):
+        self.learning_rate_init = learning_rate_init
+        self.schedule = learning_rate
+        self.power_t = power_t
+        self.set_state({})
+
+    def set_time(self, n_seen, progress):
+        """Set the learning rate to what its schedule gives after n_seen sequences."""
+        self.n_seen, self.progress = n_seen, progress
+        factor = SCHEDULES[self.schedule](self, n_seen, progress)
+        self.learning_rate = self.learning_rate_init * factor
+
+    def stall(self):
+        """Take note that progress has stalled; return whether to stop."""
+        if self.schedule != "adaptive" or self.learning_rate <= 1e-6:
+            return True
+        self.n_stalls = self.n_stalls + 1
+        self.set_time(self.n_seen, self.progress)
+        return False
+
+    def get_state(self):
+        """Return copies of the arrays that make the state, by name."""
+        state = {name: getattr(self, name) for name in self.arrays}
+        return {name: a.copy() for name, a in state.items() if a is not None}
+
+    def set_state(self, state):
+        """Continue from what `get_state` gave; from the start if it is empty."""
+        for name in self.arrays:
+            array = state.get(name)
+            setattr(self, name, None if array is None else array.copy())
+        if self.n_stalls is None:
+            self.n_stalls = np.array(0)
+        self.set_time(0, 0.0)
+
+
+class Adam(_Stochastic):
+    """Adam (Kingma and Ba, 2014, arXiv:1412.6980).
+
+    Parameters
+    ----------
+    learning_rate_init : float, default=0.001
+        Step size before the schedule.
+    learning_rate : str, default="constant"
+        Name of a schedule of the step size.
+    power_t : float, default=0.5
+        Exponent of "invscaling".
+    beta_1, beta_2 : float, default=0.9 and 0.999
+        Decay of the averages of the gradient and of its square.
+    epsilon : float, default=1e-8
+        Added to the root of the average square.
+    """
+
+    arrays = ("n_stalls", "first_moment", "second_moment", "powers")
+
+    def __init__(
+        self,
+        learning_rate_init=1e-3,
+        *,
+        learning_rate="constant",
+        power_t=0.5,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+    ):
+        super().__init__(learning_rate_init, learning_rate, power_t)
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+
+    def step(self, theta, grad, scale=1.0):
+        """Change theta in place by one step along scale * grad."""
+        if self.first_moment is None:
+            self.first_moment = np.zeros_like(theta)
+            self.second_moment = np.zeros_like(theta)
+            self.powers = np.ones(2)
+        _check_sizes(theta, grad, self.first_moment)
+        _elementary.adam_step(
+            theta,
+            grad,
+            self.first_moment,
+            self.second_moment,
+            self.powers,
+            self.learning_rate,
+            self.beta_1,
+            self.beta_2,
+            self.epsilon,
+            scale,
+        )
+
+
+class SGD(_Stochastic):
+    """Stochastic gradient descent with momentum.
+
+    Parameters
+    ----------
+    learning_rate_init : float, default=0.001
+        Step size before the schedule.
+    learning_rate : str, default="constant"
+        Name of a schedule of the step size.
+    power_t : float, default=0.5
+        Exponent of "invscaling".
+    momentum : float, default=0.9
+        Share of the last change that is kept.
+    nesterovs_momentum : bool, default=True
+        Whether the momentum is Nesterov's.
+    """
+
+    arrays = ("n_stalls", "velocity")
+
+    def __init__(
+        self,
+        learning_rate_init=1e-3,
+        *,
+        learning_rate="constant",
+        power_t=0.5,
+        momentum=0.9,
+        nesterovs_momentum=True,
+    ):
+        super().__init__(learning_rate_init, learning_rate, power_t)
+        self.momentum, self.nesterovs_momentum = momentum, nesterovs_momentum
+
+    def step(self, theta, grad, scale=1.0):
+        """Change theta in place by one step along scale * grad."""
+        if self.velocity is None:
+            self.velocity = np.zeros_like(theta)
+        _check_sizes(theta, grad, self.velocity)
+        _elementary.sgd_step(
+            theta,
+            grad,
+            self.velocity,
+            self.learning_rate,
+            self.momentum,
+            self.nesterovs_momentum,
+            scale,
+        )
+
+
+class Minimum(NamedTuple):
+    """Where `LBFGS.minimize` ended, and why."""
+
+    x: np.ndarray
+    n_iter: int
+    reason: str  # converged, max_iter, max_fun, abnormal, not finite
+    message: str
+
+
+class LBFGS:
+    """L-BFGS through SciPy, for the loss of all sequences at once.
+
+    Parameters
+    ----------
+    max_fun : int, default=15000
+        Limit of the number of evaluations.
+    """
+
+    def __init__(self, *, max_fun=15000):
+        self.max_fun = max_fun
+
+    def get_state(self):
+        """Return nothing: each call of `minimize` starts anew."""
+        return {}
+
+    def set_state(self, state):
+        """Do nothing."""
+
+    def minimize(self, objective, start, *, max_iter, tol, on_iteration):
+        """Minimise objective(x) -> (value, gradient) from `start`, all in float64.
+
+        `on_iteration(x, value)` is called after each iteration. A value that is not
+        finite is an error at the start, and only a step too long later on.
+        """
+        value, grad = objective(start)
+        if not math.isfinite(value):
+            return Minimum(start, 0, "not finite", "")
+        reference = value
+        first = (value, grad)
+
+        def guarded(x):
+            nonlocal first
+            if first is not None:
+                (value, grad), first = first, None
+                return value, grad
+            value, grad = objective(x)
+            if not math.isfinite(value):
+                # Worse than where the line search comes from, so that it steps back.
+                return reference + max(1.0, abs(reference)), np.zeros_like(x)
+            return value, grad
+
+        def callback(intermediate_result):
+            nonlocal reference
+            reference = float(intermediate_result.fun)
+            on_iteration(intermediate_result.x, reference)
+
+        # Products of vectors change with the number of threads of the BLAS.
+        with threadpool_limits(1, user_api="blas"):
+            found = minimize(
+                guarded,
+                start,
+                method="L-BFGS-B",
+                jac=True,
+                callback=callback,
+                options={"maxiter": max_iter, "maxfun": self.max_fun, "gtol": tol},
+            )
+        reason = {0: "converged", 1: "max_iter"}.get(found.status, "abnormal")
+        if reason == "max_iter" and found.nit < max_iter:
+            reason = "max_fun"
+        return Minimum(found.x, found.nit, reason, found.message)
+
+
+SOLVERS = {"adam": Adam, "sgd": SGD, "lbfgs": LBFGS}
+
+
+def gradient_norm(grad):
+    """Return the Euclidean norm, not finite only where an element is not finite."""
+    norm = math.sqrt(_elementary.sum_of_squares(grad))
+    if norm == math.inf:
+        largest = float(np.abs(grad).max())
+        if largest < math.inf:
+            norm = largest * math.sqrt(_elementary.sum_of_squares(grad / largest))
+    return norm
+
+
+def _check_sizes(theta, grad, moment):
+    # The compiled steps index without looking.
+    if not theta.shape == grad.shape == moment.shape:
+        raise ValueError(
+            f"{theta.size} parameters, a gradient of {grad.size} and the state of a "
+            f"solver of {moment.size} do not go together."
+        )

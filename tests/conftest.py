@@ -1,0 +1,48 @@
+"""The tests meet the skrnn that is installed, and on request skip no comparison."""
+
+import importlib
+import json
+import os
+import sys
+from importlib.metadata import distributions
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PARITY = ["torch", "onnx", "onnxruntime"]
+
+
+def _without_root():
+    return [path for path in sys.path if Path(path).resolve() != ROOT]
+
+
+def _is_editable(distribution):
+    origin = json.loads(distribution.read_text("direct_url.json") or "{}")
+    return origin.get("dir_info", {}).get("editable", False)
+
+
+# The folder skrnn/ of the repository is no installed package, and may not even be
+# compiled: `python -m pytest` and `python -c` put it first on the path all the same.
+installed = next(iter(distributions(name="skrnn", path=_without_root())), None)
+if installed is not None and not _is_editable(installed):
+    sys.path[:] = _without_root()
+os.environ["PYTHONSAFEPATH"] = "1"  # for the processes that tests start
+
+
+def pytest_configure(config):
+    if os.environ.get("SKRNN_REQUIRE_PARITY") == "1":
+        for module in PARITY:
+            importlib.import_module(module)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session):
+    if os.environ.get("SKRNN_REQUIRE_PARITY") != "1":
+        return
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", [])
+    missing = [report.nodeid for report in skipped if "import" in str(report.longrepr)]
+    if missing:
+        reporter.write_line(f"SKRNN_REQUIRE_PARITY=1, yet skipped: {missing}", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
