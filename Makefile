@@ -13,7 +13,7 @@ lint:
 	codespell
 
 doc:
-	python -m sphinx -W --keep-going -b html doc doc/_build/html
+	sphinx-build -W --keep-going -b html doc doc/_build/html
 
 bench:
 	cd benchmarks && asv continuous main HEAD
@@ -22,7 +22,7 @@ clean:
 	rm -rf build dist *.egg-info doc/_build doc/auto_examples doc/generated
 	find skrnn -name "*.so" -o -name "*.pyd" | xargs rm -f
 
-debug: clean
-	SKRNN_DEBUG=1 python -m pip install -e ".[test]"
+debug:
+	SKRNN_DEBUG=1 python setup.py build_ext --inplace
 	python -m pytest
-	$(MAKE) clean
+	python setup.py build_ext --inplace

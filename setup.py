@@ -10,6 +10,7 @@ from setuptools.errors import CompileError, LinkError
 
 DEBUG = os.environ.get("SKRNN_DEBUG") == "1"
 OPENMP = [] if os.environ.get("SKRNN_NO_OPENMP") == "1" else ["-fopenmp"]
+BUILD = "build" + "/debug" * DEBUG + "/serial" * (not OPENMP)
 DIRECTIVES = dict.fromkeys(("boundscheck", "initializedcheck"), DEBUG)
 DIRECTIVES |= {"language_level": 3, "wraparound": False, "cdivision": True}
 # The same bits everywhere: the compiler fuses no operations on its own, and objects of
@@ -52,9 +53,7 @@ class BuildExt(build_ext):
 
 if __name__ == "__main__":
     modules = [extension(*item) for item in MODULES.items()]
-    cython = {"build_dir": "build", "nthreads": os.cpu_count(), "force": DEBUG}
-    setup(
-        ext_modules=cythonize(modules, compiler_directives=DIRECTIVES, **cython),
-        cmdclass={"build_ext": BuildExt},
-        options={"build_ext": {"parallel": os.cpu_count(), "force": DEBUG}},
-    )
+    cython = {"build_dir": BUILD, "nthreads": os.cpu_count()}
+    modules = cythonize(modules, compiler_directives=DIRECTIVES, **cython)
+    options = {"build": {"build_base": BUILD}, "build_ext": {"parallel": True}}
+    setup(ext_modules=modules, cmdclass={"build_ext": BuildExt}, options=options)

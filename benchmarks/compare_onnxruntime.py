@@ -17,6 +17,7 @@ bound beforehand in turns (`run_with_iobinding`), whichever is faster.
 """
 
 import itertools
+from functools import partial
 
 import numpy as np
 import onnx
@@ -38,7 +39,7 @@ def make_model(case, *, streaming=False):
         gates = np.split(columns, N_GATES[case.cell], axis=-1)
         return np.concatenate([gates[i] for i in GATES[case.cell]], axis=-1)
 
-    # Our bias is the input's; of a GRU's recurrent ones only the candidate's counts.
+    # Our bias is the input's; of the recurrent ones only a GRU candidate's counts.
     bias = np.zeros((2, case.W.shape[1]), dtype=np.float32)
     bias[0] = case.b[: bias.shape[1]]
     if case.cell == "gru":
@@ -152,14 +153,8 @@ def main():
     machine = Machine(np.matmul, args.rounds)
     machine.describe(onnxruntime=onnxruntime.__version__, numpy=np.__version__)
     for n_threads in args.threads:
-        compare(
-            "Inference",
-            "onnxruntime",
-            machine,
-            args,
-            lambda cell, shape, n=n_threads: make_inference(cell, shape, n),
-            n_threads,
-        )
+        make = partial(make_inference, n_threads=n_threads)
+        compare("Inference", "onnxruntime", machine, args, make, n_threads)
     streaming(args)
 
 

@@ -14,6 +14,8 @@ of a fit does. A streaming step is a step of a fitted classifier with head and c
 on our side, and the bare layer or cell, whichever is faster, on PyTorch's.
 """
 
+from functools import partial
+
 import numpy as np
 import torch
 from measure import Machine, check_equal, compare, in_turns, options, table
@@ -34,7 +36,7 @@ class Peer:
         _, _, n_features, n_units = case.shape
         self.cell, self.n_units = case.cell, n_units
         self.module = MODULES[case.cell](n_features, n_units)
-        # Our bias is the input's; of a GRU's recurrent ones only the candidate's counts.
+        # Our bias is the input's; of the recurrent ones only a GRU candidate's counts.
         bias = np.zeros((2, case.W.shape[1]), dtype=np.float32)
         bias[0] = case.b[: bias.shape[1]]
         if case.cell == "gru":
@@ -126,18 +128,11 @@ def main():
     machine.describe(torch=torch.__version__)
     for n_threads in args.threads:
         torch.set_num_threads(n_threads)
-        for title, make in (
-            ("Training", make_training),
-            ("Inference", make_inference),
-        ):
-            compare(
-                title,
-                "torch",
-                machine,
-                args,
-                lambda cell, shape, make=make: make(cell, shape, n_threads),
-                n_threads,
-            )
+        turns = partial(
+            compare, peer="torch", machine=machine, args=args, n_threads=n_threads
+        )
+        turns("Training", make=partial(make_training, n_threads=n_threads))
+        turns("Inference", make=partial(make_inference, n_threads=n_threads))
     streaming(args)
 
 

@@ -22,6 +22,8 @@ import numpy as np
 from measure import Machine, in_turns, options, table
 from suite.cases import Layer, make_case
 
+from skrnn._recurrence import peak
+
 # Layers of 32 to 512 units, with as many features and steps as go with them.
 SIZES = [
     (32, 100, 32, 32),
@@ -47,7 +49,7 @@ POLICIES = {
 }
 
 
-def share_of_peak(layer, machine, rounds):
+def share_of_peak(layer, rounds):
     """Return those of forward for inference, of forward for training, of backward."""
     case, shares = layer.case, []
     n_calls = max(1, round(0.02 / _seconds(layer.train)))
@@ -59,7 +61,7 @@ def share_of_peak(layer, machine, rounds):
             times[1] += _seconds(lambda: layer.forward(training=True))
             times[2] += _seconds(layer.backward)
         flops = np.array([*[case.forward_flops] * 2, case.backward_flops]) * n_calls
-        shares.append(flops / times / 1e9 / machine.measure_peak())
+        shares.append(flops / times / 1e9 / peak(np.float32))
     return np.median(shares, axis=0)
 
 
@@ -69,14 +71,14 @@ def _seconds(function):
     return perf_counter() - start
 
 
-def shares(args, machine):
+def shares(args):
     """Print the shares of peak for all cells and sizes."""
     rows = []
     for cell in args.cells:
         found = []
         for shape in SIZES:
             layer = Layer(make_case(cell, shape))
-            found.append(share_of_peak(layer, machine, args.rounds))
+            found.append(share_of_peak(layer, args.rounds))
         names = ("inference", "forward, training", "backward")
         for name, values in zip(names, np.transpose(found), strict=True):
             rows.append([cell, name, *(f"{100 * value:.0f} %" for value in values)])
@@ -110,9 +112,8 @@ def main():
     if args.policy:
         threads(args)
         return
-    machine = Machine(np.matmul, args.rounds)
-    machine.describe(numpy=np.__version__)
-    shares(args, machine)
+    Machine(np.matmul, args.rounds).describe(numpy=np.__version__)
+    shares(args)
     for policy, variables in POLICIES.items():
         command = [sys.executable, *sys.argv, "--policy", policy]
         subprocess.run(command, check=True, env={**os.environ, **variables})

@@ -1,4 +1,4 @@
-"""What the programs of this directory share: options, timing in turns, tables in RST."""
+"""What these programs share: options, timing in turns, tables in RST."""
 
 import argparse
 import os
@@ -9,6 +9,8 @@ from time import perf_counter, sleep
 import numpy as np
 from suite.cases import CELLS, SHAPES
 from threadpoolctl import threadpool_limits
+
+from skrnn._recurrence import build_info, peak
 
 # A process that starts with these has no more than AVX2, on either side.
 AVX2 = {
@@ -64,9 +66,9 @@ def seconds_a_call(function, n_calls):
 def in_turns(*functions, rounds, least=0.02, pause=0.0):
     """Return times (n_functions, rounds) of functions that are called in turns.
 
-    Each turn is as many calls as take `least` seconds, and each round goes the other way
-    round than the last one. Before a turn, `pause` lets idle threads of another library
-    fall asleep, so that they do not take a core from this one.
+    Each turn is as many calls as take `least` seconds, and each round goes the other
+    way round than the last one. Before a turn, `pause` lets idle threads of another
+    library fall asleep, so that they do not take a core from this one.
     """
     n_calls = [max(1, round(least / seconds_a_call(f, 2))) for f in functions]
     times = np.empty((len(functions), rounds))
@@ -95,16 +97,9 @@ class Machine:
 
     def __init__(self, matmul, rounds):
         """`matmul(a, b)` is the peer's product of two matrices."""
-        from skrnn import _recurrence
-
-        info = _recurrence.build_info()
-        self.name = f"{_cpu_name()}; skrnn on {info['instruction set']}"
+        self.name = f"{_cpu_name()}; skrnn on {build_info()['instruction set']}"
         # The core's fused multiply-adds, in a loop that touches no memory.
-        peak = getattr(_recurrence, "peak", None)
-        self.measure_peak = peak and (lambda: peak(np.float32))
-        self.peak = np.nan
-        if peak:
-            self.peak = np.median([self.measure_peak() for _ in range(rounds)])
+        self.peak = np.median([peak(np.float32) for _ in range(rounds)])
         a, b = np.random.default_rng(0).random((2, 1024, 1024), dtype=np.float32)
         with threadpool_limits(1):
             (times,) = in_turns(lambda: matmul(a, b), rounds=rounds)
@@ -119,7 +114,7 @@ class Machine:
         )
 
     def speed(self, flops, seconds, n_threads=1):
-        """Return "GFLOP/s (% of peak, % of sgemm)"; both of as many cores as threads."""
+        """Return "GFLOP/s (% of peak, % of sgemm)", those of `n_threads` cores."""
         rate = flops / seconds / 1e9
         shares = (100 * rate / n_threads / one for one in (self.peak, self.sgemm))
         return f"{rate:.3g} ({', '.join(f'{share:.0f}' for share in shares)})"

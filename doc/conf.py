@@ -13,13 +13,12 @@ extensions = [
     "numpydoc",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "auto_examples/*.ipynb"]
+exclude_patterns = ["_build", "_templates"]
+templates_path = ["_templates"]
 default_role = "literal"
 
 autosummary_generate = True
-numpydoc_class_members_toctree = False
-# Methods written here are documented, not those that scikit-learn adds to every class.
-numpydoc_show_inherited_class_members = False
+numpydoc_show_class_members = False  # the template of classes shows them whole
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",

@@ -32,7 +32,7 @@ cdef inline double from_bits(int64_t i) noexcept nogil:
     return x
 
 
-cpdef inline double exp(double x) noexcept nogil:
+cpdef double exp(double x) noexcept nogil:
     """e to the power of x; the error is below 1 ulp, also for denormal results."""
     # x = n ln 2 + r with |r| <= ln 2 / 2, and exp(r) = 1 + r + r^2 (1/2 + r q(r)) where
     # q is the polynomial of least relative error (6e-18 of exp(r)).

@@ -5,7 +5,6 @@ along other outputs, so that no result depends on what else is in the batch. Not
 fused, and the exponential is the package's own: the bits are the same on every machine.
 """
 
-cimport cython
 from cython cimport floating
 from libc.math cimport sqrt
 
@@ -76,7 +75,8 @@ def pool_max_backward(const floating[:, ::1] dout, const int[:, ::1] row,
 
 def softmax_steps(const floating[:, ::1] score, const int[::1] n_active,
                   floating[::1] weight):
-    """weight (n_rows,) = softmax of score (n_rows, 1) over the steps of each sequence."""
+    """weight (n_rows,) = softmax of score (n_rows,
+                                            1) over the steps of each sequence."""
     cdef Py_ssize_t t, b, r, n_steps = n_active.shape[0]
     cdef double most, total
     with nogil:
@@ -150,12 +150,12 @@ def orthogonalize(double[:, ::1] a):
 
     LAPACK's QR would give other bits on another processor.
     """
-    cdef Py_ssize_t i, j, k, n = a.shape[0]
+    cdef Py_ssize_t i, j, k, _, n = a.shape[0]
     cdef double dot
     with nogil:
         for i in range(n):
             # Twice is enough (Kahan; Parlett 1980) for rows nearly in a span.
-            for k in range(2):
+            for _ in range(2):
                 for j in range(i):
                     dot = dot_product(&a[i, 0], &a[j, 0], n)
                     subtract_row(&a[i, 0], &a[j, 0], dot, n)
@@ -180,7 +180,8 @@ cdef double dot_product(const double* x, const double* y, Py_ssize_t n) noexcept
         (part[1] + part[5]) + (part[3] + part[7]))
 
 
-cdef void subtract_row(double* x, const double* y, double factor, Py_ssize_t n) noexcept nogil:
+cdef void subtract_row(double* x, const double* y, double factor,
+                       Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
         x[i] -= factor * y[i]

@@ -34,7 +34,8 @@ cdef class Recurrence:
 
     cdef double work(self)
     cdef states(self)
-    cdef int fill_rows(self, char* target, values, Py_ssize_t n_seqs, str what) except -1
+    cdef int fill_rows(self, char* target, values, Py_ssize_t n_seqs,
+                       str what) except -1
     cdef padded(self, values, Py_ssize_t n_rows, str what)
 
 

@@ -1,8 +1,8 @@
 """Recurrences over packed batches: checks, buffers, threads, instruction set.
 
-This module owns memory and threads; the arithmetic is in `_kernels`, one compiled module
-per instruction set and dtype, from which a table of functions is taken here. Nothing in
-it knows one cell from another.
+This module owns memory and threads; the arithmetic is in `_kernels`, one compiled
+module per instruction set and dtype, from which a table of functions is taken here.
+Nothing in it knows one cell from another.
 """
 
 import importlib
@@ -41,10 +41,10 @@ cdef extern from *:
     #if defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__))
     static int cpu_has(int which) {
         __builtin_cpu_init();
-        if (which == 1) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+        int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+        if (which == 1 || !avx2) return avx2;
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")
-            && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw")
-            && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+            && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
     }
     #else
     static int cpu_has(int which) { (void)which; return 0; }
@@ -122,8 +122,8 @@ def use_isa(name):
     global _isa
     if name not in _ISAS:
         raise ValueError(
-            f"The instruction set {name!r} is not available; this machine and this build"
-            f" have: {', '.join(_ISAS)}."
+            f"The instruction set {name!r} is not available; this machine and this"
+            f" build have: {', '.join(_ISAS)}."
         )
     last, _isa = _isa, name
     return last
@@ -227,7 +227,9 @@ cdef class PackedShape:
         active = self.n_active
         n_steps = active.shape[0]
         if n_steps == 0 or active[n_steps - 1] < 1:
-            raise ValueError("a packed batch has at least one step, with a sequence in it.")
+            raise ValueError(
+                "a packed batch has at least one step, with a sequence in it."
+            )
         self.offset = np.empty(n_steps + 1, dtype=np.intp)
         self.lengths = np.empty(active[0], dtype=np.int32)
         self.last_row = np.empty(active[0], dtype=np.intp)
@@ -333,7 +335,9 @@ cdef class Recurrence:
         else:
             raise ValueError(f"unknown cell {cell!r}.")
         if n_in < 1 or n_units < 1:
-            raise ValueError(f"n_in and n_units must be at least 1, got {n_in}, {n_units}.")
+            raise ValueError(
+                f"n_in and n_units must be at least 1, got {n_in}, {n_units}."
+            )
         self.cell = cell
         self.w.n_in = n_in
         self.w.n_units = n_units
@@ -370,10 +374,13 @@ cdef class Recurrence:
         They must not change between a forward pass and its backward pass.
         """
         cdef Py_ssize_t ld, n = self.w.n_units
-        cdef char* pW = address(W, self.dtype, self.w.n_in, strlen(self.w.cell.w_gates) * n,
+        cdef char* pW = address(W, self.dtype, self.w.n_in,
+                                strlen(self.w.cell.w_gates) * n,
                                 &ld, "W")
-        cdef char* pU = address(U, self.dtype, n, strlen(self.w.cell.u_gates) * n, &ld, "U")
-        cdef char* pb = address(b, self.dtype, 1, strlen(self.w.cell.biases) * n, &ld, "b")
+        cdef char* pU = address(U, self.dtype, n, strlen(self.w.cell.u_gates) * n, &ld,
+                                "U")
+        cdef char* pb = address(b, self.dtype, 1, strlen(self.w.cell.biases) * n, &ld,
+                                "b")
         if not (W.flags.c_contiguous and U.flags.c_contiguous):
             raise ValueError("W and U must be C-contiguous.")
         self.W = W
@@ -406,7 +413,8 @@ cdef class Recurrence:
             A view, good until the next call.
         """
         cdef Run* run = &self.run
-        cdef Py_ssize_t n_seqs = shape.n_seqs, n_rows = shape.n_rows, width = self.w.width
+        cdef Py_ssize_t n_seqs = shape.n_seqs, n_rows = shape.n_rows
+        cdef Py_ssize_t width = self.w.width
         cdef Py_ssize_t row = width * self.itemsize
         cdef Py_ssize_t[MOST_THREADS + 1] cuts
         cdef int n, i
@@ -446,7 +454,8 @@ cdef class Recurrence:
             run.h_in = self.h_in.data
             memset(run.h_in, 0, n_seqs * row)
             if h0 is not None:
-                self.fill_rows(self.h_in.data, h0 * mask[:, : self.w.n_units], n_seqs, "h0")
+                self.fill_rows(self.h_in.data, h0 * mask[:, : self.w.n_units], n_seqs,
+                               "h0")
         self.shape = shape
         n = threads_for(self.work(), n_threads, n_seqs)
         if n == 1:
@@ -454,7 +463,8 @@ cdef class Recurrence:
                 self.table.forward(&self.w, &shape.steps, run, 0, n_seqs)
         else:
             shape.cut(n, cuts)
-            for i in prange(n, nogil=True, num_threads=n, schedule="static", chunksize=1):
+            for i in prange(n, nogil=True, num_threads=n, schedule="static",
+                            chunksize=1):
                 self.table.forward(&self.w, &shape.steps, run, cuts[i], cuts[i + 1])
         run.z = self.z.data if training else NULL
         return self.states()
@@ -465,7 +475,8 @@ cdef class Recurrence:
                           buffer=self.h.array, offset=self.shape.n_seqs * row,
                           strides=(row, self.itemsize))
 
-    cdef int fill_rows(self, char* target, values, Py_ssize_t n_seqs, str what) except -1:
+    cdef int fill_rows(self, char* target, values, Py_ssize_t n_seqs,
+                       str what) except -1:
         cdef Py_ssize_t ld, i, row = self.w.width * self.itemsize
         cdef char* source
         memset(target, 0, n_seqs * row)
@@ -518,7 +529,9 @@ cdef class Recurrence:
         cdef char* pdx = NULL
         cdef double work
         if shape is None or run.z == NULL:
-            raise ValueError("backward needs a forward pass with training=True before it.")
+            raise ValueError(
+                "backward needs a forward pass with training=True before it."
+            )
         pdW = address(dW, self.dtype, self.w.n_in, strlen(cell.w_gates) * n, &ld, "dW")
         pdU = address(dU, self.dtype, n, strlen(cell.u_gates) * n, &ld, "dU")
         pdb = address(db, self.dtype, 1, strlen(cell.biases) * n, &ld, "db")
@@ -531,13 +544,15 @@ cdef class Recurrence:
             run.dy = address(dy, self.dtype, shape.n_rows, width, &run.lddy, "dy")
         if dlast is not None:
             dlast = self.padded(dlast, shape.n_seqs, "dlast")
-            run.dlast = address(dlast, self.dtype, shape.n_seqs, width, &run.lddlast, "dlast")
+            run.dlast = address(dlast, self.dtype, shape.n_seqs, width, &run.lddlast,
+                                "dlast")
         if dx is not None:
             self.input_panels.reserve(self.itemsize * self.table.product_size(
                 strlen(cell.w_gates) * width, self.w.n_in))
             self.w.to_input = self.input_panels.data
             self.table.pack_input(
-                &self.w, address(self.W, self.dtype, self.w.n_in, strlen(cell.w_gates) * n,
+                &self.w, address(self.W, self.dtype, self.w.n_in,
+                                 strlen(cell.w_gates) * n,
                                  &ld, "W"))
             pdx = address(dx, self.dtype, shape.n_rows, self.w.n_in, &lddx, "dx")
         row = width * self.itemsize
@@ -576,10 +591,14 @@ cdef class Recurrence:
                                    n_columns * (i + 1) // n_threads_, shape.n_rows)
         with nogil:
             self.table.unpack(&self.w, run.dw, pdW, pdU, pdb)
-        if pdx != NULL:
+        if pdx != NULL and n_threads_ == 1:
+            with nogil:
+                self.table.input(&self.w, run, pdx, lddx, 0, shape.n_rows)
+        elif pdx != NULL:
             for i in prange(n_threads_, nogil=True, num_threads=n_threads_,
                             schedule="static", chunksize=1):
-                self.table.input(&self.w, run, pdx, lddx, shape.n_rows * i // n_threads_,
+                self.table.input(&self.w, run, pdx, lddx,
+                                 shape.n_rows * i // n_threads_,
                                  shape.n_rows * (i + 1) // n_threads_)
         if dh0 is not None:
             dh0[...] = start[0][:, :n]
@@ -656,12 +675,14 @@ cdef class Linear:
         wide[:, : self.n_out] = dout
         pd = address(wide, self.dtype, n_rows, self.width, &ldd, "dout")
         with nogil:
-            self.table.outer(pw, ldw, pa, lda, self.n_in, pd, ldd, self.n_out, 0, n_rows)
+            self.table.outer(pw, ldw, pa, lda, self.n_in, pd, ldd, self.n_out, 0,
+                             n_rows)
             if pb != NULL:
-                self.table.outer(pb, self.n_out, NULL, 0, 1, pd, ldd, self.n_out, 0, n_rows)
+                self.table.outer(pb, self.n_out, NULL, 0, 1, pd, ldd, self.n_out, 0,
+                                 n_rows)
             if pda != NULL:
-                self.table.product(self.panels_back.data, self.n_out, self.n_in, pd, ldd,
-                                   NULL, pda, ldda, 0, n_rows)
+                self.table.product(self.panels_back.data, self.n_out, self.n_in, pd,
+                                   ldd, NULL, pda, ldda, 0, n_rows)
         return da
 
 
@@ -678,7 +699,7 @@ def activation(which, x):
 
 
 def peak(dtype=np.float32):
-    """Operations a second of a loop that only multiplies and adds registers, in GFLOP/s."""
+    """Speed of a loop that only multiplies and adds registers, in GFLOP/s."""
     cdef const Table* table = find_table(dtype)
     cdef double done = 0, best = 0
     for _ in range(20):

@@ -4,6 +4,8 @@ A network owns the layout of the one flat vector in which all its parameters sta
 the memory of a pass. Its parameters are the caller's: `load` them after each change.
 """
 
+import math
+
 import numpy as np
 
 from skrnn import _network
@@ -41,6 +43,8 @@ class Network:
         The gradient does not cross multiples of so many steps, counted from where the
         reading of a sequence ends.
     dtype : {float32, float64}, default=float32
+    trains : bool, default=True
+        Whether `backward` will be called.
 
     Attributes
     ----------
@@ -65,6 +69,7 @@ class Network:
         recurrent_dropout=0.0,
         bptt_steps=None,
         dtype=np.float32,
+        trains=True,
     ):
         self.n_in, self.n_out = n_in, n_out
         self.hidden_layer_sizes = tuple(hidden_layer_sizes)
@@ -89,7 +94,14 @@ class Network:
                 )
                 self._add(f"layer{k}.{direction}b", (len(self.spec.biases) * n_units,))
                 layer.append(
-                    Recurrence(kernel, n_in, n_units, dtype, reverse=bool(direction))
+                    Recurrence(
+                        kernel,
+                        n_in,
+                        n_units,
+                        dtype,
+                        reverse=bool(direction),
+                        trains=trains,
+                    )
                 )
             self.layers.append(layer)
             n_in = len(directions) * n_units
@@ -101,16 +113,16 @@ class Network:
         self.head = Linear(n_in, n_out, dtype)
 
     def _add(self, name, shape):
-        size = int(np.prod(shape))
+        size = math.prod(shape)
         self.layout[name] = (self.n_params, shape)
-        if not name.endswith(".b") and not name.endswith(".reverse.b"):
+        if not name.endswith(".b"):
             self.weights.append(slice(self.n_params, self.n_params + size))
         self.n_params += size
 
     def views(self, vector):
         """The parameters in a flat vector by name, as arrays that share its memory."""
         return {
-            name: vector[start : start + int(np.prod(shape))].reshape(shape)
+            name: vector[start : start + math.prod(shape)].reshape(shape)
             for name, (start, shape) in self.layout.items()
         }
 
@@ -207,17 +219,6 @@ class Network:
         x = batch.x
         self._masks = []
         for k, layer in enumerate(self.layers):
-            if k > 0:
-                mask = self._mask(
-                    (shape.n_rows, len(states) * states[0].shape[1]),
-                    self.dropout,
-                    random_state,
-                    training,
-                )
-                self._masks.append(mask)
-                x = self._joined(f"input{k}", states)
-                if mask is not None:
-                    x = np.multiply(x, mask, out=self._array(f"input{k}", *x.shape))
             states = [
                 recurrence.forward(
                     shape,
@@ -233,6 +234,12 @@ class Network:
                 )
                 for recurrence in layer
             ]
+            if k + 1 < len(self.layers):
+                x = self._joined(f"input{k}", states)
+                mask = self._mask(x.shape, self.dropout, random_state, training)
+                if mask is not None:
+                    x = np.multiply(x, mask, out=self._array(f"input{k}", *x.shape))
+                self._masks.append(mask)
         self._shape, self._n_threads = shape, n_threads
         return shape, states
 

@@ -42,7 +42,7 @@ def pytest_sessionfinish(session):
         return
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     skipped = reporter.stats.get("skipped", [])
-    missing = [report.nodeid for report in skipped if "import" in str(report.longrepr)]
+    missing = [r.nodeid for r in skipped if "could not import" in str(r.longrepr)]
     if missing:
         reporter.write_line(f"SKRNN_REQUIRE_PARITY=1, yet skipped: {missing}", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

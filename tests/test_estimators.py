@@ -6,6 +6,7 @@ import inspect
 import pickle
 import re
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import joblib
 import numpy as np
@@ -292,6 +293,27 @@ def test_prediction_in_several_batches(estimator, X, y, monkeypatch):
     for rows in (1, 7, 50):
         monkeypatch.setattr("skrnn.estimators._prediction.PREDICTION_ROWS", rows)
         assert_same_outputs(outputs(estimator, X), expected)
+
+
+@both
+def test_prediction_from_several_threads(estimator, X, y):
+    estimator = clone(estimator).set_params(max_iter=2).fit(X, y)
+    expected = outputs(estimator, X)
+    with ThreadPoolExecutor(4) as pool:
+        for got in pool.map(lambda _: outputs(estimator, X), range(40)):
+            assert_same_outputs(got, expected)
+
+
+@both
+def test_prediction_is_of_the_last_fit(estimator, X, y):
+    estimator = clone(estimator).set_params(max_iter=2)
+    previous = None
+    for method in ("fit", "partial_fit", "fit", "partial_fit"):
+        getattr(estimator, method)(X, y)
+        now = outputs(estimator, X)
+        assert_same_outputs(now, outputs(pickle.loads(pickle.dumps(estimator)), X))
+        assert previous is None or not np.array_equal(now[-1], previous[-1])
+        previous = now
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])

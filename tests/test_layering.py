@@ -21,13 +21,14 @@ LAYERS = [
     "losses",
     "solvers",
     "training",
+    "_callbacks",
     "estimators",
 ]
 # Off that line: all that each of these may import. "skrnn" is its __init__.
 BESIDE = {
     "_show_versions": {"_recurrence"},
     "datasets": set(),
-    "preprocessing": {"sequences"},
+    "preprocessing": {"_callbacks", "sequences"},
     "skrnn": {"_show_versions", "estimators"},
 }
 MAY_IMPORT = {name: set(LAYERS[:i]) for i, name in enumerate(LAYERS)} | BESIDE

@@ -52,7 +52,7 @@ def test_what_is_imported_is_required():
             names = []
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom):
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 names = [node.module]
             names = {name.partition(".")[0] for name in names}
             assert names <= required | sys.stdlib_module_names | {"skrnn"}, path

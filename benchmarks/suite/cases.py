@@ -34,8 +34,8 @@ SHAPES = [
 class Case:
     """A layer's weights, its inputs, and the gradient that reaches its last state.
 
-    Gates stand in PyTorch's order (i f g o; r z n), and `b` of a GRU has the bias of the
-    candidate's recurrent part as its fourth block.
+    Gates stand in PyTorch's order (i f g o; r z n), and `b` of a GRU has the bias of
+    the candidate's recurrent part as its fourth block.
     """
 
     cell: str

@@ -63,7 +63,7 @@ class Sums(EstimatorSuite):
 
 
 class Cases(EstimatorSuite):
-    """An epoch over two batches of each of the shapes that the peers are compared on."""
+    """An epoch over two batches of each shape that the peers are compared on."""
 
     params = [CELLS, [str(shape) for shape in SHAPES if shape[0] > 1]]
     param_names = ["cell", "shape"]

@@ -9,8 +9,8 @@ from skrnn._kernels.table cimport Cell, Run, Steps, Table, Weights, run_t
 
 cdef extern from "vec.h" nogil:
     # To Cython a vector is a number: + - * / and the unary minus pass as they stand and
-    # are the compiler's vector operators. Comparing or casting one would type-check here
-    # and mean nothing: vset1 and vselect_lt are for that.
+    # are the compiler's vector operators. Comparing or casting one would type-check
+    # here and mean nothing: vset1 and vselect_lt are for that.
     ctypedef float real
     ctypedef float vec
     const int VL, ROWS1, ROWS2, ROWS3, ROWS4

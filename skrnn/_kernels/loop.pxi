@@ -19,14 +19,18 @@ cdef struct Rows:
     real* carry                  # backward: what the cell hands to its own step before
 
 
-ctypedef void (*forward_t)(const vec* a, int n_rows, int n_vec, const Rows* s) noexcept nogil
-ctypedef void (*backward_t)(const vec* dh, int n_rows, int n_vec, const Rows* s) noexcept nogil
+ctypedef void (*forward_t)(const vec* a, int n_rows, int n_vec,
+                           const Rows* s) noexcept nogil
+ctypedef void (*backward_t)(const vec* dh, int n_rows, int n_vec,
+                            const Rows* s) noexcept nogil
 
 
 cdef inline void first_rows(const Steps* s, const Run* r, Py_ssize_t t,
-                            Py_ssize_t* previous, Py_ssize_t* n_previous) noexcept nogil:
-    # The rows of step t that continue a sequence are its first `n_previous`; their states
-    # before stand at row `previous` of h on. The others start from the initial state.
+                            Py_ssize_t* previous,
+                            Py_ssize_t* n_previous) noexcept nogil:
+    # The rows of step t that continue a sequence are its first `n_previous`; their
+    # states before stand at row `previous` of h on. The others start from the initial
+    # state.
     cdef Py_ssize_t before = t + 1 if r.reverse else t - 1
     if before < 0 or before >= s.n_steps:
         n_previous[0] = 0
@@ -43,7 +47,8 @@ cdef inline void forward_tile(int ROWS, int VECS, int X_FIRST, int X_LAST, int H
                               const real* x, Py_ssize_t ldx, Py_ssize_t n_in,
                               const real* h, Py_ssize_t ldh,
                               Py_ssize_t n_units) noexcept nogil:
-    # out (ROWS, VECS) = b + x @ W + h @ U for one panel, which holds b, W and U in turn.
+    # out (ROWS, VECS) = b + x @ W + h @ U for one panel, which holds b, W and U in
+    # turn.
     cdef vec acc[24]
     cdef int i, v
     for v in range(VECS):
@@ -59,7 +64,8 @@ cdef inline void forward_tile(int ROWS, int VECS, int X_FIRST, int X_LAST, int H
         out[i] = acc[i]
 
 
-cdef inline void forward_pair(int VECS, int X_FIRST, int X_LAST, int H_FIRST, int H_LAST,
+cdef inline void forward_pair(int VECS, int X_FIRST, int X_LAST, int H_FIRST,
+                              int H_LAST,
                               vec* out, const real* panel, Py_ssize_t panel_size,
                               const real* x, Py_ssize_t n_in, const real* h,
                               Py_ssize_t n_units) noexcept nogil:
@@ -98,14 +104,14 @@ cdef inline void forward_any(int VECS, int X_FIRST, int X_LAST, int H_FIRST, int
                              Py_ssize_t ldx, Py_ssize_t n_in, const real* h,
                              Py_ssize_t ldh, Py_ssize_t n_units) noexcept nogil:
     if n_rows == 1:
-        forward_tile(1, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x, ldx, n_in,
-                     h, ldh, n_units)
+        forward_tile(1, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x, ldx,
+                     n_in, h, ldh, n_units)
     elif n_rows == 2:
-        forward_tile(2, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x, ldx, n_in,
-                     h, ldh, n_units)
+        forward_tile(2, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x, ldx,
+                     n_in, h, ldh, n_units)
     elif n_rows == 3:
-        forward_tile(3, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x, ldx, n_in,
-                     h, ldh, n_units)
+        forward_tile(3, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x, ldx,
+                     n_in, h, ldh, n_units)
     elif ROWS4 > 3 or VECS < 4:
         if n_rows == 4:
             forward_tile(4, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x, ldx,
@@ -213,12 +219,13 @@ cdef inline void forward_step(int VECS, int UNITS, int X_FIRST, int X_LAST, int 
     middle = min(last, max(row_start, n_previous))
     # A sequence that begins: its state before is a row of the initial state.
     if middle > row_start:
-        forward_rows(VECS, UNITS, X_FIRST, X_LAST, H_FIRST, H_LAST, MOST_ROWS, pointwise,
+        forward_rows(VECS, UNITS, X_FIRST, X_LAST, H_FIRST, H_LAST, MOST_ROWS,
+                     pointwise,
                      w, r, panel, panel_size, n_panels, unit, s.offset[t], previous, 1,
                      row_start, middle, s.n_seqs)
     if last > middle:
-        forward_rows(VECS, UNITS, X_FIRST, X_LAST, H_FIRST, H_LAST, MOST_ROWS, pointwise,
-                     w, r, panel, panel_size, n_panels, unit, s.offset[t], 0,
+        forward_rows(VECS, UNITS, X_FIRST, X_LAST, H_FIRST, H_LAST, MOST_ROWS,
+                     pointwise, w, r, panel, panel_size, n_panels, unit, s.offset[t], 0,
                      r.has_initial, middle, last, s.n_seqs)
 
 
@@ -270,17 +277,17 @@ cdef inline void forward_plain(forward_t pointwise, const Weights* w, const Step
             left = w.width // VL - v
             panel = <const real*>w.forward + v * size
             if left >= 4:
-                forward_step(4, 4, 0, 4, 0, 4, ROWS4, pointwise, w, s, r, t, panel, 0, 1,
-                             v * VL, row_start, row_stop)
+                forward_step(4, 4, 0, 4, 0, 4, ROWS4, pointwise, w, s, r, t, panel, 0,
+                             1, v * VL, row_start, row_stop)
             elif left == 3:
-                forward_step(3, 3, 0, 3, 0, 3, ROWS3, pointwise, w, s, r, t, panel, 0, 1,
-                             v * VL, row_start, row_stop)
+                forward_step(3, 3, 0, 3, 0, 3, ROWS3, pointwise, w, s, r, t, panel, 0,
+                             1, v * VL, row_start, row_stop)
             elif left == 2:
-                forward_step(2, 2, 0, 2, 0, 2, ROWS2, pointwise, w, s, r, t, panel, 0, 1,
-                             v * VL, row_start, row_stop)
+                forward_step(2, 2, 0, 2, 0, 2, ROWS2, pointwise, w, s, r, t, panel, 0,
+                             1, v * VL, row_start, row_stop)
             else:
-                forward_step(1, 1, 0, 1, 0, 1, ROWS1, pointwise, w, s, r, t, panel, 0, 1,
-                             v * VL, row_start, row_stop)
+                forward_step(1, 1, 0, 1, 0, 1, ROWS1, pointwise, w, s, r, t, panel, 0,
+                             1, v * VL, row_start, row_stop)
             v += 4
     denormals_restore(state)
 
@@ -290,7 +297,8 @@ cdef inline void forward_plain(forward_t pointwise, const Weights* w, const Step
 cdef inline bint is_cut(const Steps* s, const Run* r, Py_ssize_t t,
                         Py_ssize_t b) noexcept nogil:
     # Whether the gradient from the step after t (in the order of processing) is cut for
-    # sequence b: every bptt_steps, counted from the end, so that the last ones are whole.
+    # sequence b: every bptt_steps, counted from the end, so that the last ones are
+    # whole.
     cdef Py_ssize_t left = t if r.reverse else r.lengths[b] - 1 - t
     return r.bptt_steps > 0 and left % r.bptt_steps == 0
 
@@ -316,7 +324,8 @@ cdef void start_of_dh(vec* out, int n_rows, int n_vec, const Run* r, Py_ssize_t 
 
 cdef void dropped_product(vec* out, int n_rows, int n_vec, const Steps* s, const Run* r,
                           Py_ssize_t t, Py_ssize_t b, Py_ssize_t unit, Py_ssize_t width,
-                          const real* dz, const real* panel, Py_ssize_t n_k) noexcept nogil:
+                          const real* dz, const real* panel,
+                          Py_ssize_t n_k) noexcept nogil:
     # out += mask * (dz @ U'), and nothing for rows where the gradient is cut
     cdef vec part[24]
     cdef int i, v
@@ -427,15 +436,16 @@ cdef void initial_gradient(const Weights* w, const Steps* s, const Run* r,
                     out[v] = out[v] + vload(carry + v * VL)
                 vstore(<real*>r.dh0 + b * width + unit + v * VL, out[v])
                 if r.dm0 != NULL:
-                    vstore(<real*>r.dm0 + b * width + unit + v * VL, vload(carry + v * VL))
+                    vstore(<real*>r.dm0 + b * width + unit + v * VL,
+                           vload(carry + v * VL))
             unit += 2 * VL
 
 
 cdef void backward(const Weights* w, const Steps* s, const Run* r,
                    Py_ssize_t row_start, Py_ssize_t row_stop) noexcept nogil:
-    # Rows row_start..row_stop of the batch through all steps, backwards. With `at_once`,
-    # which wants all rows, each chunk of packed rows gives its part of dw as soon as it is
-    # whole: its dz is still in the cache.
+    # Rows row_start..row_stop of the batch through all steps, backwards. With
+    # `at_once`, which wants all rows, each chunk of packed rows gives its part of dw as
+    # soon as it is whole: its dz is still in the cache.
     cdef uint64_t state = denormals_off()
     cdef Py_ssize_t i, t, n_rows = s.offset[s.n_steps]
     cdef Py_ssize_t chunk = 0 if r.reverse else (n_rows - 1) // CHUNK * CHUNK
@@ -460,8 +470,8 @@ cdef void backward(const Weights* w, const Steps* s, const Run* r,
 cdef void weights_chunk(const Weights* w, const Run* r, Py_ssize_t column_start,
                         Py_ssize_t column_stop, Py_ssize_t chunk,
                         Py_ssize_t n_rows) noexcept nogil:
-    # dw (n_in + n_units + 1, accumulators * width) += [x | h before | 1]' dz over n_rows
-    # packed rows, for some columns of [x | h | 1].
+    # dw (n_in + n_units + 1, accumulators * width) += [x | h before | 1]' dz over
+    # n_rows packed rows, for some columns of [x | h | 1].
     cdef const Cell* cell = w.cell
     cdef Py_ssize_t width = w.width, ldw = cell.accumulators * width
     cdef Py_ssize_t first = column_start, last = min(column_stop, w.n_in)
@@ -511,8 +521,8 @@ cdef Py_ssize_t forward_size(const Weights* w) noexcept nogil:
             + w.n_units * strlen(w.cell.u_gates)) * w.width
 
 
-cdef real* pack_row(real* target, const real* source, const char* gates, Py_ssize_t unit,
-                    int n_vec, Py_ssize_t n) noexcept nogil:
+cdef real* pack_row(real* target, const real* source, const char* gates,
+                    Py_ssize_t unit, int n_vec, Py_ssize_t n) noexcept nogil:
     # The vectors from `unit` on of each gate's block of n columns.
     cdef int v
     while gates[0]:
@@ -523,9 +533,10 @@ cdef real* pack_row(real* target, const real* source, const char* gates, Py_ssiz
     return target
 
 
-cdef void pack(const Weights* w, const void* W, const void* U, const void* b) noexcept nogil:
-    # W (n_in, gates n_units), U (n_units, gates n_units), b (biases n_units) to panels of
-    # one or a few vectors of units, each holding its b, W and U in turn; lanes from
+cdef void pack(const Weights* w, const void* W, const void* U,
+               const void* b) noexcept nogil:
+    # W (n_in, gates n_units), U (n_units, gates n_units), b (biases n_units) to panels
+    # of one or a few vectors of units, each holding its b, W and U in turn; lanes from
     # n_units on are zero.
     cdef const Cell* cell = w.cell
     cdef Py_ssize_t n = w.n_units, ldw = strlen(cell.w_gates) * n
@@ -536,9 +547,11 @@ cdef void pack(const Weights* w, const void* W, const void* U, const void* b) no
         n_vec = <int>min(<Py_ssize_t>cell.units_a_panel, (w.width - unit) // VL)
         target = pack_row(target, <const real*>b, cell.biases, unit, n_vec, n)
         for k in range(w.n_in):
-            target = pack_row(target, <const real*>W + k * ldw, cell.w_gates, unit, n_vec, n)
+            target = pack_row(target, <const real*>W + k * ldw, cell.w_gates, unit,
+                              n_vec, n)
         for k in range(n):
-            target = pack_row(target, <const real*>U + k * ldw, cell.u_gates, unit, n_vec, n)
+            target = pack_row(target, <const real*>U + k * ldw, cell.u_gates, unit,
+                              n_vec, n)
         unit += cell.units_a_panel * VL
     if w.to_state != NULL:
         pack_transposed(<real*>w.to_state, <const real*>U, n, w.width, n, w.width,
@@ -546,8 +559,8 @@ cdef void pack(const Weights* w, const void* W, const void* U, const void* b) no
 
 
 cdef void pack_input(const Weights* w, const void* W) noexcept nogil:
-    pack_transposed(<real*>w.to_input, <const real*>W, w.n_in, w.n_in, w.n_units, w.width,
-                    w.cell.w_gates)
+    pack_transposed(<real*>w.to_input, <const real*>W, w.n_in, w.n_in, w.n_units,
+                    w.width, w.cell.w_gates)
 
 
 cdef inline void copy_lanes(real* target, const real* source, Py_ssize_t start,
@@ -564,8 +577,9 @@ cdef inline void copy_lanes(real* target, const real* source, Py_ssize_t start,
 cdef void pack_transposed(real* target, const real* w, Py_ssize_t n_rows,
                           Py_ssize_t n_outputs, Py_ssize_t n, Py_ssize_t width,
                           const char* gates) noexcept nogil:
-    # w (n_rows, gates of n columns) to panels of two vectors of rows, k = gate * width +
-    # unit: the matrix of dz @ w'. Rows up to n_outputs and units up to width are zero.
+    # w (n_rows, gates of n columns) to panels of two vectors of rows, k = gate * width
+    # + unit: the matrix of dz @ w'. Rows up to n_outputs and units up to width are
+    # zero.
     cdef Py_ssize_t start = 0, j, u, n_gates = strlen(gates), a
     cdef real* panel
     cdef const real* source

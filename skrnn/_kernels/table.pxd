@@ -1,7 +1,7 @@
 # What the kernels of one instruction set and dtype offer, as plain C structs.
 #
-# Buffers are `void*` here and `real*` inside the kernels: whoever calls holds a table and
-# knows only the size of a number. Every function works on the caller's buffers,
+# Buffers are `void*` here and `real*` inside the kernels: whoever calls holds a table
+# and knows only the size of a number. Every function works on the caller's buffers,
 # allocates nothing, runs on the calling thread, and holds no lock.
 
 
@@ -14,12 +14,12 @@ cdef struct Steps:
     const Py_ssize_t* offset     # (n_steps + 1,)
 
 
-# A cell: which accumulators (vectors of pre-activations) a unit has, which columns of the
-# parameters feed them, and its point-wise functions. Inputs feed the accumulators from
-# x_first on, one for each of `w_gates`; the state feeds those from h_first on, one for
-# each of `u_gates`. Gates are digits: w_gates = "201" says that the third block of columns
-# of W feeds the first of these accumulators, and so on. `biases` names a block of b for
-# each accumulator.
+# A cell: which accumulators (vectors of pre-activations) a unit has, which columns of
+# the parameters feed them, and its point-wise functions. Inputs feed the accumulators
+# from x_first on, one for each of `w_gates`; the state feeds those from h_first on, one
+# for each of `u_gates`. Gates are digits: w_gates = "201" says that the third block of
+# columns of W feeds the first of these accumulators, and so on. `biases` names a block
+# of b for each accumulator.
 cdef struct Cell:
     const char* name
     int accumulators
@@ -30,7 +30,7 @@ cdef struct Cell:
     const char* biases
     int units_a_panel            # vectors of units in a panel of the forward pass
     int has_memory               # a second state beside h
-    int carry_is_h               # what the cell hands back is part of dh, not of its memory
+    int carry_is_h               # what backward carries is part of dh, not of m
     int saves                    # forward fills z
     void* forward                # run_t
     void* backward               # the point-wise gradient
@@ -41,26 +41,25 @@ cdef struct Weights:
     const Cell* cell
     Py_ssize_t n_in
     Py_ssize_t n_units
-    Py_ssize_t width             # n_units rounded up to a multiple of 16: rows of states
+    Py_ssize_t width             # n_units up to a multiple of 16: a row of states
     void* forward                # b, W, U by panels
-    void* to_state               # U transposed, by panels: dz -> dh; NULL where not asked
-    void* to_input               # W transposed, by panels: dz -> dx; NULL where not asked
+    void* to_state               # U transposed, by panels: dz -> dh; or NULL
+    void* to_input               # W transposed, by panels: dz -> dx; or NULL
 
 
 # The buffers of a recurrence over one batch. The first n_seqs rows of h, h_in and m are
 # the initial state, row n_seqs + r is the state after packed row r.
 cdef struct Run:
     int reverse                  # read the sequences from their ends
-    int has_initial              # 0: the initial state is zero, and its product left out
+    int has_initial              # 0: it is zero, and its product left out
     int training                 # keep what backward needs
     const void* x                # IN (n_rows, ldx)
     Py_ssize_t ldx
     void* h                      # IN/OUT (n_seqs + n_rows, width)
-    void* h_in                   # what U multiplies: h itself, or h times `mask`, same shape
+    void* h_in                   # what U multiplies: h, or h times `mask`
     const void* mask             # IN (n_seqs, width), or NULL: recurrent dropout
-    void* m                      # IN/OUT memory: (n_seqs + n_rows, width) in training,
-                                 # else (n_seqs, width), changed in place
-    void* z                      # OUT (n_rows, ldz): what the cell saves; dz after backward
+    void* m                      # IN/OUT as h; without `training` (n_seqs, width)
+    void* z                      # OUT (n_rows, ldz): what the cell saves, then dz
     Py_ssize_t ldz
     const int* previous          # (n_rows,) row of h and m before each packed row
     # backward only
@@ -90,7 +89,8 @@ cdef struct Table:
     Py_ssize_t (*forward_size)(const Weights* w) noexcept nogil
     Py_ssize_t (*product_size)(Py_ssize_t n_k, Py_ssize_t n_out) noexcept nogil
     # flat parameters -> panels
-    void (*pack)(const Weights* w, const void* W, const void* U, const void* b) noexcept nogil
+    void (*pack)(const Weights* w, const void* W, const void* U,
+                 const void* b) noexcept nogil
     void (*pack_input)(const Weights* w, const void* W) noexcept nogil
     # over the steps, for some rows of the batch: h, m, z; and z -> dz
     run_t forward
@@ -100,7 +100,8 @@ cdef struct Table:
                     Py_ssize_t column_start, Py_ssize_t column_stop,
                     Py_ssize_t n_rows) noexcept nogil
     # dW, dU, db += dw
-    void (*unpack)(const Weights* w, const void* dw, void* dW, void* dU, void* db) noexcept nogil
+    void (*unpack)(const Weights* w, const void* dw, void* dW, void* dU,
+                   void* db) noexcept nogil
     # dx = dz W' for some packed rows
     void (*input)(const Weights* w, const Run* r, void* dx, Py_ssize_t lddx,
                   Py_ssize_t row_start, Py_ssize_t row_stop) noexcept nogil
@@ -112,8 +113,8 @@ cdef struct Table:
                     void* c, Py_ssize_t ldc,
                     Py_ssize_t row_start, Py_ssize_t row_stop) noexcept nogil
     # c += a' d over some rows
-    void (*outer)(void* c, Py_ssize_t ldc, const void* a, Py_ssize_t lda, Py_ssize_t n_a,
-                  const void* d, Py_ssize_t ldd, Py_ssize_t n_d,
+    void (*outer)(void* c, Py_ssize_t ldc, const void* a, Py_ssize_t lda,
+                  Py_ssize_t n_a, const void* d, Py_ssize_t ldd, Py_ssize_t n_d,
                   Py_ssize_t row_start, Py_ssize_t row_stop) noexcept nogil
     void (*activate)(int which, const void* x, void* y, Py_ssize_t n) noexcept nogil
     double (*peak)(Py_ssize_t n) noexcept nogil

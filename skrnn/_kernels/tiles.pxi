@@ -1,14 +1,14 @@
 # Register tiles: the only multiplications of matrices in the package.
 #
-# Every element of a product is one chain of fused multiply-adds over k, in order, from a
-# start value. A tile holds n_rows x n_vec accumulators for one pass over k; lanes run
+# Every element of a product is one chain of fused multiply-adds over k, in order, from
+# a start value. A tile holds n_rows x n_vec accumulators for one pass over k; lanes run
 # along outputs. So neither the tile's size, nor the vector's, nor how rows are cut, nor
 # a detour through memory between two parts of k changes a bit.
 #
-# Sizes named in capitals are literals at each call: the functions are inlined, the loops
-# over them unrolled, and the arrays live in registers. (An array that is ever indexed by
-# a run-time value, or handed to a function that is not inlined, would not; hence the
-# copies to `out`.)
+# Sizes named in capitals are literals at each call: the functions are inlined, the
+# loops over them unrolled, and the arrays live in registers. (An array that is ever
+# indexed by a run-time value, or handed to a function that is not inlined, would not;
+# hence the copies to `out`.)
 
 
 cdef inline void chain(int ROWS, int VECS, int FIRST, int LAST, vec* acc,
@@ -171,7 +171,8 @@ cdef void product(const void* panels, Py_ssize_t n_k, Py_ssize_t n_out,
         for v in range(n_vec):
             start[v] = vset1(0)
             if bias != NULL:
-                start[v] = load_lanes(<const real*>bias + j + v * VL, n_out - j - v * VL)
+                start[v] = load_lanes(<const real*>bias + j + v * VL,
+                                      n_out - j - v * VL)
         row = row_start
         while row < row_stop:
             n_rows = <int>(height if row_stop - row > height else row_stop - row)
@@ -297,8 +298,8 @@ cdef void outer(void* c, Py_ssize_t ldc, const void* a, Py_ssize_t lda, Py_ssize
 
 
 cdef double peak(Py_ssize_t n) noexcept nogil:
-    # n rounds of multiply-adds on registers alone, and how many operations they were: what
-    # a core can do at best, for benchmarks to set against.
+    # n rounds of multiply-adds on registers alone, and how many operations they were:
+    # what a core can do at best, for benchmarks to set against.
     cdef vec acc[12]
     cdef vec one = vset1(1)
     cdef real lanes[16]

@@ -1,4 +1,5 @@
-# Gated recurrent unit (Cho et al. 2014), the reset gate after the product, as in PyTorch:
+# Gated recurrent unit (Cho et al. 2014), the reset gate after the product, as in
+# PyTorch:
 #
 #     r, z = sigmoid(x W + b + h' U)
 #     q = h' Un + bq
@@ -10,7 +11,8 @@
 # z, q; `carry` is the part dh z of the gradient that reaches h' directly.
 
 
-cdef void gru_forward(const vec* a, int n_rows, int n_vec, const Rows* s) noexcept nogil:
+cdef void gru_forward(const vec* a, int n_rows, int n_vec,
+                      const Rows* s) noexcept nogil:
     cdef int i
     cdef vec n, r, z, q, h
     for i in range(n_rows):
@@ -29,7 +31,8 @@ cdef void gru_forward(const vec* a, int n_rows, int n_vec, const Rows* s) noexce
             vstore(s.z + i * s.ldz + 3 * s.width, q)
 
 
-cdef void gru_backward(const vec* dh, int n_rows, int n_vec, const Rows* s) noexcept nogil:
+cdef void gru_backward(const vec* dh, int n_rows, int n_vec,
+                       const Rows* s) noexcept nogil:
     cdef int i, v
     cdef vec n, r, z, q, h, d, dn
     cdef real* saved

@@ -8,7 +8,8 @@
 # memory m is c; `carry` is dc on its way to the step before.
 
 
-cdef void lstm_forward(const vec* a, int n_rows, int n_vec, const Rows* s) noexcept nogil:
+cdef void lstm_forward(const vec* a, int n_rows, int n_vec,
+                       const Rows* s) noexcept nogil:
     cdef int r
     cdef vec i, f, g, o, c
     for r in range(n_rows):
@@ -26,7 +27,8 @@ cdef void lstm_forward(const vec* a, int n_rows, int n_vec, const Rows* s) noexc
             vstore(s.z + r * s.ldz + 3 * s.width, o)
 
 
-cdef void lstm_backward(const vec* dh, int n_rows, int n_vec, const Rows* s) noexcept nogil:
+cdef void lstm_backward(const vec* dh, int n_rows, int n_vec,
+                        const Rows* s) noexcept nogil:
     cdef int r, v
     cdef vec i, f, g, o, c, d, dc
     cdef real* z
@@ -42,7 +44,8 @@ cdef void lstm_backward(const vec* dh, int n_rows, int n_vec, const Rows* s) noe
             dc = vfma(d * o, vset1(1) - c * c, vload(s.carry + r * s.width + v * VL))
             vstore(z, dc * g * (i * (vset1(1) - i)))
             vstore(z + s.width,
-                   dc * vload(s.m_previous + r * s.width + v * VL) * (f * (vset1(1) - f)))
+                   dc * vload(s.m_previous + r * s.width + v * VL)
+                   * (f * (vset1(1) - f)))
             vstore(z + 2 * s.width, dc * i * (vset1(1) - g * g))
             vstore(z + 3 * s.width, d * c * (o * (vset1(1) - o)))
             vstore(s.carry + r * s.width + v * VL, dc * f)
@@ -54,7 +57,8 @@ cdef void lstm_run(const Weights* w, const Steps* s, const Run* r,
 
 
 cdef Cell LSTM = Cell(
-    name=b"lstm", accumulators=4, x_first=0, h_first=0, w_gates=b"0123", u_gates=b"0123",
+    name=b"lstm", accumulators=4, x_first=0, h_first=0, w_gates=b"0123",
+    u_gates=b"0123",
     biases=b"0123", units_a_panel=1, has_memory=1, carry_is_h=0, saves=1,
     forward=<void*>lstm_run, backward=<void*>lstm_backward,
 )

@@ -6,14 +6,16 @@
 # Rows of a tile hold n_vec vectors of units: a (n_rows, n_vec).
 
 
-cdef void rnn_tanh_forward(const vec* a, int n_rows, int n_vec, const Rows* s) noexcept nogil:
+cdef void rnn_tanh_forward(const vec* a, int n_rows, int n_vec,
+                           const Rows* s) noexcept nogil:
     cdef int i, v
     for i in range(n_rows):
         for v in range(n_vec):
             vstore(s.h + i * s.width + v * VL, tanh(a[i * n_vec + v]))
 
 
-cdef void rnn_tanh_backward(const vec* dh, int n_rows, int n_vec, const Rows* s) noexcept nogil:
+cdef void rnn_tanh_backward(const vec* dh, int n_rows, int n_vec,
+                            const Rows* s) noexcept nogil:
     # dz = dh (1 - h**2)
     cdef int i, v
     cdef vec h
@@ -23,14 +25,16 @@ cdef void rnn_tanh_backward(const vec* dh, int n_rows, int n_vec, const Rows* s)
             vstore(s.z + i * s.ldz + v * VL, dh[i * n_vec + v] * (vset1(1) - h * h))
 
 
-cdef void rnn_relu_forward(const vec* a, int n_rows, int n_vec, const Rows* s) noexcept nogil:
+cdef void rnn_relu_forward(const vec* a, int n_rows, int n_vec,
+                           const Rows* s) noexcept nogil:
     cdef int i, v
     for i in range(n_rows):
         for v in range(n_vec):
             vstore(s.h + i * s.width + v * VL, relu(a[i * n_vec + v]))
 
 
-cdef void rnn_relu_backward(const vec* dh, int n_rows, int n_vec, const Rows* s) noexcept nogil:
+cdef void rnn_relu_backward(const vec* dh, int n_rows, int n_vec,
+                            const Rows* s) noexcept nogil:
     # dz = dh where h > 0, else 0
     cdef int i, v
     cdef vec h

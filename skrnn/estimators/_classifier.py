@@ -66,8 +66,8 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
         What happens to NaN in a sequence. With 'indicator' the network reads, beside
         each feature, whether it is known; an unknown value is read as the mean.
     dropout : float, default=0.0
-        Share of the outputs of each layer but the last that is set to zero in
-        training.
+        Share of the outputs of each layer that is set to zero in training on their
+        way to the next layer or, from the last one, to the output.
     recurrent_dropout : float, default=0.0
         Share of the states that is set to zero in training where they feed back, the
         same ones at all steps of a sequence [4]_.
@@ -473,6 +473,26 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
 
     # Prediction ------------------------------------------------------------------
 
+    def _readers(self):
+        classes, loss = self.classes_, self._make_loss()
+        readers = {
+            "decision_function": lambda raw: raw.astype(np.float64),
+            "predict_proba": loss.predict_proba,
+            "predict_log_proba": loss.predict_log_proba,
+        }
+        if self._multilabel:
+            readers["predict"] = lambda raw: (raw > 0).astype(np.intp)
+        elif len(classes) > 2:
+            readers["predict"] = lambda raw: classes.take(raw.argmax(axis=1))
+        else:
+            readers["decision_function"] = lambda raw: raw[:, 0].astype(np.float64)
+            readers["predict"] = lambda raw: classes.take(raw[:, 0] > 0)
+        if len(classes) == 1 and not self._multilabel:
+            readers["predict"] = lambda raw: classes.take(np.zeros(len(raw), np.intp))
+            readers["predict_proba"] = lambda raw: np.ones((len(raw), 1))
+            readers["predict_log_proba"] = lambda raw: np.zeros((len(raw), 1))
+        return readers
+
     def predict(self, X):
         """Predict the class of each sequence.
 
@@ -487,13 +507,7 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
         y : ndarray of shape (n_seqs,) or (n_seqs, n_labels)
             The predicted classes or labels.
         """
-        raw = self._predict_raw(X)
-        if self._multilabel:
-            return (raw > 0).astype(np.intp)
-        if len(self.classes_) > 2:
-            return self.classes_[raw.argmax(axis=1)]
-        one = len(self.classes_) == 1
-        return self.classes_[np.where(one, 0, raw[:, 0] > 0)]
+        return self._readers()["predict"](self._predict_raw(X))
 
     def decision_function(self, X):
         """Return the outputs of the network before they become probabilities.
@@ -510,8 +524,7 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
             Log-odds of the second of two classes, log-probabilities of more classes up
             to a constant for each sequence, or log-odds of each label.
         """
-        raw = self._predict_raw(X).astype(np.float64)
-        return raw if raw.shape[1] > 1 or self._multilabel else raw[:, 0]
+        return self._readers()["decision_function"](self._predict_raw(X))
 
     def predict_proba(self, X):
         """Predict the probabilities of the classes.
@@ -527,10 +540,7 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
         proba : ndarray of shape (n_seqs, n_classes) or (n_seqs, n_labels)
             Probability of each class, in the order of `classes_`, or of each label.
         """
-        raw = self._predict_raw(X)
-        if len(self.classes_) == 1 and not self._multilabel:
-            return np.ones(raw.shape)
-        return self._make_loss().predict_proba(raw)
+        return self._readers()["predict_proba"](self._predict_raw(X))
 
     def predict_log_proba(self, X):
         """Predict the logarithms of the probabilities of the classes.
@@ -548,10 +558,7 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
         log_proba : ndarray of shape (n_seqs, n_classes) or (n_seqs, n_labels)
             Log-probability of each class, in the order of `classes_`, or of each label.
         """
-        raw = self._predict_raw(X)
-        if len(self.classes_) == 1 and not self._multilabel:
-            return np.zeros(raw.shape)
-        return self._make_loss().predict_log_proba(raw)
+        return self._readers()["predict_log_proba"](self._predict_raw(X))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

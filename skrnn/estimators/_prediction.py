@@ -1,9 +1,12 @@
 """What a fitted estimator does with its network."""
 
+from abc import abstractmethod
+
 import numpy as np
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.metaestimators import available_if
 
+from skrnn.estimators._stream import Stream
 from skrnn.network import Network
 from skrnn.sequences import StepEncoder, check_sequences
 
@@ -36,16 +39,23 @@ def _uses_attention(estimator):
 class FittedNetwork:
     """Mixin: the network as plain arrays and values, and sequences run through it."""
 
+    @abstractmethod
+    def _readers(self):
+        """Return, by method, the function that makes its result of raw outputs."""
+
     def __sklearn_is_fitted__(self):
         return "_theta" in vars(self)
 
-    def _check_sequences(self, X):
-        """Check sequences to predict."""
+    def _check_is_fitted(self):
         if not self.__sklearn_is_fitted__():
             raise NotFittedError(
                 f"This {type(self).__name__} instance is not fitted yet. Call 'fit' "
                 "with appropriate arguments before using this estimator."
             )
+
+    def _check_sequences(self, X):
+        """Check sequences to predict."""
+        self._check_is_fitted()
         missing = self._structure["missing"]
         return check_sequences(X, estimator=self, reset=False, missing=missing)
 
@@ -69,7 +79,7 @@ class FittedNetwork:
             options.update((name, getattr(self, name)) for name in names)
         sizes = structure["hidden_layer_sizes"]
         n_in = self._make_encoder().n_in
-        return Network(n_in, sizes, structure["n_out"], **options)
+        return Network(n_in, sizes, structure["n_out"], trains=training, **options)
 
     def _borrow_network(self):
         """Return parameters, a network loaded with them, and the encoder for it."""
@@ -82,6 +92,34 @@ class FittedNetwork:
             borrowed = self._theta, self._make_network(), self._make_encoder()
             borrowed[1].load(borrowed[0])
         return borrowed
+
+    def stream(self, n_seqs=1, *, method="predict"):
+        """Return an object that reads sequences one step at a time.
+
+        Each step costs the same, some microseconds, however many came before it. Its
+        result has the bits of `method` on the sequence so far.
+
+        Parameters
+        ----------
+        n_seqs : int, default=1
+            How many sequences are read side by side.
+        method : str, default="predict"
+            What a step returns: "predict", and of a classifier also "predict_proba",
+            "predict_log_proba" or "decision_function".
+
+        Returns
+        -------
+        stream : Stream
+            With the methods ``step(x)`` and ``reset()`` and the attribute ``state``.
+
+        Raises
+        ------
+        ValueError
+            If the network cannot follow a stream: it is bidirectional, or its pooling
+            is "attention".
+        """
+        self._check_is_fitted()
+        return Stream(self, n_seqs, method)
 
     @property
     def weights_(self):

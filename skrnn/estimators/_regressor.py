@@ -76,8 +76,8 @@ class RNNRegressor(RegressorMixin, BaseRNN):
         What happens to NaN in a sequence. With 'indicator' the network reads, beside
         each feature, whether it is known; an unknown value is read as the mean.
     dropout : float, default=0.0
-        Share of the outputs of each layer but the last that is set to zero in
-        training.
+        Share of the outputs of each layer that is set to zero in training on their
+        way to the next layer or, from the last one, to the output.
     recurrent_dropout : float, default=0.0
         Share of the states that is set to zero in training where they feed back, the
         same ones at all steps of a sequence [4]_.
@@ -407,9 +407,16 @@ class RNNRegressor(RegressorMixin, BaseRNN):
         y : ndarray of shape (n_seqs,) or (n_seqs, n_outputs)
             The predicted values.
         """
-        raw = self._predict_raw(X).astype(np.float64)
-        y = raw * self._target_scale + self._target_mean
-        return y.reshape(len(y), *self._target_shape)
+        return self._readers()["predict"](self._predict_raw(X))
+
+    def _readers(self):
+        scale, mean, shape = self._target_scale, self._target_mean, self._target_shape
+
+        def predict(raw):
+            y = raw.astype(np.float64) * scale + mean
+            return y.reshape(len(y), *shape)
+
+        return {"predict": predict}
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,0 +1,108 @@
+"""Prediction step by step, with the bits of the whole sequence so far."""
+
+from numbers import Integral
+
+from skrnn._streaming import Cursor
+
+__all__ = ["Stream"]
+
+
+class Stream:
+    """Sequences that a fitted estimator reads as they come, one step at a time.
+
+    Made by the estimator's method `stream`. A step costs the same however many came
+    before it, and gives, to the last bit, what the estimator's `method` gives for the
+    sequence so far. The stream keeps the parameters that the estimator had when it was
+    made. One stream is for one thread at a time; streams do not disturb each other.
+
+    Parameters
+    ----------
+    estimator : RNNClassifier or RNNRegressor
+        A fitted estimator that reads in one direction, with the pooling "last", "mean"
+        or "max".
+    n_seqs : int, default=1
+        How many sequences are read side by side.
+    method : str, default="predict"
+        What a step returns: "predict", and of a classifier also "predict_proba",
+        "predict_log_proba" or "decision_function".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrnn import RNNClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = [rng.normal(size=(n, 2)) + n % 2 for n in rng.integers(5, 20, size=40)]
+    >>> y = [len(x) % 2 for x in X]
+    >>> model = RNNClassifier(random_state=0).fit(X, y)
+    >>> stream = model.stream()
+    >>> for x in X[0]:
+    ...     prediction = stream.step(x)
+    >>> bool(prediction == model.predict(X[:1]))
+    True
+    >>> stream.reset().step(X[1][0]).shape
+    (1,)
+    """
+
+    def __init__(self, estimator, n_seqs=1, method="predict"):
+        if not isinstance(n_seqs, Integral) or n_seqs < 1:
+            raise ValueError(f"n_seqs must be an int of at least 1, got {n_seqs!r}.")
+        readers = estimator._readers()
+        if method not in readers:
+            raise ValueError(
+                f"method must be one of {sorted(readers)} for "
+                f"{type(estimator).__name__}, got {method!r}."
+            )
+        structure = estimator._structure
+        if structure["bidirectional"]:
+            raise ValueError(
+                "A bidirectional network cannot follow a stream: it reads a sequence "
+                "from its end, too, which a stream does not have yet. Fit with "
+                "bidirectional=False."
+            )
+        if structure["pooling"] == "attention":
+            raise ValueError(
+                "A network with pooling='attention' cannot follow a stream: each new "
+                "step changes the weights of all steps before it. Fit with pooling "
+                "'last', 'mean' or 'max'."
+            )
+        self._read = readers[method]
+        network = estimator._make_network()
+        network.load(estimator._theta)
+        self._cursor = Cursor(network, estimator._make_encoder(), int(n_seqs))
+
+    def step(self, x):
+        """Read one more step of each sequence.
+
+        Parameters
+        ----------
+        x : array-like of shape (n_seqs, n_features), or (n_features,) of one sequence
+            The step. If it is refused, the stream is as it was before.
+
+        Returns
+        -------
+        prediction : ndarray of shape (n_seqs,) or (n_seqs, n_outputs)
+            What the estimator's `method` gives for the sequences so far.
+        """
+        return self._read(self._cursor.step(x))
+
+    def reset(self):
+        """Begin new sequences.
+
+        Returns
+        -------
+        self : Stream
+        """
+        self._cursor.reset()
+        return self
+
+    @property
+    def state(self):
+        """What the steps so far have left, as a dict of new arrays.
+
+        Assign it to this or another stream of the same model to go on from there.
+        """
+        return self._cursor.get_state()
+
+    @state.setter
+    def state(self, state):
+        self._cursor.set_state(state)
