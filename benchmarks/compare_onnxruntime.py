@@ -13,7 +13,7 @@ as its only output. Ours has its weights packed beforehand, too. There is no way
 hold ONNX Runtime to AVX2, so this compares the best instruction sets only. A streaming
 step is a step of a fitted classifier with head and checks on our side. On ONNX
 Runtime's it is the bare node that is given its last state, by `run` or with buffers
-bound beforehand in turns (`run_with_iobinding`), whichever is faster.
+bound beforehand in turns (`run_with_iobinding`).
 """
 
 import itertools
@@ -22,7 +22,7 @@ from functools import partial
 import numpy as np
 import onnx
 import onnxruntime
-from measure import Machine, check_equal, compare, in_turns, options, table
+from measure import Machine, check_equal, compare, compare_steps, options
 from onnx import TensorProto, helper, numpy_helper
 from suite.cases import N_GATES, Layer, make_case, make_stream
 
@@ -100,12 +100,12 @@ def make_inference(cell, shape, n_threads):
     return ours.forward, theirs, case.forward_flops
 
 
-def make_steps(cell, shape):
-    """Return two functions that take a step of the bare node, and feed states back."""
-    case = make_case(cell, shape)
+def make_steps(cell):
+    """Return a step of our stream, and of the bare node given its last state."""
+    ours, case = make_stream(cell, 8, 64), make_case(cell, (1, 1, 8, 64))
     names = STATES[cell]
     session = make_session(make_model(case, streaming=True), 1)
-    zero = np.zeros((1, 1, shape[3]), dtype=np.float32)
+    zero = np.zeros((1, 1, 64), dtype=np.float32)
     inputs = {"X": case.x, **dict.fromkeys(names, zero)}
 
     def by_run():
@@ -128,24 +128,12 @@ def make_steps(cell, shape):
             binding.bind_ortvalue_output(f"{name}_out", after[name])
         bindings.append(binding)
     turns = itertools.cycle(bindings)
-    return by_run, lambda: session.run_with_iobinding(next(turns))
 
+    def bound():
+        session.run_with_iobinding(next(turns))
 
-def streaming(args):
-    """Time one step of a sequence that arrives step by step."""
-    rows = []
-    for cell in args.cells:
-        shape = (1, 1, 8, 64)
-        ours = make_stream(cell)
-        x = make_case(cell, shape).x[0, 0]
-        times = in_turns(
-            lambda ours=ours, x=x: ours(x), *make_steps(cell, shape), rounds=args.rounds
-        )
-        ours, *theirs = np.median(times, axis=1) * 1e6
-        rows.append([cell, f"{ours:.2f}", *(f"{theirs:.2f}" for theirs in theirs)])
-        rows[-1].append(f"{min(theirs) / ours:.1f}")
-    header = ["cell", "skrnn", "onnxruntime, run", "buffers bound", "×"]
-    table("A streaming step, 8 features, 64 units, microseconds:", header, rows)
+    row = case.x[0, 0]
+    return lambda: ours(row), {"run": by_run, "buffers bound": bound}
 
 
 def main():
@@ -155,7 +143,7 @@ def main():
     for n_threads in args.threads:
         make = partial(make_inference, n_threads=n_threads)
         compare("Inference", "onnxruntime", machine, args, make, n_threads)
-    streaming(args)
+    compare_steps("onnxruntime", args, make_steps)
 
 
 if __name__ == "__main__":

@@ -11,14 +11,14 @@ default), inference under `inference_mode`, training as forward, backward from t
 gradient of the last state, and `zero_grad(set_to_none=True)`; denormal numbers are
 flushed to zero. We take and pack the weights in every training step, as every update
 of a fit does. A streaming step is a step of a fitted classifier with head and checks
-on our side, and the bare layer or cell, whichever is faster, on PyTorch's.
+on our side, and that of the bare layer or the bare cell on PyTorch's.
 """
 
 from functools import partial
 
 import numpy as np
 import torch
-from measure import Machine, check_equal, compare, in_turns, options, table
+from measure import Machine, check_equal, compare, compare_steps, options
 from suite.cases import Layer, make_case, make_stream
 
 MODULES = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "rnn": torch.nn.RNN}
@@ -87,35 +87,24 @@ def make_inference(cell, shape, n_threads):
     return ours.forward, theirs.forward, case.forward_flops
 
 
-def streaming(args):
-    """Time one step of a sequence that arrives step by step."""
-    rows = []
-    torch.set_num_threads(1)
-    for cell in args.cells:
-        ours, n_features = make_stream(cell), 8
-        x = np.random.default_rng(0).standard_normal(n_features).astype(np.float32)
-        one = torch.tensor(x)[np.newaxis]
-        layer = MODULES[cell](n_features, 64)
-        step = STEPS[cell](n_features, 64)
-        with torch.inference_mode():
-            state_of_layer, state_of_step = layer(one)[1], step(one)
+def make_steps(cell):
+    """Return a step of our stream, and of PyTorch's layer and cell."""
+    ours = make_stream(cell, 8, 64)
+    x = np.random.default_rng(0).standard_normal(8).astype(np.float32)
+    one = torch.tensor(x)[np.newaxis]
+    layer, step = MODULES[cell](8, 64), STEPS[cell](8, 64)
+    with torch.inference_mode():
+        state_of_layer, state_of_step = layer(one)[1], step(one)
 
-        @torch.inference_mode()
-        def layer_step(layer=layer, one=one, state=state_of_layer):
-            return layer(one, state)
+    @torch.inference_mode()
+    def layer_step():
+        return layer(one, state_of_layer)
 
-        @torch.inference_mode()
-        def cell_step(step=step, one=one, state=state_of_step):
-            return step(one, state)
+    @torch.inference_mode()
+    def cell_step():
+        return step(one, state_of_step)
 
-        times = in_turns(
-            lambda ours=ours, x=x: ours(x), layer_step, cell_step, rounds=args.rounds
-        )
-        ours, *theirs = np.median(times, axis=1) * 1e6
-        rows.append([cell, f"{ours:.2f}", f"{min(theirs):.1f}"])
-        rows[-1].append(f"{min(theirs) / ours:.1f}")
-    header = ["cell", "skrnn", "torch", "×"]
-    table("A streaming step, 8 features, 64 units, microseconds:", header, rows)
+    return lambda: ours(x), {"layer": layer_step, "cell": cell_step}
 
 
 def main():
@@ -133,7 +122,8 @@ def main():
         )
         turns("Training", make=partial(make_training, n_threads=n_threads))
         turns("Inference", make=partial(make_inference, n_threads=n_threads))
-    streaming(args)
+    torch.set_num_threads(1)
+    compare_steps("torch", args, make_steps)
 
 
 if __name__ == "__main__":

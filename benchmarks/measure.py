@@ -146,6 +146,24 @@ def table(title, header, rows):
     print(*map(line, rows[1:]), rule, sep="\n", flush=True)
 
 
+def compare_steps(peer, args, make):
+    """Compare a step of a stream with ways in which a peer takes one, and print it.
+
+    `make(cell)` returns our function, and the peer's by name.
+    """
+    rows = []
+    for cell in args.cells:
+        ours, theirs = make(cell)
+        times = in_turns(ours, *theirs.values(), rounds=args.rounds)
+        rows.append([cell, f"{1e6 * np.median(times[0]):.2f}"])
+        for t in times[1:]:
+            rows[-1] += [f"{1e6 * np.median(t):.2f}", f"{np.median(t / times[0]):.1f}"]
+    header = ["cell", "skrnn"]
+    for name in theirs:
+        header += [f"{peer}, {name}", "×"]
+    table("A streaming step, 8 features, 64 units, microseconds:", header, rows)
+
+
 def compare(title, peer, machine, args, make, n_threads=1):
     """Compare two implementations on all cases; print the ratios and their means.
 

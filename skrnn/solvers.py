@@ -15,13 +15,16 @@ from skrnn import _elementary
 
 # How the learning rate goes: its factor after n_seen sequences of all epochs, where
 # `progress` is the share of max_iter that is done. "adaptive" is the one that falls
-# when progress stalls; with the others training stops then.
+# when progress stalls; with the others training stops then, but for those in PLANNED,
+# which lead to a learning rate of nearly zero when max_iter is reached.
+PLANNED = {"linear"}
 SCHEDULES = {
     "constant": lambda solver, n_seen, progress: 1.0,
     "invscaling": lambda solver, n_seen, progress: _elementary.power(
         n_seen + 1.0, -solver.power_t
     ),
     "adaptive": lambda solver, n_seen, progress: 1.0 / 5 ** int(solver.n_stalls),
+    "linear": lambda solver, n_seen, progress: max(1.0 - progress, 1e-3),
 }
 
 
@@ -39,6 +42,11 @@ class _Stochastic:
         self.n_seen, self.progress = n_seen, progress
         factor = SCHEDULES[self.schedule](self, n_seen, progress)
         self.learning_rate = self.learning_rate_init * factor
+
+    @property
+    def planned(self):
+        """Whether the schedule counts on all epochs."""
+        return self.schedule in PLANNED
 
     def stall(self):
         """Take note that progress has stalled; return whether to stop."""

@@ -168,6 +168,8 @@ def train(
         Longer gradients (of loss and penalty) are scaled down to this norm.
     tol, n_iter_no_change : float and int
         Stop when what is watched has not improved by `tol` for more epochs than that.
+        The training loss stops nothing where the learning rate is planned to fall to
+        zero over `max_iter` epochs.
     early_stopping : bool, default=False
         Watch the validation data and not the training loss, and end with the parameters
         of the best epoch.
@@ -226,7 +228,9 @@ def train(
                 if report():
                     history.stopped_because = "callback"
                     break
-                if history.no_improvement > n_iter_no_change:
+                if history.no_improvement > n_iter_no_change and (
+                    early_stopping or not solver.planned
+                ):
                     if solver.stall():
                         history.stopped_because = "tol"
                         break
@@ -339,7 +343,7 @@ def _warn(history, solver, max_iter, incremental):
             ConvergenceWarning,
             stacklevel=3,
         )
-    elif reason == "max_iter" and not incremental:
+    elif reason == "max_iter" and not incremental and not solver.planned:
         warnings.warn(
             f"Stochastic Optimizer: Maximum iterations ({max_iter}) reached and the "
             "optimization hasn't converged yet.",

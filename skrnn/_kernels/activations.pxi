@@ -53,39 +53,31 @@ cdef extern from *:
     const real SIGMOID_LEAST, SIGMOID_MOST, TANH_MOST
 
 
-cdef inline vec clip_above(vec x, real most) noexcept nogil:
-    # NaN compares false and stays.
-    return vselect_lt(vset1(most), x, vset1(most), x)
+cdef inline vec exp_plus(vec y, vec shift) noexcept nogil:
+    # exp(y) - 1 + (1 + shift), rounded once where |y| is small: shift -1 is expm1.
+    cdef vec t, n, r
+    t = vfma(y, vset1(LOG2_E), vset1(ROUND_SHIFT))
+    n = t - vset1(ROUND_SHIFT)
+    r = vfma(n, vset1(-LN2_LOW), vfma(n, vset1(-LN2_HIGH), y))
+    t = vexp2_rounded(t)
+    return vfma(t, expm1_polynomial(r), t + shift)
 
 
 cdef inline vec sigmoid(vec x) noexcept nogil:
     # 1 / (1 + exp(-x)); where exp(-x) would overflow the result is flushed to zero.
-    cdef vec y, t, n, r, e
-    y = clip_above(x, SIGMOID_MOST)
-    y = -vselect_lt(y, vset1(SIGMOID_LEAST), vset1(SIGMOID_LEAST), y)
-    t = vfma(y, vset1(LOG2_E), vset1(ROUND_SHIFT))
-    n = t - vset1(ROUND_SHIFT)
-    r = vfma(n, vset1(-LN2_LOW), vfma(n, vset1(-LN2_HIGH), y))
-    t = vexp2_rounded(t)
-    e = vfma(t, expm1_polynomial(r), t)
-    return vset1(1) / (vset1(1) + e)
+    cdef vec y = vmax(vset1(SIGMOID_LEAST), vmin(vset1(SIGMOID_MOST), x))
+    return vset1(1) / (vset1(1) + exp_plus(-y, vset1(0)))
 
 
 cdef inline vec tanh(vec x) noexcept nogil:
     # -e / (2 + e) with e = expm1(-2 |x|), and the sign of x.
-    cdef vec y, t, n, r, e
-    y = clip_above(vabs(x), TANH_MOST)
-    y = y * vset1(-2)
-    t = vfma(y, vset1(LOG2_E), vset1(ROUND_SHIFT))
-    n = t - vset1(ROUND_SHIFT)
-    r = vfma(n, vset1(-LN2_LOW), vfma(n, vset1(-LN2_HIGH), y))
-    t = vexp2_rounded(t)
-    e = vfma(t, expm1_polynomial(r), t - vset1(1))
+    cdef vec e
+    e = exp_plus(vmin(vset1(TANH_MOST), vabs(x)) * vset1(-2), vset1(-1))
     return vwith_sign(vabs(e / (vset1(2) + e)), x)
 
 
 cdef inline vec relu(vec x) noexcept nogil:
-    return vselect_lt(x, vset1(0), vset1(0), x)
+    return vmax(vset1(0), x)
 
 
 cdef void activate(int which, const void* x, void* y, Py_ssize_t n) noexcept nogil:

@@ -19,6 +19,8 @@ cdef extern from "vec.h" nogil:
     vec vset1(real a)
     vec vfma(vec a, vec b, vec c)
     vec vselect_lt(vec a, vec b, vec x, vec y)
+    vec vmin(vec a, vec b)
+    vec vmax(vec a, vec b)
     vec vabs(vec a)
     vec vwith_sign(vec a, vec s)
     vec vexp2_rounded(vec t)

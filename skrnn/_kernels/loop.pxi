@@ -19,7 +19,7 @@ cdef struct Rows:
     real* carry                  # backward: what the cell hands to its own step before
 
 
-ctypedef void (*forward_t)(const vec* a, int n_rows, int n_vec,
+ctypedef void (*forward_t)(vec* a, int n_rows, int n_vec,
                            const Rows* s) noexcept nogil
 ctypedef void (*backward_t)(const vec* dh, int n_rows, int n_vec,
                             const Rows* s) noexcept nogil

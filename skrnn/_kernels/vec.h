@@ -7,7 +7,8 @@
  *
  * What may be used is limited to operations that IEEE 754 rounds in one way on every
  * machine: + - * /, fused multiply-add, comparison with selection, and integer shifts.
- * No estimates, no min or max instruction (they differ on NaN), no libm but fma.
+ * No estimates, no libm but fma. The smaller and the larger of two are the comparison with
+ * selection that x86 has an instruction for; others differ on NaN, and spell it out.
  */
 #ifndef SKRNN_VEC_H
 #define SKRNN_VEC_H
@@ -72,6 +73,7 @@ INLINE void vstore(real *p, vec a) { *p = a; }
 INLINE vec vset1(real a) { return a; }
 INLINE vec vfma(vec a, vec b, vec c) { return SCALAR_FMA(a, b, c); }
 INLINE vec vselect_lt(vec a, vec b, vec x, vec y) { return a < b ? x : y; }
+#define VMIN_BY_SELECTION
 INLINE ivec as_bits(vec a) { ivec i; memcpy(&i, &a, sizeof(i)); return i; }
 INLINE vec from_bits(ivec i) { vec a; memcpy(&a, &i, sizeof(a)); return a; }
 INLINE ivec iset1(bits a) { return a; }
@@ -96,24 +98,32 @@ INLINE vec vselect_lt(vec a, vec b, vec x, vec y) {
     return (vec)_mm512_mask_blend_ps(
         _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_LT_OQ), (__m512)y, (__m512)x);
 }
+INLINE vec vmin(vec a, vec b) { return (vec)_mm512_min_ps((__m512)a, (__m512)b); }
+INLINE vec vmax(vec a, vec b) { return (vec)_mm512_max_ps((__m512)a, (__m512)b); }
 #elif defined(SKRNN_AVX512)
 INLINE vec vfma(vec a, vec b, vec c) { return (vec)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c); }
 INLINE vec vselect_lt(vec a, vec b, vec x, vec y) {
     return (vec)_mm512_mask_blend_pd(
         _mm512_cmp_pd_mask((__m512d)a, (__m512d)b, _CMP_LT_OQ), (__m512d)y, (__m512d)x);
 }
+INLINE vec vmin(vec a, vec b) { return (vec)_mm512_min_pd((__m512d)a, (__m512d)b); }
+INLINE vec vmax(vec a, vec b) { return (vec)_mm512_max_pd((__m512d)a, (__m512d)b); }
 #elif defined(SKRNN_AVX2) && !defined(SKRNN_DOUBLE)
 INLINE vec vfma(vec a, vec b, vec c) { return (vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
 INLINE vec vselect_lt(vec a, vec b, vec x, vec y) {
     return (vec)_mm256_blendv_ps(
         (__m256)y, (__m256)x, _mm256_cmp_ps((__m256)a, (__m256)b, _CMP_LT_OQ));
 }
+INLINE vec vmin(vec a, vec b) { return (vec)_mm256_min_ps((__m256)a, (__m256)b); }
+INLINE vec vmax(vec a, vec b) { return (vec)_mm256_max_ps((__m256)a, (__m256)b); }
 #elif defined(SKRNN_AVX2)
 INLINE vec vfma(vec a, vec b, vec c) { return (vec)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c); }
 INLINE vec vselect_lt(vec a, vec b, vec x, vec y) {
     return (vec)_mm256_blendv_pd(
         (__m256d)y, (__m256d)x, _mm256_cmp_pd((__m256d)a, (__m256d)b, _CMP_LT_OQ));
 }
+INLINE vec vmin(vec a, vec b) { return (vec)_mm256_min_pd((__m256d)a, (__m256d)b); }
+INLINE vec vmax(vec a, vec b) { return (vec)_mm256_max_pd((__m256d)a, (__m256d)b); }
 #else
 #if defined(SKRNN_NEON) && !defined(SKRNN_DOUBLE)
 INLINE vec vfma(vec a, vec b, vec c) { return (vec)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b); }
@@ -131,8 +141,15 @@ INLINE vec vselect_lt(vec a, vec b, vec x, vec y) {
     ivec m = a < b;
     return (vec)((m & (ivec)x) | (~m & (ivec)y));
 }
+#define VMIN_BY_SELECTION
 #endif
 #endif /* not SKRNN_SCALAR */
+
+/* a < b ? a : b and a > b ? a : b: where one is NaN, b. */
+#ifdef VMIN_BY_SELECTION
+INLINE vec vmin(vec a, vec b) { return vselect_lt(a, b, a, b); }
+INLINE vec vmax(vec a, vec b) { return vselect_lt(b, a, a, b); }
+#endif
 
 #define SIGN_BIT ((bits)((uint64_t)1 << (8 * sizeof(real) - 1)))
 

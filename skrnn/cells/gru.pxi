@@ -11,24 +11,29 @@
 # z, q; `carry` is the part dh z of the gradient that reaches h' directly.
 
 
-cdef void gru_forward(const vec* a, int n_rows, int n_vec,
-                      const Rows* s) noexcept nogil:
+cdef void gru_forward(vec* a, int n_rows, int n_vec, const Rows* s) noexcept nogil:
+    # In two passes: the chain from r to h is long, and what a processor looks ahead would
+    # not reach over enough rows to fill it.
     cdef int i
     cdef vec n, r, z, q, h
     for i in range(n_rows):
         r = sigmoid(a[4 * i + 1])
         z = sigmoid(a[4 * i + 2])
         q = a[4 * i + 3]
-        n = tanh(vfma(r, q, a[4 * i]))
-        h = vset1(0)
-        if s.h_previous != NULL:
-            h = vload(s.h_previous + i * s.width)
-        vstore(s.h + i * s.width, vfma(z, h - n, n))
+        a[4 * i] = vfma(r, q, a[4 * i])
+        a[4 * i + 2] = z
         if s.z != NULL:
-            vstore(s.z + i * s.ldz, n)
             vstore(s.z + i * s.ldz + s.width, r)
             vstore(s.z + i * s.ldz + 2 * s.width, z)
             vstore(s.z + i * s.ldz + 3 * s.width, q)
+    for i in range(n_rows):
+        n = tanh(a[4 * i])
+        h = vset1(0)
+        if s.h_previous != NULL:
+            h = vload(s.h_previous + i * s.width)
+        vstore(s.h + i * s.width, vfma(a[4 * i + 2], h - n, n))
+        if s.z != NULL:
+            vstore(s.z + i * s.ldz, n)
 
 
 cdef void gru_backward(const vec* dh, int n_rows, int n_vec,

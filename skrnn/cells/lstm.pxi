@@ -8,8 +8,9 @@
 # memory m is c; `carry` is dc on its way to the step before.
 
 
-cdef void lstm_forward(const vec* a, int n_rows, int n_vec,
-                       const Rows* s) noexcept nogil:
+cdef void lstm_forward(vec* a, int n_rows, int n_vec, const Rows* s) noexcept nogil:
+    # In two passes: the chain from a gate to h is long, and what a processor looks ahead
+    # would not reach over enough rows to fill it.
     cdef int r
     cdef vec i, f, g, o, c
     for r in range(n_rows):
@@ -19,12 +20,15 @@ cdef void lstm_forward(const vec* a, int n_rows, int n_vec,
         o = sigmoid(a[4 * r + 3])
         c = vfma(f, vload(s.m_previous + r * s.width), i * g)
         vstore(s.m + r * s.width, c)
-        vstore(s.h + r * s.width, o * tanh(c))
+        a[4 * r] = c
+        a[4 * r + 3] = o
         if s.z != NULL:
             vstore(s.z + r * s.ldz, i)
             vstore(s.z + r * s.ldz + s.width, f)
             vstore(s.z + r * s.ldz + 2 * s.width, g)
             vstore(s.z + r * s.ldz + 3 * s.width, o)
+    for r in range(n_rows):
+        vstore(s.h + r * s.width, a[4 * r + 3] * tanh(a[4 * r]))
 
 
 cdef void lstm_backward(const vec* dh, int n_rows, int n_vec,

@@ -6,7 +6,7 @@
 # Rows of a tile hold n_vec vectors of units: a (n_rows, n_vec).
 
 
-cdef void rnn_tanh_forward(const vec* a, int n_rows, int n_vec,
+cdef void rnn_tanh_forward(vec* a, int n_rows, int n_vec,
                            const Rows* s) noexcept nogil:
     cdef int i, v
     for i in range(n_rows):
@@ -25,7 +25,7 @@ cdef void rnn_tanh_backward(const vec* dh, int n_rows, int n_vec,
             vstore(s.z + i * s.ldz + v * VL, dh[i * n_vec + v] * (vset1(1) - h * h))
 
 
-cdef void rnn_relu_forward(const vec* a, int n_rows, int n_vec,
+cdef void rnn_relu_forward(vec* a, int n_rows, int n_vec,
                            const Rows* s) noexcept nogil:
     cdef int i, v
     for i in range(n_rows):
