@@ -144,6 +144,11 @@ def build_info():
     }
 
 
+def max_threads():
+    """Threads that the OpenMP runtime may use here: its own limit and the user's."""
+    return 1 if in_forked_child else omp_get_max_threads()
+
+
 cdef const Table* find_table(dtype) except NULL:
     dtype = np.dtype(dtype)
     if dtype not in (np.float32, np.float64):

@@ -9,14 +9,14 @@ cdef extern from *:
     #ifdef SKRNN_DOUBLE
     #define LN2_HIGH 0x1.62e42fee00000p-1
     #define LN2_LOW 0x1.a39ef35793c76p-33
-    #define ROUND_SHIFT 0x1.8p52
+    #define ROUND_SHIFT (0x1.8p52 + EXPONENT_BIAS)
     #define SIGMOID_LEAST -709.0
     #define SIGMOID_MOST 36.8
     #define TANH_MOST 20.0
     #else
     #define LN2_HIGH 0x1.62e4p-1f
     #define LN2_LOW 0x1.7f7d1cp-20f
-    #define ROUND_SHIFT 0x1.8p23f
+    #define ROUND_SHIFT (0x1.8p23f + EXPONENT_BIAS)
     #define SIGMOID_LEAST -88.0f
     #define SIGMOID_MOST 17.4f
     #define TANH_MOST 9.1f
@@ -54,7 +54,7 @@ cdef extern from *:
 
 
 cdef inline vec exp_plus(vec y, vec shift) noexcept nogil:
-    # exp(y) - 1 + (1 + shift), rounded once where |y| is small: shift -1 is expm1.
+    # exp(y) + shift, with one rounding at the end: 2**n + shift is exact for |n| < 24.
     cdef vec t, n, r
     t = vfma(y, vset1(LOG2_E), vset1(ROUND_SHIFT))
     n = t - vset1(ROUND_SHIFT)
@@ -66,14 +66,14 @@ cdef inline vec exp_plus(vec y, vec shift) noexcept nogil:
 cdef inline vec sigmoid(vec x) noexcept nogil:
     # 1 / (1 + exp(-x)); where exp(-x) would overflow the result is flushed to zero.
     cdef vec y = vmax(vset1(SIGMOID_LEAST), vmin(vset1(SIGMOID_MOST), x))
-    return vset1(1) / (vset1(1) + exp_plus(-y, vset1(0)))
+    return vset1(1) / exp_plus(-y, vset1(1))
 
 
 cdef inline vec tanh(vec x) noexcept nogil:
     # -e / (2 + e) with e = expm1(-2 |x|), and the sign of x.
     cdef vec e
     e = exp_plus(vmin(vset1(TANH_MOST), vabs(x)) * vset1(-2), vset1(-1))
-    return vwith_sign(vabs(e / (vset1(2) + e)), x)
+    return vwith_sign(e / (vset1(2) + e), x)
 
 
 cdef inline vec relu(vec x) noexcept nogil:
