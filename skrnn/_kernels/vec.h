@@ -19,13 +19,13 @@
 
 #ifdef SKRNN_DOUBLE
 typedef double real;
-typedef int64_t bits;
+typedef uint64_t bits;
 #define MANTISSA_BITS 52
 #define EXPONENT_BIAS 1023
 #define SCALAR_FMA fma
 #else
 typedef float real;
-typedef int32_t bits;
+typedef uint32_t bits;
 #define MANTISSA_BITS 23
 #define EXPONENT_BIAS 127
 #define SCALAR_FMA fmaf
@@ -138,7 +138,7 @@ INLINE vec vfma(vec a, vec b, vec c) {
 }
 #endif
 INLINE vec vselect_lt(vec a, vec b, vec x, vec y) {
-    ivec m = a < b;
+    ivec m = (ivec)(a < b);
     return (vec)((m & (ivec)x) | (~m & (ivec)y));
 }
 #define VMIN_BY_SELECTION

@@ -12,8 +12,8 @@
 
 
 cdef void gru_forward(vec* a, int n_rows, int n_vec, const Rows* s) noexcept nogil:
-    # In two passes: the chain from r to h is long, and what a processor looks ahead would
-    # not reach over enough rows to fill it.
+    # In two passes: the chain from r to h is long, and what a processor looks ahead
+    # would not reach over enough rows to fill it.
     cdef int i
     cdef vec n, r, z, q, h
     for i in range(n_rows):

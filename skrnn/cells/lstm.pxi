@@ -9,8 +9,8 @@
 
 
 cdef void lstm_forward(vec* a, int n_rows, int n_vec, const Rows* s) noexcept nogil:
-    # In two passes: the chain from a gate to h is long, and what a processor looks ahead
-    # would not reach over enough rows to fill it.
+    # In two passes: the chain from a gate to h is long, and what a processor looks
+    # ahead would not reach over enough rows to fill it.
     cdef int r
     cdef vec i, f, g, o, c
     for r in range(n_rows):
