@@ -30,4 +30,5 @@ sphinx_gallery_conf = {
 
 html_theme = "pydata_sphinx_theme"
 html_theme_options = {"show_prev_next": False, "navigation_with_keys": False}
+html_sidebars = {"*": []}  # pages without pages below them
 html_title = f"skrnn {version}"

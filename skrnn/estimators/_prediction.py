@@ -76,6 +76,8 @@ class FittedNetwork:
         options = {name: structure[name] for name in names}
         if training:
             names = ("dropout", "recurrent_dropout", "bptt_steps")
+            # A line search needs a loss that is the same at each look.
+            names = names[2:] if self.solver == "lbfgs" else names
             options.update((name, getattr(self, name)) for name in names)
         sizes = structure["hidden_layer_sizes"]
         n_in = self._make_encoder().n_in

@@ -55,7 +55,7 @@ class RNNRegressor(RegressorMixin, BaseRNN):
     bidirectional : bool, default=False
         Whether each layer also reads the sequence from its end, with as many units
         again.
-    pooling : {'last', 'mean', 'max', 'attention'}, default='last'
+    pooling : {'last', 'mean', 'max', 'attention'}, default='max'
         How the states of the last layer at all steps become one.
 
         - 'last', the state after the last step (of the backward direction: after the
@@ -66,8 +66,8 @@ class RNNRegressor(RegressorMixin, BaseRNN):
     segment_length : 'auto' or int, default='auto'
         How many consecutive steps are read at once, counted from the start; the last
         step is repeated where the last segment is not full. Long sequences are learned
-        faster and better so. 'auto' chooses from the lengths of the training
-        sequences, see `segment_length_`.
+        faster and better so. 'auto' is a twentieth of the median length of the
+        training sequences, but at least 1 and at most 16; see `segment_length_`.
     standardize : bool, default=True
         Whether to subtract the mean of each feature and to divide by its standard
         deviation, of all training steps and in float64. The targets are
@@ -75,36 +75,40 @@ class RNNRegressor(RegressorMixin, BaseRNN):
     missing : {'error', 'indicator'}, default='error'
         What happens to NaN in a sequence. With 'indicator' the network reads, beside
         each feature, whether it is known; an unknown value is read as the mean.
-    dropout : float, default=0.0
+    dropout : float, default=0.3
         Share of the outputs of each layer that is set to zero in training on their
-        way to the next layer or, from the last one, to the output.
-    recurrent_dropout : float, default=0.0
+        way to the next layer or, from the last one, to the output. Not with 'lbfgs',
+        which wants the same loss at each look.
+    recurrent_dropout : float, default=0.2
         Share of the states that is set to zero in training where they feed back, the
-        same ones at all steps of a sequence [4]_.
+        same ones at all steps of a sequence [4]_. Not with 'lbfgs'.
     solver : {'adam', 'sgd', 'lbfgs'}, default='adam'
         What minimises the loss.
 
         - 'adam', a stochastic gradient method with a step size for each weight [5]_.
         - 'sgd', stochastic gradient descent with momentum.
         - 'lbfgs', a quasi-Newton method that takes all sequences at once.
-    alpha : float, default=0.0001
+    alpha : float, default=0.01
         Strength of the L2 penalty on the weights, which is divided by the sum of
         the sample weights of a batch when it is added to the loss. Biases have none.
     batch_size : 'auto' or int, default='auto'
         Number of sequences that make an update of the weights, at most all. 'auto'
-        is 32.
-    learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
+        is a fifteenth of them, but at least 4 and at most 32.
+    learning_rate : {'linear', 'constant', 'invscaling', 'adaptive'}, default='linear'
         How the learning rate goes on from `learning_rate_init`.
 
+        - 'linear', down to nearly zero at `max_iter` epochs, and anew in each call to
+          :meth:`fit`. All epochs are made, unless `early_stopping` ends the training.
+          :meth:`partial_fit` stays at the start.
         - 'constant', as it is.
         - 'invscaling', divided by ``t ** power_t`` after t sequences.
         - 'adaptive', divided by 5 when the loss (with `early_stopping`: the validation
           score) has not improved by `tol` for `n_iter_no_change` epochs.
-    learning_rate_init : float, default=0.001
+    learning_rate_init : float, default=0.008
         The initial learning rate of 'adam' and 'sgd'.
     power_t : float, default=0.5
         Exponent of 'invscaling'.
-    max_iter : int, default=200
+    max_iter : int, default=100
         Number of epochs at most: how often each sequence is used. With 'lbfgs', number
         of iterations at most.
     shuffle : bool, default=True
@@ -128,8 +132,9 @@ class RNNRegressor(RegressorMixin, BaseRNN):
         Number of evaluations of the loss by 'lbfgs' at most.
     tol : float, default=1e-4
         Training stops when the loss (with `early_stopping`: the validation score) has
-        not improved by this much for `n_iter_no_change` epochs in a row, unless
-        `learning_rate` is 'adaptive'. With 'lbfgs', tolerance of the gradient.
+        not improved by this much for `n_iter_no_change` epochs in a row. An 'adaptive'
+        learning rate falls first, and a 'linear' one is stopped by `early_stopping`
+        only. With 'lbfgs', tolerance of the gradient.
     n_iter_no_change : int, default=10
         Number of epochs without improvement by `tol` that are waited for.
     early_stopping : bool, default=False
@@ -143,7 +148,9 @@ class RNNRegressor(RegressorMixin, BaseRNN):
         ``scoring(estimator, X, y)``, or None for the :meth:`score` of the estimator.
     warm_start : bool, default=False
         Whether :meth:`fit` goes on from the weights of the last call, with what it
-        learned about the scale of the features, instead of starting anew.
+        learned about the scale of the features, instead of starting anew. A 'linear'
+        learning rate does start anew, high enough to lose some of what was learned:
+        to go on as if never stopped, take 'constant' or 'invscaling'.
     random_state : int, RandomState instance or None, default=None
         Determines the initial weights, the sequences that `early_stopping` holds out,
         the order of the sequences and what dropout drops. Pass an int for reproducible
@@ -243,7 +250,7 @@ class RNNRegressor(RegressorMixin, BaseRNN):
     >>> rng = np.random.default_rng(0)
     >>> X = [rng.normal(size=(rng.integers(5, 15), 2)) for _ in range(100)]
     >>> y = [x[:, 0].mean() for x in X]
-    >>> reg = RNNRegressor(16, max_iter=100, tol=0.01, random_state=0).fit(X, y)
+    >>> reg = RNNRegressor(16, random_state=0).fit(X, y)
     >>> reg.predict(X[:2]).shape
     (2,)
     >>> reg.score(X, y) > 0.9
@@ -257,19 +264,19 @@ class RNNRegressor(RegressorMixin, BaseRNN):
         cell="gru",
         activation="tanh",
         bidirectional=False,
-        pooling="last",
+        pooling="max",
         segment_length="auto",
         standardize=True,
         missing="error",
-        dropout=0.0,
-        recurrent_dropout=0.0,
+        dropout=0.3,
+        recurrent_dropout=0.2,
         solver="adam",
-        alpha=0.0001,
+        alpha=0.01,
         batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
+        learning_rate="linear",
+        learning_rate_init=0.008,
         power_t=0.5,
-        max_iter=200,
+        max_iter=100,
         shuffle=True,
         max_grad_norm=1.0,
         bptt_steps=None,
@@ -407,14 +414,16 @@ class RNNRegressor(RegressorMixin, BaseRNN):
         y : ndarray of shape (n_seqs,) or (n_seqs, n_outputs)
             The predicted values.
         """
-        return self._readers()["predict"](self._predict_raw(X))
+        raw = self._predict_raw(X)
+        return self._readers()["predict"](raw)
 
     def _readers(self):
         scale, mean, shape = self._target_scale, self._target_mean, self._target_shape
 
         def predict(raw):
-            y = raw.astype(np.float64) * scale + mean
-            return y.reshape(len(y), *shape)
+            y = raw * scale  # in float64, as the scale is
+            y += mean
+            return y if shape else y[:, 0]
 
         return {"predict": predict}
 
