@@ -164,9 +164,12 @@ cdef class Buffer:
 
     cdef int reserve(self, Py_ssize_t n_bytes) except -1:
         cdef char[::1] memory
+        if n_bytes < 0:
+            raise MemoryError("The size of an array is beyond the address space.")
         if n_bytes <= self.capacity:
             return 0
         self.array = None
+        self.data = NULL
         self.capacity = 0
         array = np.empty(n_bytes + 64, dtype=np.uint8)
         memory = array
@@ -178,6 +181,15 @@ cdef class Buffer:
         self.data = &memory[0]
         self.capacity = n_bytes
         return 0
+
+
+cdef int refuse_sizes(Py_ssize_t n_in, Py_ssize_t n_units) except -1:
+    # Sizes of buffers are products of these, and must not wrap around.
+    if n_in < 1 or n_units < 1:
+        raise ValueError(f"sizes must be at least 1, got {n_in} and {n_units}.")
+    if 64.0 * (<double>n_in + n_units) * (n_units + 64.0) >= 2.0**62:
+        raise MemoryError(f"{n_units} units of {n_in} inputs are too many.")
+    return 0
 
 
 cdef char* address(array, dtype, Py_ssize_t n_rows, Py_ssize_t n_columns,
@@ -234,21 +246,28 @@ cdef class PackedShape:
             raise ValueError(
                 "a packed batch has at least one step, with a sequence in it."
             )
+        for t in range(n_steps):
+            if t > 0 and active[t] > active[t - 1]:
+                raise ValueError("n_active must not increase.")
+            total += active[t]
+        # Rows of states, the initial ones too, are counted in 32 bits.
+        if total + active[0] >= 2**31:
+            raise ValueError(
+                f"a packed batch has less than 2**31 rows and sequences, got {total}"
+                f" and {active[0]}."
+            )
+        total = 0
         self.offset = np.empty(n_steps + 1, dtype=np.intp)
         self.lengths = np.empty(active[0], dtype=np.int32)
         self.last_row = np.empty(active[0], dtype=np.intp)
         offset, lengths, last_row = self.offset, self.lengths, self.last_row
         for t in range(n_steps):
-            if t > 0 and active[t] > active[t - 1]:
-                raise ValueError("n_active must not increase.")
             offset[t] = total
             total += active[t]
             for b in range(active[t + 1] if t + 1 < n_steps else 0, active[t]):
                 lengths[b] = <int>(t + 1)
                 last_row[b] = offset[t] + b
         offset[n_steps] = total
-        if total > 2**31 - 2**16:
-            raise ValueError(f"a packed batch has at most 2**31 rows, got {total}.")
         self.n_rows, self.n_seqs, self.n_steps = total, active[0], n_steps
         # Gradients are summed in as many parts, whatever the number of threads.
         self.n_parts = 4 if self.n_seqs >= 32 else 2 if self.n_seqs >= 16 else 1
@@ -355,10 +374,7 @@ cdef class Recurrence:
                 break
         else:
             raise ValueError(f"unknown cell {cell!r}.")
-        if n_in < 1 or n_units < 1:
-            raise ValueError(
-                f"n_in and n_units must be at least 1, got {n_in}, {n_units}."
-            )
+        refuse_sizes(n_in, n_units)
         self.cell = cell
         self.w.n_in = n_in
         self.w.n_units = n_units
@@ -514,7 +530,7 @@ cdef class Recurrence:
             raise ValueError(f"{what} must have shape ({n_rows}, {self.w.n_units}),"
                              f" got {values.shape}.")
         if self.w.n_units == self.w.width:
-            return values
+            return np.ascontiguousarray(values) if what == "mask" else values
         wide = np.zeros((n_rows, self.w.width), dtype=self.dtype)
         wide[:, : self.w.n_units] = values
         return wide
@@ -649,6 +665,7 @@ cdef class Linear:
         self.table = find_table(dtype)
         self.dtype = np.dtype(dtype)
         self.itemsize = self.table.itemsize
+        refuse_sizes(n_in, n_out)
         self.n_in, self.n_out = n_in, n_out
         self.width = (n_out + WIDTH - 1) // WIDTH * WIDTH
         self.panels, self.panels_back, self.bias = Buffer(), Buffer(), Buffer()

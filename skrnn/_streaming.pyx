@@ -333,7 +333,7 @@ cdef void pool_segment(floating* pooled, const floating* total, const floating* 
                        Py_ssize_t width, Cursor c) noexcept nogil:
     # pooled (n_seqs, n_units) from h (n_seqs, width) and what came before, `total`
     cdef Py_ssize_t b, u, i
-    cdef int n = <int>(c.n_segments + 1)
+    cdef Py_ssize_t n = c.n_segments + 1
     for b in range(c.n_seqs):
         for u in range(c.n_units):
             i = b * c.n_units + u

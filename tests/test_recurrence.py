@@ -201,3 +201,31 @@ def test_build_info():
     assert info["instruction set"] in ISAS
     assert all(isinstance(value, str) for value in info.values())
     assert _recurrence.peak() > 0
+
+
+def test_sizes_that_wrap_around_are_refused():
+    with pytest.raises(ValueError, match="must not increase"):
+        PackedShape([3, -500, 1])
+    with pytest.raises(ValueError, match="less than 2"):
+        PackedShape([2**30, 2**30, 1])
+    for n_in, n_units in ((10**12, 10**12), (10**18, 3), (2**62, 2**62)):
+        with pytest.raises(MemoryError):
+            Recurrence("gru", n_in, n_units, np.float32)
+        with pytest.raises(MemoryError):
+            Linear(n_in, n_units, np.float32)
+
+
+def test_linear_of_no_rows():
+    linear = Linear(3, 2, np.float32)
+    linear.load(np.ones((3, 2), np.float32))
+    nothing = np.empty((0, 3), np.float32)
+    assert linear.forward(nothing, np.empty((0, 2), np.float32)).shape == (0, 2)
+
+
+def test_a_mask_may_have_any_strides():
+    problem = Problem("lstm", n_units=16)
+    problem.mask = np.broadcast_to(problem.mask[:1], problem.mask.shape)
+    strided = problem.gradients()
+    problem.mask = problem.mask.copy()
+    for name, gradient in problem.gradients().items():
+        assert_same_bits(gradient, strided[name])

@@ -158,12 +158,15 @@ cdef void product(const void* panels, Py_ssize_t n_k, Py_ssize_t n_out,
                   void* c, Py_ssize_t ldc,
                   Py_ssize_t row_start, Py_ssize_t row_stop) noexcept nogil:
     # c (rows, n_out) = bias (n_out,) + a (rows, n_k) @ w; bias NULL: zero.
-    cdef uint64_t state = denormals_off()
+    cdef uint64_t state
     cdef vec out[24]
     cdef vec start[2]
     cdef Py_ssize_t p, row, left, j
     cdef int height, n_rows, n_vec, i, v
     cdef real* target
+    if row_stop <= row_start:
+        return
+    state = denormals_off()
     height = tile_height(row_stop - row_start, ROWS2)
     for p in range((n_out + 2 * VL - 1) // (2 * VL)):
         j = p * 2 * VL

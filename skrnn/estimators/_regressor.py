@@ -161,7 +161,9 @@ class RNNRegressor(RegressorMixin, BaseRNN):
         Type of the numbers that the network computes with.
     n_jobs : int or None, default=None
         Number of threads; -1 is all processors, and None is 1 unless in a
-        :func:`joblib.parallel_config` context. Results are the same for any number.
+        :func:`joblib.parallel_config` context. There are never more than OpenMP may
+        use, which `OMP_NUM_THREADS`, threadpoolctl and joblib within its workers limit.
+        Results are the same for any number.
 
     Attributes
     ----------
