@@ -16,7 +16,7 @@ DIRECTIVES |= {"language_level": 3, "wraparound": False, "cdivision": True}
 # The same bits everywhere: the compiler fuses no operations on its own, and objects of
 # different instruction sets stay apart. These flags follow CFLAGS, and so win.
 FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
-FLAGS += ["-fno-lto", "-g" if DEBUG else "-g0"]
+FLAGS += ["-fno-lto", "-Wno-unused-function", "-g" if DEBUG else "-g0"]
 # In the kernels `cdef inline` is always inlined and plain `cdef` never.
 KERNEL = ["-fno-inline", "-DCYTHON_INLINE=inline __attribute__((always_inline))"]
 AVX = ["-mavx2", "-mfma", "-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512bw"]

@@ -1,8 +1,5 @@
 from skrnn._kernels.table cimport Run, Steps, Table, Weights
 
-cdef enum:
-    MOST_PARTS = 4
-
 
 cdef class Buffer:
     cdef object array
@@ -15,12 +12,10 @@ cdef class Buffer:
 cdef class PackedShape:
     cdef Steps steps
     cdef readonly object n_active, offset, lengths, last_row
-    cdef readonly int n_parts
-    cdef Py_ssize_t[MOST_PARTS + 1] cuts
-    cdef object forward_lists, reverse_lists
+    cdef object previous_forward, previous_reverse
     cdef readonly Py_ssize_t n_rows, n_seqs, n_steps
 
-    cdef lists(self, bint reverse)
+    cdef const int* previous(self, bint reverse) except NULL
     cdef int cut(self, int n_parts, Py_ssize_t* cuts) noexcept
 
 

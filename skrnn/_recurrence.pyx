@@ -59,6 +59,7 @@ cdef extern from *:
 # instruction set, so that sums over it are the same sums.
 cdef enum:
     WIDTH = 16
+    CHUNK = 256
 
 # Threads are not worth their start below this many floating-point operations each: some
 # hundreds of microseconds of work on one core.
@@ -269,54 +270,37 @@ cdef class PackedShape:
                 last_row[b] = offset[t] + b
         offset[n_steps] = total
         self.n_rows, self.n_seqs, self.n_steps = total, active[0], n_steps
-        # Gradients are summed in as many parts, whatever the number of threads.
-        self.n_parts = 4 if self.n_seqs >= 32 else 2 if self.n_seqs >= 16 else 1
-        self.cut(self.n_parts, self.cuts)
         self.steps.n_steps = n_steps
         self.steps.n_seqs = self.n_seqs
         self.steps.n_active = &active[0]
         self.steps.offset = &offset[0]
 
-    cdef lists(self, bint reverse):
-        # Where each part's list of packed rows starts, (n_parts + 1,), the lists one
-        # after another, and for each row the one of the states that stands before it:
-        # packed row r is row n_seqs + r there, the start of sequence b is row b.
-        cdef Py_ssize_t[::1] start
-        cdef int[::1] rows
-        cdef int[::1] rows_before
-        cdef Py_ssize_t i, t, b, before, n_before, at = 0
-        cdef int p
-        kept = self.reverse_lists if reverse else self.forward_lists
-        if kept is not None:
-            return kept
-        kept = (
-            np.empty(self.n_parts + 1, dtype=np.intp),
-            np.empty(self.n_rows, dtype=np.int32),
-            np.empty(self.n_rows, dtype=np.int32),
-        )
-        start, rows, rows_before = kept
-        for p in range(self.n_parts):
-            start[p] = at
-            for i in range(self.n_steps):
-                t = i if reverse else self.n_steps - 1 - i
+    cdef const int* previous(self, bint reverse) except NULL:
+        # For each packed row, the row of the states that stands before it: packed row r
+        # is row n_seqs + r there, the initial state of sequence b is row b.
+        cdef int[::1] previous
+        cdef Py_ssize_t t, b, before, n_before
+        kept = self.previous_reverse if reverse else self.previous_forward
+        if kept is None:
+            kept = np.empty(self.n_rows, dtype=np.int32)
+            previous = kept
+            for t in range(self.n_steps):
                 before = t + 1 if reverse else t - 1
                 n_before = 0
                 if 0 <= before < self.n_steps:
                     n_before = self.steps.n_active[before]
-                for b in range(self.cuts[p], min(self.cuts[p + 1],
-                                                 <Py_ssize_t>self.steps.n_active[t])):
-                    rows[at] = <int>(self.steps.offset[t] + b)
-                    rows_before[at] = <int>b
+                for b in range(self.steps.n_active[t]):
                     if b < n_before:
-                        rows_before[at] = <int>(
+                        previous[self.steps.offset[t] + b] = <int>(
                             self.n_seqs + self.steps.offset[before] + b)
-                    at += 1
-        start[self.n_parts] = at
-        if reverse:
-            self.reverse_lists = kept
-        else:
-            self.forward_lists = kept
-        return kept
+                    else:
+                        previous[self.steps.offset[t] + b] = <int>b
+            if reverse:
+                self.previous_reverse = kept
+            else:
+                self.previous_forward = kept
+        previous = kept
+        return &previous[0]
 
     cdef int cut(self, int n_parts, Py_ssize_t* cuts) noexcept:
         # Rows of the batch in parts of like work: cuts[i] .. cuts[i + 1].
@@ -554,14 +538,12 @@ cdef class Recurrence:
         """
         cdef Run* run = &self.run
         cdef PackedShape shape = self.shape
-        cdef Py_ssize_t width = self.w.width, row, ld, lddx = 0
+        cdef Py_ssize_t width = self.w.width, row, ld, n_columns, lddx = 0
+        cdef Py_ssize_t[MOST_THREADS + 1] cuts
         cdef Py_ssize_t n = self.w.n_units
         cdef const Cell* cell = self.w.cell
         cdef const int[::1] lengths
-        cdef const Py_ssize_t[::1] starts
-        cdef const int[::1] rows
-        cdef const int[::1] rows_before
-        cdef int n_threads_, i, n_parts = shape.n_parts if shape is not None else 0
+        cdef int n_threads_, i
         cdef char* pdW
         cdef char* pdU
         cdef char* pdb
@@ -606,26 +588,28 @@ cdef class Recurrence:
         lengths = shape.lengths
         run.lengths = &lengths[0]
         run.bptt_steps = bptt_steps
-        list_start, list_rows, list_before = shape.lists(self.reverse)
-        starts, rows, rows_before = list_start, list_rows, list_before
-        run.cuts = shape.cuts
-        run.list_start = &starts[0]
-        run.rows = &rows[0]
-        run.rows_before = &rows_before[0]
-        self.dw.reserve(n_parts * (self.w.n_in + n + 1) * cell.accumulators * row)
+        run.previous = shape.previous(self.reverse)
+        self.dw.reserve((self.w.n_in + n + 1) * cell.accumulators * row)
         run.dw = self.dw.data
-        n_threads_ = threads_for(2 * self.work(), n_threads, n_parts)
+        n_columns = self.w.n_in + n + 1
+        n_threads_ = threads_for(2 * self.work(), n_threads, shape.n_seqs)
+        run.at_once = n_threads_ == 1
         if n_threads_ == 1:
             with nogil:
-                self.table.backward(&self.w, &shape.steps, run, 0, n_parts)
+                memset(run.dw, 0, n_columns * cell.accumulators * row)
+                self.table.backward(&self.w, &shape.steps, run, 0, shape.n_seqs)
         else:
+            shape.cut(n_threads_, cuts)
             for i in prange(n_threads_, nogil=True, num_threads=n_threads_,
                             schedule="static", chunksize=1):
-                self.table.backward(&self.w, &shape.steps, run,
-                                    n_parts * i // n_threads_,
-                                    n_parts * (i + 1) // n_threads_)
+                self.table.backward(&self.w, &shape.steps, run, cuts[i], cuts[i + 1])
+            memset(run.dw, 0, n_columns * cell.accumulators * row)
+            for i in prange(n_threads_, nogil=True, num_threads=n_threads_,
+                            schedule="static", chunksize=1):
+                self.table.weights(&self.w, run, n_columns * i // n_threads_,
+                                   n_columns * (i + 1) // n_threads_, shape.n_rows)
         with nogil:
-            self.table.unpack(&self.w, run.dw, n_parts, pdW, pdU, pdb)
+            self.table.unpack(&self.w, run.dw, pdW, pdU, pdb)
         if pdx != NULL and n_threads_ == 1:
             with nogil:
                 self.table.input(&self.w, run, pdx, lddx, 0, shape.n_rows)

@@ -42,7 +42,7 @@ cdef Table TABLE = Table(
     n_cells=sizeof(ALL_CELLS) // sizeof(Cell), cells=&ALL_CELLS[0],
     forward_size=forward_size, product_size=product_size, pack=pack,
     pack_input=pack_input, forward=forward,
-    backward=backward, unpack=unpack, input=input,
+    backward=backward, weights=weights, unpack=unpack, input=input,
     pack_product=pack_product, product=product, outer=outer, activate=activate,
     peak=peak,
 )

@@ -4,7 +4,6 @@
 
 cdef enum:
     CHUNK = 256                  # rows that a weight gradient sums before it adds to dw
-    MOST_PARTS = 4               # of a batch, each with a dw of its own
 
 
 # What a point-wise function sees: `n_rows` rows, from one unit on. All pointers are at
@@ -443,61 +442,68 @@ cdef void initial_gradient(const Weights* w, const Steps* s, const Run* r,
 
 
 cdef void backward(const Weights* w, const Steps* s, const Run* r,
-                   Py_ssize_t part_start, Py_ssize_t part_stop) noexcept nogil:
-    # The sequences of some parts through all steps, backwards, and their dw: each chunk
-    # of a part's rows gives its sum as soon as it is whole, its dz being in the cache.
+                   Py_ssize_t row_start, Py_ssize_t row_stop) noexcept nogil:
+    # Rows row_start..row_stop of the batch through all steps, backwards. With
+    # `at_once`, which wants all rows, each chunk of packed rows gives its part of dw as
+    # soon as it is whole: its dz is still in the cache.
     cdef uint64_t state = denormals_off()
-    cdef Py_ssize_t row_start = r.cuts[part_start], row_stop = r.cuts[part_stop]
-    cdef Py_ssize_t[MOST_PARTS] n_done
-    cdef Py_ssize_t[MOST_PARTS] n_summed
-    cdef Py_ssize_t i, t, p, n, n_all
-    memset(n_done, 0, sizeof(n_done))
-    memset(n_summed, 0, sizeof(n_summed))
+    cdef Py_ssize_t i, t, n_rows = s.offset[s.n_steps]
+    cdef Py_ssize_t chunk = 0 if r.reverse else (n_rows - 1) // CHUNK * CHUNK
     memset(<real*>r.carry + row_start * w.width, 0,
            (row_stop - row_start) * w.width * sizeof(real))
-    # A part may be empty, when one sequence is longer than all others together.
-    n = (w.n_in + w.n_units + 1) * w.cell.accumulators * w.width
-    for p in range(part_start, part_stop):
-        if r.list_start[p + 1] == r.list_start[p]:
-            memset(<real*>r.dw + p * n, 0, n * sizeof(real))
     for i in range(s.n_steps):
         t = i if r.reverse else s.n_steps - 1 - i
-        if s.n_active[t] <= row_start:
-            continue
-        backward_step(w, s, r, t, row_start, row_stop)
-        for p in range(part_start, part_stop):
-            n_done[p] += max(<Py_ssize_t>0, min(<Py_ssize_t>s.n_active[t],
-                                                r.cuts[p + 1]) - r.cuts[p])
-            n_all = r.list_start[p + 1] - r.list_start[p]
-            while n_summed[p] < n_all and n_done[p] >= min(n_all, n_summed[p] + CHUNK):
-                n = min(<Py_ssize_t>CHUNK, n_all - n_summed[p])
-                sum_chunk(w, r, p, n_summed[p], n)
-                n_summed[p] += n
+        if s.n_active[t] > row_start:
+            backward_step(w, s, r, t, row_start, row_stop)
+        while r.at_once and 0 <= chunk < n_rows and (
+            min(chunk + CHUNK, n_rows) <= s.offset[t + 1] if r.reverse
+            else chunk >= s.offset[t]
+        ):
+            weights_chunk(w, r, 0, w.n_in + w.n_units + 1, chunk,
+                          min(<Py_ssize_t>CHUNK, n_rows - chunk))
+            chunk += CHUNK if r.reverse else -CHUNK
     if r.dh0 != NULL:
         initial_gradient(w, s, r, row_start, row_stop)
     denormals_restore(state)
 
 
-cdef void sum_chunk(const Weights* w, const Run* r, Py_ssize_t part, Py_ssize_t start,
-                    Py_ssize_t n_rows) noexcept nogil:
-    # dw[part] (n_in + n_units + 1, accumulators * width) = [x | h before | 1]' dz over
-    # n_rows of the part's packed rows from `start` on, += after the first ones.
+cdef void weights_chunk(const Weights* w, const Run* r, Py_ssize_t column_start,
+                        Py_ssize_t column_stop, Py_ssize_t chunk,
+                        Py_ssize_t n_rows) noexcept nogil:
+    # dw (n_in + n_units + 1, accumulators * width) += [x | h before | 1]' dz over
+    # n_rows packed rows, for some columns of [x | h | 1].
     cdef const Cell* cell = w.cell
     cdef Py_ssize_t width = w.width, ldw = cell.accumulators * width
-    cdef const real* z = <const real*>r.z
-    cdef const int* rows = r.rows + r.list_start[part] + start
-    cdef const int* before = r.rows_before + r.list_start[part] + start
-    cdef real* dw = <real*>r.dw + part * (w.n_in + w.n_units + 1) * ldw
-    cdef bint adds = start > 0
-    outer_chunk(dw + cell.x_first * width, ldw, <const real*>r.x, r.ldx, w.n_in, rows,
-                z + cell.x_first * width, r.ldz, rows, strlen(cell.w_gates) * width,
-                n_rows, adds)
-    dw += w.n_in * ldw
-    outer_chunk(dw + cell.h_first * width, ldw, <const real*>r.h_in, width, w.n_units,
-                before, z + cell.h_first * width, r.ldz, rows,
-                strlen(cell.u_gates) * width, n_rows, adds)
-    dw += w.n_units * ldw
-    outer_chunk(dw, ldw, NULL, 0, 1, NULL, z, r.ldz, rows, ldw, n_rows, adds)
+    cdef Py_ssize_t first = column_start, last = min(column_stop, w.n_in)
+    cdef const real* z = <const real*>r.z + chunk * r.ldz
+    cdef real* dw = <real*>r.dw
+    if last > first:
+        outer_chunk(dw + first * ldw + cell.x_first * width, ldw,
+                    <const real*>r.x + chunk * r.ldx + first, r.ldx, last - first,
+                    NULL, z + cell.x_first * width, r.ldz,
+                    strlen(cell.w_gates) * width, n_rows)
+    first = max(column_start, w.n_in)
+    last = min(column_stop, w.n_in + w.n_units)
+    if last > first:
+        outer_chunk(dw + first * ldw + cell.h_first * width, ldw,
+                    <const real*>r.h_in + first - w.n_in, width, last - first,
+                    r.previous + chunk, z + cell.h_first * width, r.ldz,
+                    strlen(cell.u_gates) * width, n_rows)
+    if column_stop > w.n_in + w.n_units:
+        outer_chunk(dw + (w.n_in + w.n_units) * ldw, ldw, NULL, 0, 1, NULL, z, r.ldz,
+                    ldw, n_rows)
+
+
+cdef void weights(const Weights* w, const Run* r, Py_ssize_t column_start,
+                  Py_ssize_t column_stop, Py_ssize_t n_rows) noexcept nogil:
+    # The same over all packed rows, in the order of chunks of a sweep with `at_once`.
+    cdef uint64_t state = denormals_off()
+    cdef Py_ssize_t n_chunks = (n_rows + CHUNK - 1) // CHUNK, i, chunk
+    for i in range(n_chunks):
+        chunk = (i if r.reverse else n_chunks - 1 - i) * CHUNK
+        weights_chunk(w, r, column_start, column_stop, chunk,
+                      min(<Py_ssize_t>CHUNK, n_rows - chunk))
+    denormals_restore(state)
 
 
 cdef void input(const Weights* w, const Run* r, void* dx, Py_ssize_t lddx,
@@ -588,44 +594,30 @@ cdef void pack_transposed(real* target, const real* w, Py_ssize_t n_rows,
         start += 2 * VL
 
 
-cdef void unpack(const Weights* w, const void* dw, int n_parts, void* dW, void* dU,
+cdef void unpack(const Weights* w, const void* dw, void* dW, void* dU,
                  void* db) noexcept nogil:
-    # dW, dU, db += the sum of the parts of dw (n_parts, n_in + n_units + 1,
-    # accumulators * width)
+    # dW, dU, db += dw (n_in + n_units + 1, accumulators * width)
     cdef const Cell* cell = w.cell
     cdef Py_ssize_t ldw = cell.accumulators * w.width, k
-    cdef Py_ssize_t part = (w.n_in + w.n_units + 1) * ldw
     cdef const real* source = <const real*>dw
     for k in range(w.n_in):
         add_row(<real*>dW + k * strlen(cell.w_gates) * w.n_units,
-                source + cell.x_first * w.width, part, n_parts, cell.w_gates, w.n_units,
-                w.width)
+                source + cell.x_first * w.width, cell.w_gates, w.n_units, w.width)
         source += ldw
     for k in range(w.n_units):
         add_row(<real*>dU + k * strlen(cell.u_gates) * w.n_units,
-                source + cell.h_first * w.width, part, n_parts, cell.u_gates, w.n_units,
-                w.width)
+                source + cell.h_first * w.width, cell.u_gates, w.n_units, w.width)
         source += ldw
-    add_row(<real*>db, source, part, n_parts, cell.biases, w.n_units, w.width)
+    add_row(<real*>db, source, cell.biases, w.n_units, w.width)
 
 
-cdef void add_row(real* target, const real* source, Py_ssize_t part, int n_parts,
-                  const char* gates, Py_ssize_t n, Py_ssize_t width) noexcept nogil:
-    # In pairs, whatever the number of threads: n_parts is 1, 2 or 4.
+cdef void add_row(real* target, const real* source, const char* gates, Py_ssize_t n,
+                  Py_ssize_t width) noexcept nogil:
     cdef Py_ssize_t u
     cdef real* block
-    cdef const real* a
     while gates[0]:
         block = target + (gates[0] - c'0') * n
-        a = source
-        if n_parts == 1:
-            for u in range(n):
-                block[u] += a[u]
-        elif n_parts == 2:
-            for u in range(n):
-                block[u] += a[u] + a[part + u]
-        else:
-            for u in range(n):
-                block[u] += (a[u] + a[part + u]) + (a[2 * part + u] + a[3 * part + u])
+        for u in range(n):
+            block[u] += source[u]
         source += width
         gates += 1

@@ -61,6 +61,7 @@ cdef struct Run:
     void* m                      # IN/OUT as h; without `training` (n_seqs, width)
     void* z                      # OUT (n_rows, ldz): what the cell saves, then dz
     Py_ssize_t ldz
+    const int* previous          # (n_rows,) row of h and m before each packed row
     # backward only
     const void* dy               # IN (n_rows, lddy) gradient of every state, or NULL
     Py_ssize_t lddy
@@ -71,14 +72,8 @@ cdef struct Run:
     void* dm0                    # OUT (n_seqs, width), or NULL
     const int* lengths           # (n_seqs,)
     Py_ssize_t bptt_steps        # cut the gradient every so many steps; 0: never
-    # Backward sums over rows in parts of the batch, the same for any number of threads:
-    # part p is sequences cuts[p] .. cuts[p + 1], and its packed rows are listed in
-    # rows[list_start[p] : list_start[p + 1]], in the order of the sweep.
-    const Py_ssize_t* cuts       # (n_parts + 1,)
-    const Py_ssize_t* list_start  # (n_parts + 1,)
-    const int* rows              # (n_rows,)
-    const int* rows_before       # (n_rows,) row of h and m before each of them
-    void* dw                     # OUT (n_parts, n_in + n_units + 1, n * width)
+    int at_once                  # backward makes dw, too; for all rows in one call
+    void* dw                     # += (n_in + n_units + 1, n_accumulators * width)
 
 
 ctypedef void (*run_t)(const Weights* w, const Steps* s, const Run* r,
@@ -97,11 +92,15 @@ cdef struct Table:
     void (*pack)(const Weights* w, const void* W, const void* U,
                  const void* b) noexcept nogil
     void (*pack_input)(const Weights* w, const void* W) noexcept nogil
-    # over the steps: h, m, z for some rows of the batch; dz and dw for some parts
+    # over the steps, for some rows of the batch: h, m, z; and z -> dz
     run_t forward
     run_t backward
-    # dW, dU, db += sum of dw over the parts
-    void (*unpack)(const Weights* w, const void* dw, int n_parts, void* dW, void* dU,
+    # dw += dz' [x | h | 1] for some columns of the right side
+    void (*weights)(const Weights* w, const Run* r,
+                    Py_ssize_t column_start, Py_ssize_t column_stop,
+                    Py_ssize_t n_rows) noexcept nogil
+    # dW, dU, db += dw
+    void (*unpack)(const Weights* w, const void* dw, void* dW, void* dU,
                    void* db) noexcept nogil
     # dx = dz W' for some packed rows
     void (*input)(const Weights* w, const Run* r, void* dx, Py_ssize_t lddx,

@@ -197,104 +197,91 @@ cdef void product(const void* panels, Py_ssize_t n_k, Py_ssize_t n_out,
 
 cdef inline void tile_outer(int COLUMNS, int VECS, real* c, Py_ssize_t ldc,
                             Py_ssize_t n_lanes, const real* a, Py_ssize_t lda,
-                            const int* index_a, const real* d, Py_ssize_t ldd,
-                            const int* index_d, Py_ssize_t n_rows,
-                            bint adds) noexcept nogil:
-    # c (COLUMNS, VECS) = a[index_a] (n_rows, COLUMNS)' @ d[index_d] (n_rows, VECS),
-    # or += with `adds`. No index: rows in order. a NULL: a column of ones.
+                            const int* index, const real* d, Py_ssize_t ldd,
+                            Py_ssize_t n_rows) noexcept nogil:
+    # c (COLUMNS, VECS) += a[index] (n_rows, COLUMNS)' @ d (n_rows, VECS)
+    # index NULL: rows of `a` in order. a NULL: a column of ones.
     cdef vec acc[24]
     cdef vec row[6]
     cdef vec one
     cdef const real* at
-    cdef const real* of
     cdef Py_ssize_t r
     cdef int i, v
     for i in range(COLUMNS * VECS):
         acc[i] = vset1(0)
     for r in range(n_rows):
-        of = d + (index_d[r] if index_d != NULL else r) * ldd
         if a == NULL:
             for v in range(VECS):
-                acc[v] = acc[v] + vload(of + v * VL)
+                acc[v] = acc[v] + vload(d + v * VL)
         else:
-            at = a + (index_a[r] if index_a != NULL else r) * lda
+            at = a + (index[r] if index != NULL else r) * lda
             if COLUMNS < VECS:
                 for i in range(COLUMNS):
                     row[i] = vset1(at[i])
                 for v in range(VECS):
-                    one = vload(of + v * VL)
+                    one = vload(d + v * VL)
                     for i in range(COLUMNS):
                         acc[i * VECS + v] = vfma(row[i], one, acc[i * VECS + v])
             else:
                 for v in range(VECS):
-                    row[v] = vload(of + v * VL)
+                    row[v] = vload(d + v * VL)
                 for i in range(COLUMNS):
                     one = vset1(at[i])
                     for v in range(VECS):
                         acc[i * VECS + v] = vfma(one, row[v], acc[i * VECS + v])
+        d += ldd
     for i in range(COLUMNS):
         for v in range(VECS):
-            one = acc[i * VECS + v]
-            if adds:
-                one = load_lanes(c + i * ldc + v * VL, n_lanes - v * VL) + one
-            store_lanes(c + i * ldc + v * VL, one, n_lanes - v * VL)
+            one = load_lanes(c + i * ldc + v * VL, n_lanes - v * VL)
+            store_lanes(c + i * ldc + v * VL, one + acc[i * VECS + v],
+                        n_lanes - v * VL)
 
 
 cdef inline void outer_strip(int VECS, real* c, Py_ssize_t ldc, Py_ssize_t n_lanes,
                              const real* a, Py_ssize_t lda, Py_ssize_t n_a,
-                             const int* index_a, const real* d, Py_ssize_t ldd,
-                             const int* index_d, Py_ssize_t n_rows,
-                             bint adds) noexcept nogil:
+                             const int* index, const real* d, Py_ssize_t ldd,
+                             Py_ssize_t n_rows) noexcept nogil:
     cdef Py_ssize_t j = 0
     cdef int height, n
     if a == NULL:
-        tile_outer(1, VECS, c, ldc, n_lanes, NULL, 0, NULL, d, ldd, index_d, n_rows,
-                   adds)
+        tile_outer(1, VECS, c, ldc, n_lanes, NULL, 0, NULL, d, ldd, n_rows)
+        return
+    if n_a == 0:
         return
     height = tile_height(n_a, ROWS4)
     while j < n_a:
         n = <int>(height if n_a - j > height else n_a - j)
         if n == 1:
-            tile_outer(1, VECS, c, ldc, n_lanes, a + j, lda, index_a, d, ldd, index_d,
-                       n_rows, adds)
+            tile_outer(1, VECS, c, ldc, n_lanes, a + j, lda, index, d, ldd, n_rows)
         elif n == 2:
-            tile_outer(2, VECS, c, ldc, n_lanes, a + j, lda, index_a, d, ldd, index_d,
-                       n_rows, adds)
+            tile_outer(2, VECS, c, ldc, n_lanes, a + j, lda, index, d, ldd, n_rows)
         elif n == 3:
-            tile_outer(3, VECS, c, ldc, n_lanes, a + j, lda, index_a, d, ldd, index_d,
-                       n_rows, adds)
+            tile_outer(3, VECS, c, ldc, n_lanes, a + j, lda, index, d, ldd, n_rows)
         elif ROWS4 > 3:
             if n == 4:
-                tile_outer(4, VECS, c, ldc, n_lanes, a + j, lda, index_a, d, ldd,
-                           index_d, n_rows, adds)
+                tile_outer(4, VECS, c, ldc, n_lanes, a + j, lda, index, d, ldd, n_rows)
             elif n == 5:
-                tile_outer(5, VECS, c, ldc, n_lanes, a + j, lda, index_a, d, ldd,
-                           index_d, n_rows, adds)
+                tile_outer(5, VECS, c, ldc, n_lanes, a + j, lda, index, d, ldd, n_rows)
             else:
-                tile_outer(6, VECS, c, ldc, n_lanes, a + j, lda, index_a, d, ldd,
-                           index_d, n_rows, adds)
+                tile_outer(6, VECS, c, ldc, n_lanes, a + j, lda, index, d, ldd, n_rows)
         c += n * ldc
         j += n
 
 
 cdef void outer_chunk(real* c, Py_ssize_t ldc, const real* a, Py_ssize_t lda,
-                      Py_ssize_t n_a, const int* index_a, const real* d, Py_ssize_t ldd,
-                      const int* index_d, Py_ssize_t n_d, Py_ssize_t n_rows,
-                      bint adds) noexcept nogil:
-    # c (n_a, n_d) = a[index_a]' d[index_d] over one chunk of rows, or += with `adds`
+                      Py_ssize_t n_a, const int* index, const real* d, Py_ssize_t ldd,
+                      Py_ssize_t n_d, Py_ssize_t n_rows) noexcept nogil:
+    # c (n_a, n_d) += a[index]' d over one chunk of rows
     cdef Py_ssize_t j = 0
     while j < n_d:
         if n_d - j > 3 * VL:
-            outer_strip(4, c + j, ldc, n_d - j, a, lda, n_a, index_a, d + j, ldd,
-                        index_d, n_rows, adds)
+            outer_strip(4, c + j, ldc, n_d - j, a, lda, n_a, index, d + j, ldd, n_rows)
             j += 4 * VL
         elif n_d - j > VL:
-            outer_strip(2, c + j, ldc, n_d - j, a, lda, n_a, index_a, d + j, ldd,
-                        index_d, n_rows, adds)
+            outer_strip(2, c + j, ldc, n_d - j, a, lda, n_a, index, d + j, ldd, n_rows)
             j += 2 * VL
         else:
-            outer_strip(1, c + j, ldc, n_d - j, a, lda, n_a, index_a, d + j, ldd,
-                        index_d, n_rows, adds)
+            outer_strip(1, c + j, ldc, n_d - j, a, lda, n_a, index, d + j, ldd, n_rows)
             j += VL
 
 
@@ -308,7 +295,7 @@ cdef void outer(void* c, Py_ssize_t ldc, const void* a, Py_ssize_t lda, Py_ssize
     while r < row_stop:
         n = CHUNK if row_stop - r > CHUNK else row_stop - r
         outer_chunk(<real*>c, ldc, (<const real*>a) + r * lda if a != NULL else NULL,
-                    lda, n_a, NULL, (<const real*>d) + r * ldd, ldd, NULL, n_d, n, True)
+                    lda, n_a, NULL, (<const real*>d) + r * ldd, ldd, n_d, n)
         r += n
     denormals_restore(state)
 
