@@ -96,7 +96,11 @@ def skrnn_fit(cell, seed, n_epochs):
     return RNNClassifier(
         (UNITS,),
         cell=cell,
+        pooling="last",
         segment_length=1,
+        dropout=0,
+        recurrent_dropout=0,
+        learning_rate="constant",
         alpha=ALPHA,
         batch_size=BATCH,
         learning_rate_init=RATE,
