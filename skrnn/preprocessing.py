@@ -50,7 +50,7 @@ class SequenceScaler(
     n_features_in_ : int
         Features per step; for an array (n_seqs, n_steps), the number of steps. Such an
         array has one feature, and is scaled by one mean and one variance.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features. Only if `fit` was given DataFrames with string columns.
     n_samples_seen_ : int or ndarray of shape (n_features,)
         Steps seen; for each feature if some values were missing. The sum of their
