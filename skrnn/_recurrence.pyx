@@ -63,7 +63,7 @@ cdef enum:
 
 # Threads are not worth their start below this many floating-point operations each: some
 # hundreds of microseconds of work on one core.
-cdef double LEAST_WORK = 4e7
+cdef double LEAST_WORK = 5e7
 
 cdef bint in_forked_child = False
 

@@ -75,7 +75,7 @@ def data(n_seqs=64, seed=0):
     """Enough work in a batch of all sequences for four threads."""
     rng = np.random.default_rng(seed)
     lengths = rng.integers(80, 120, size=n_seqs)
-    X = [rng.normal(size=(n_steps, 4)) for n_steps in lengths]
+    X = [rng.normal(size=(n_steps, 24)) for n_steps in lengths]
     return X, np.arange(n_seqs) % 3
 
 
