@@ -5,7 +5,7 @@ module per instruction set and dtype, from which a table of functions is taken h
 Nothing in it knows one cell from another.
 """
 
-import importlib
+import importlib.util
 import os
 import time
 
@@ -86,25 +86,17 @@ def _find_isas():
     for name in ("neon", "avx2", "avx512"):
         if name == "avx2" and not cpu_has(1) or name == "avx512" and not cpu_has(2):
             continue
-        # A module may be absent: the compiler did not know the set.
-        try:
-            _load_tables(name)
-        except ImportError:
-            continue
-        found.append(name)
+        # Modules may be absent: the compiler did not know the set.
+        if all(importlib.util.find_spec(_module(name, dtype)) for dtype in DTYPES):
+            found.append(name)
     return tuple(found)
 
 
-def _load_tables(isa):
-    if isa not in _TABLES:
-        _TABLES[isa] = tuple(
-            importlib.import_module(f"skrnn._kernels.{isa}_{dtype}").table
-            for dtype in ("float32", "float64")
-        )
-    return _TABLES[isa]
+def _module(isa, dtype):
+    return f"skrnn._kernels.{isa}_{dtype}"
 
 
-_TABLES = {}
+DTYPES = ("float32", "float64")
 _ISAS = _find_isas()
 _isa = _ISAS[len(_ISAS) - 1]
 
@@ -153,9 +145,8 @@ cdef const Table* find_table(dtype) except NULL:
     dtype = np.dtype(dtype)
     if dtype not in (np.float32, np.float64):
         raise TypeError(f"dtype must be float32 or float64, got {dtype}.")
-    return <const Table*>PyCapsule_GetPointer(
-        _load_tables(_isa)[dtype == np.float64], "skrnn.Table"
-    )
+    module = importlib.import_module(_module(_isa, dtype.name))
+    return <const Table*>PyCapsule_GetPointer(module.table, "skrnn.Table")
 
 
 # -------------------------------------------------------------------- memory
