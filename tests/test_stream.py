@@ -139,5 +139,7 @@ def test_what_cannot_follow_a_stream():
         fit(pooling="attention").stream()
     with pytest.raises(ValueError, match="n_seqs must be an int"):
         fit().stream(0)
+    with pytest.raises(ValueError, match="n_seqs must be an int"):
+        fit().stream(2**31)
     with pytest.raises(ValueError, match="method must be one of"):
         fit(np.arange(24.0), estimator=RNNRegressor).stream(method="predict_proba")

@@ -140,7 +140,6 @@ def in_a_fork(function):
 
 
 @needs_fork
-@pytest.mark.filterwarnings("default")
 @alone
 def test_a_fork_after_threads_runs_on_one_thread():
     X, y = data()

@@ -52,8 +52,10 @@ class Stream:
     """
 
     def __init__(self, estimator, n_seqs=1, method="predict"):
-        if not isinstance(n_seqs, Integral) or n_seqs < 1:
-            raise ValueError(f"n_seqs must be an int of at least 1, got {n_seqs!r}.")
+        if not isinstance(n_seqs, Integral) or not 1 <= n_seqs < 2**31:
+            raise ValueError(
+                f"n_seqs must be an int of at least 1 and below 2**31, got {n_seqs!r}."
+            )
         readers = estimator._readers()
         if method not in readers:
             raise ValueError(
