@@ -16,6 +16,9 @@ from skrnn._recurrence cimport Buffer, Linear, Recurrence
 cdef enum:
     LAST, MEAN, MAX
 
+cdef object float64 = np.dtype(np.float64)
+cdef type ndarray = np.ndarray
+
 POOLINGS = {"last": LAST, "mean": MEAN, "max": MAX}
 
 
@@ -206,7 +209,7 @@ cdef class Cursor:
             values[k] = self.raw_value(k) * scale[k % n] + mean[k % n]
         return out
 
-    cdef double raw_value(self, Py_ssize_t k) noexcept:
+    cdef double raw_value(self, Py_ssize_t k) noexcept nogil:
         if self.itemsize == 8:
             return (<double*>self.raw.data)[k]
         return (<float*>self.raw.data)[k]
@@ -216,23 +219,49 @@ cdef class Cursor:
         cdef const double[:, ::1] many
         cdef const double* values = NULL
         cdef int bad
-        x = np.asarray(x, dtype=np.float64)
+        if type(x) is not ndarray or x.dtype is not float64:
+            x = self.numbers(x)
         if x.ndim == 1 and self.n_seqs == 1 and x.shape[0] == self.n_features:
-            one = x if x.flags.c_contiguous else x.copy()
+            one = x if x.flags.carray else x.copy()  # contiguous and aligned
             values = &one[0]
         elif x.ndim == 2 and x.shape == (self.n_seqs, self.n_features):
-            many = np.ascontiguousarray(x)
+            many = x if x.flags.carray else x.copy()
             values = &many[0, 0]
         else:
             self.refuse_shape(x)
         with nogil:
             bad = self.advance(values)
-        if bad:
+        if bad == 1:
             raise ValueError(
                 "The step contains NaN, infinity or a value too large for"
                 f" dtype('{self.head.dtype}'); the stream is as it was before it."
             )
+        if bad:
+            raise ValueError(
+                "The step makes the network overflow: its values or the weights are"
+                " too large; the stream is as it was before it."
+            )
         return 0
+
+    def numbers(self, x):
+        """A step as float64, if it is of real numbers."""
+        try:
+            x = np.asarray(x)
+            if x.dtype.kind == "O":
+                x = np.asarray(x.tolist())  # of numbers, perhaps
+            if x.dtype.kind == "O":
+                x = x.astype(np.float64)
+        except (OverflowError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"A step must be an array of real numbers: {error}; the stream is as"
+                " it was before it."
+            ) from error
+        if x.dtype.kind not in "biuf":
+            raise ValueError(
+                f"A step must be an array of real numbers, got {x.dtype}; the stream"
+                " is as it was before it."
+            )
+        return np.asarray(x, dtype=np.float64)  # not a subclass
 
     def refuse_shape(self, x):
         expected = f"({self.n_seqs}, {self.n_features})"
@@ -241,8 +270,10 @@ cdef class Cursor:
         raise ValueError(f"A step must have shape {expected}, got {x.shape}.")
 
     cdef int advance(self, const double* x) noexcept nogil:
-        # 1, and nothing changed, where x is not finite in the network's dtype.
+        # 1, and nothing changed, where x is not finite in the network's dtype; 2 where
+        # the output is not, of which nothing is kept either.
         cdef Py_ssize_t i
+        cdef double value
         cdef CursorRun* run
         cdef CursorRun* last = &self.runs[self.n_layers - 1]
         cdef bint bad
@@ -271,6 +302,10 @@ cdef class Cursor:
         self.table.product(self.head.panels.data, self.n_units, self.head.n_out,
                            self.pooled.data, self.n_units, self.head.bias.data,
                            self.raw.data, self.head.n_out, 0, self.n_seqs)
+        for i in range(self.n_seqs * self.head.n_out):
+            value = self.raw_value(i)
+            if value - value != 0:
+                return 2
         self.n_filled += 1
         if self.n_filled == self.segment_length:
             self.commit()

@@ -1,21 +1,38 @@
 """Transformers of sequences."""
 
 import sys
+from contextlib import contextmanager
 
 import numpy as np
+from sklearn import get_config
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from skrnn._callbacks import CallbackSupportMixin, with_callbacks
-from skrnn.sequences import check_sequences, scale_of
+from skrnn._stamp import Stamped
+from skrnn.sequences import check_sequences, check_total_weight, naming, scale_of
 
 __all__ = ["SequenceScaler"]
+
+
+@contextmanager
+def _unchanged_on_error(estimator):
+    before = vars(estimator).copy()
+    try:
+        yield
+    except BaseException:
+        estimator.__dict__ = before
+        raise
 
 
 # It returns sequences, which are no table: there are no names of output columns, and
 # nothing for `set_output` to wrap.
 class SequenceScaler(
-    CallbackSupportMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+    CallbackSupportMixin,
+    Stamped,
+    TransformerMixin,
+    BaseEstimator,
+    auto_wrap_output_keys=None,
 ):
     """Standardise the features of sequences to mean 0 and variance 1.
 
@@ -72,6 +89,12 @@ class SequenceScaler(
     array([[1.22, 0.  ]])
     """
 
+    _parameter_constraints = {
+        "copy": ["boolean"],
+        "with_mean": ["boolean"],
+        "with_std": ["boolean"],
+    }
+
     def __init__(self, *, copy=True, with_mean=True, with_std=True):
         self.copy = copy
         self.with_mean = with_mean
@@ -94,11 +117,11 @@ class SequenceScaler(
         self : SequenceScaler
             The fitted scaler.
         """
-        for name in ("scale_", "mean_", "var_", "n_samples_seen_"):
-            vars(self).pop(name, None)
-        return self.partial_fit(X, y, sample_weight)
+        with _unchanged_on_error(self):
+            for name in ("scale_", "mean_", "var_", "n_samples_seen_"):
+                vars(self).pop(name, None)
+            return self._learn(X, y, sample_weight)
 
-    @with_callbacks
     def partial_fit(self, X, y=None, sample_weight=None):
         """Add sequences to those that the mean and standard deviation are of.
 
@@ -116,12 +139,23 @@ class SequenceScaler(
         self : SequenceScaler
             The fitted scaler.
         """
+        with _unchanged_on_error(self):
+            return self._learn(X, y, sample_weight)
+
+    @with_callbacks
+    def _learn(self, X, y, sample_weight):
+        if not get_config()["skip_parameter_validation"]:
+            self._validate_params()
         first = not hasattr(self, "n_samples_seen_")
         sequences = check_sequences(X, estimator=self, reset=first, missing="indicator")
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(
-                sample_weight, sequences, dtype=np.float64, ensure_non_negative=True
-            )
+            with naming("sample_weight"):
+                if np.iscomplexobj(np.asarray(sample_weight)):
+                    raise ValueError("Complex data not supported in sample_weight.")
+                sample_weight = _check_sample_weight(
+                    sample_weight, sequences, dtype=np.float64, ensure_non_negative=True
+                )
+            check_total_weight(sample_weight)
         task = None
         if hasattr(self, "_init_callback_context"):
             task = self._init_callback_context()
@@ -138,7 +172,15 @@ class SequenceScaler(
                 change = mean - self.mean_
                 mean = self.mean_ + share * change
             if self.var_ is not None:
-                var = self.var_ + share * (var - self.var_ + (1 - share) * change**2)
+                with np.errstate(over="ignore"):
+                    var = self.var_ + share * (
+                        var - self.var_ + (1 - share) * change**2
+                    )
+                if not np.isfinite(var).all():
+                    raise ValueError(
+                        f"The variance of all that was given is too large for "
+                        f"{var.dtype!r}. Divide the values by a constant."
+                    )
         if whole:
             seen = seen.astype(np.int64)
         self.mean_ = mean if self.with_mean or self.with_std else None
@@ -207,10 +249,16 @@ class SequenceScaler(
 
         def mapped(array):
             # In double precision, whatever the array is of.
-            result = function(array.astype(np.float64))
             kind = array.dtype.kind
-            if kind == "f" and array.itemsize <= 8:
-                result = result.astype(array.dtype.newbyteorder("="), copy=False)
+            with np.errstate(over="ignore", invalid="ignore"):
+                result = function(array.astype(np.float64))
+                if kind == "f" and array.itemsize <= 8:
+                    result = result.astype(array.dtype.newbyteorder("="), copy=False)
+            if not (np.isfinite(result) | (array != array)).all():
+                raise ValueError(
+                    f"A value is too large for {result.dtype!r} on the scale that it "
+                    "gets. Give the sequences as float64, or leave such values out."
+                )
             if self.copy or kind != "f" or not array.flags.writeable:
                 return result
             array[...] = result

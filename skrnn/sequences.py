@@ -7,6 +7,7 @@ one batch at a time, when they are read.
 
 import sys
 from collections.abc import Sequence
+from contextlib import contextmanager
 
 import numpy as np
 from scipy.sparse import issparse
@@ -131,6 +132,10 @@ class Sequences:
         """The array of all sequences that was given, or a list with one of each."""
         return self._table.owner
 
+    def name(self, i):
+        """What messages call sequence `i`."""
+        return self._name.format(self._table.row(i))
+
     def __len__(self):
         return self._table.n_seqs
 
@@ -212,7 +217,8 @@ class Sequences:
                 )
         _, mean, _ = self._sums(np.zeros(self.n_features), sample_weight)
         weight, rest, var = self._sums(mean, sample_weight)
-        var = np.maximum(var - rest**2, 0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            var = np.maximum(var - rest**2, 0)
         if not np.isfinite(var).all():
             feature = self._feature(np.flatnonzero(~np.isfinite(var))[0])
             raise ValueError(
@@ -300,9 +306,43 @@ class Sequences:
         step = min(s * k + column // width, self.lengths[i] - 1)
         remedy = ", or set dtype='float64'" if batch.x.dtype == np.float32 else ""
         raise ValueError(
-            f"{self._name.format(self._table.row(i))} contains infinity or a value too "
-            f"large for {batch.x.dtype!r}, at step {step} in "
+            f"{self.name(i)} contains infinity or a value too large for "
+            f"{batch.x.dtype!r}, at step {step} in "
             f"{self._feature(column % width)}. Scale it down{remedy}."
+        )
+
+
+# How NumPy begins to say that something is no array of numbers or labels.
+NAMELESS = ("setting an array element", "The truth value", "'<' not supported")
+
+
+@contextmanager
+def naming(name):
+    """Name the argument that NumPy can make no array of."""
+    try:
+        # Checks for infinity add up, and warn of what they find.
+        with np.errstate(over="ignore", invalid="ignore"):
+            yield
+    except ArithmeticError as error:
+        raise ValueError(
+            f"{name} contains a value that is too large or no number: {error}."
+        ) from error
+    except (TypeError, ValueError) as error:
+        if not str(error).startswith(NAMELESS):
+            raise
+        raise type(error)(
+            f"{name} is no array of numbers, or of labels of one type: {error}"
+        ) from error
+
+
+def check_total_weight(sample_weight, name="sample_weight"):
+    """Refuse weights whose sum is so far from 1 that what is made of it overflows."""
+    with np.errstate(over="ignore"):
+        total = sample_weight.sum()
+    if not 1e-30 < total < 1e30:
+        raise ValueError(
+            f"{name} sums up to {total:g}. Multiply it by a constant, so that its sum "
+            "is nearer to 1."
         )
 
 
@@ -414,6 +454,8 @@ def _check_names(estimator, sequences, wide, example):
 def _open(X, estimator, input_name, fitted_wide):
     """The `Sequences` of X, whether X is 2-D, and what names its features, or None."""
     name = input_name + "[{}]"
+    if isinstance(X, memoryview):
+        X = np.asarray(X)
     if isinstance(X, list | tuple):
         return _open_list(X, name, estimator, input_name)
     if isinstance(X, np.ndarray):
@@ -437,9 +479,10 @@ def _open(X, estimator, input_name, fitted_wide):
                 for i, dtype in enumerate(X.dtypes)
             ]
             _refuse_long_form(X, kinds, input_name)
-        values = check_array(
-            X, ensure_all_finite=False, estimator=estimator, input_name=input_name
-        )
+        with naming(input_name):
+            values = check_array(
+                X, ensure_all_finite=False, estimator=estimator, input_name=input_name
+            )
         return *_open_array(values, name, estimator, input_name)[:2], X
     if hasattr(X, "__array__") or hasattr(X, "__array_interface__"):
         return _open_array(np.asarray(X), name, estimator, input_name)
@@ -538,6 +581,12 @@ def _open_polars(X, polars, name, estimator, input_name):
         _refuse_shape([np.empty(n) for n in lengths], int(lengths.argmin()), name)
     ends = np.cumsum(lengths, dtype=np.intp)
     flat = X.explode()
+
+    def to_numpy(numbers):
+        # NumPy has no integers of 128 bits, as which polars holds large ones.
+        wide = str(numbers.dtype) in ("Int128", "UInt128")
+        return (numbers.cast(polars.Float64) if wide else numbers).to_numpy()
+
     if isinstance(flat.dtype, polars.List):
         widths = flat.list.len().fill_null(0).to_numpy()
         odd = np.flatnonzero(widths != widths[0])
@@ -548,9 +597,9 @@ def _open_polars(X, polars, name, estimator, input_name):
                 f"first step of {name.format(0)} has {widths[0]}. All steps need the "
                 "same features."
             )
-        flat = flat.explode().to_numpy().reshape(-1, widths[0])
+        flat = to_numpy(flat.explode()).reshape(-1, widths[0])
     else:
-        flat = flat.to_numpy()
+        flat = to_numpy(flat)
     arrays = np.split(flat, ends[:-1])
     return _open_list(arrays, name, estimator, input_name)
 
@@ -594,6 +643,10 @@ def _as_array(item, where):
     if kind == "O":
         try:
             return array.astype(np.float64)
+        except OverflowError as error:
+            raise ValueError(
+                f"{where} contains a value too large for dtype('float64'): {error}."
+            ) from error
         except (TypeError, ValueError) as error:
             raise type(error)(f"{error}\n{where} does not hold numbers.") from error
     if kind not in "biuf":
@@ -617,7 +670,8 @@ def _read_frame(item, where):
                 "out, or convert them first."
             )
     try:
-        values = check_array(frame, dtype=np.float64, ensure_all_finite=False)
+        with naming(where):
+            values = check_array(frame, dtype=np.float64, ensure_all_finite=False)
     except (TypeError, ValueError) as error:
         raise type(error)(f"{error}\n{where} does not hold numbers.") from error
     return values[:, 0] if array.ndim == 1 else values
@@ -648,7 +702,7 @@ def _refuse_shape(arrays, i, name):
         array.shape[1] if array.ndim == 2 else 1 for array in (arrays[i], arrays[0])
     )
     hint = ""
-    if len({array.shape[0] for array in arrays}) == 1:
+    if len({array.shape[:1] for array in arrays}) == 1:
         hint = " If they are (n_features, n_steps), pass them transposed."
     raise ValueError(
         f"{where} has {n_features} features, but {name.format(0)} has {expected}. "

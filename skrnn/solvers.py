@@ -52,7 +52,7 @@ class _Stochastic:
         """Take note that progress has stalled; return whether to stop."""
         if self.schedule != "adaptive" or self.learning_rate <= 1e-6:
             return True
-        self.n_stalls = self.n_stalls + 1
+        self.n_stalls = np.array(self.n_stalls + 1)
         self.set_time(self.n_seen, self.progress)
         return False
 

@@ -43,9 +43,9 @@ def alone(test):
     def run(**arguments):
         # The traceback of each thread of what hangs is shown before it is killed.
         code = (
-            "import faulthandler, test_threads\n"
+            f"import faulthandler, {test.__module__} as tests\n"
             f"faulthandler.dump_traceback_later({TIMEOUT - 20})\n"
-            f"test_threads.{test.__name__}.__wrapped__(**{arguments!r})\n"
+            f"tests.{test.__name__}.__wrapped__(**{arguments!r})\n"
         )
         path = [str(Path(__file__).parent), *sys.path]
         # As many threads as are asked for, however few processors there are.

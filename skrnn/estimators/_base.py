@@ -21,7 +21,8 @@ from skrnn.estimators._persistence import StampedState
 from skrnn.estimators._prediction import FittedNetwork
 from skrnn.estimators._samples import Samples, check_sample_weight
 from skrnn.estimators._split import split_validation
-from skrnn.sequences import check_sequences, scale_of
+from skrnn.estimators._state import DeclaredState
+from skrnn.sequences import check_sequences, naming, scale_of
 from skrnn.training import History, TrainingData, train
 
 
@@ -41,7 +42,9 @@ def all_or_nothing(method):
     return wrapper
 
 
-class BaseRNN(CallbackSupportMixin, StampedState, FittedNetwork, Parameters, ABC):
+class BaseRNN(
+    CallbackSupportMixin, StampedState, DeclaredState, FittedNetwork, Parameters, ABC
+):
     """Base of the recurrent estimators; a subclass brings its targets and its loss."""
 
     _doc_link_module = "skrnn"
@@ -197,10 +200,12 @@ class BaseRNN(CallbackSupportMixin, StampedState, FittedNetwork, Parameters, ABC
                 f"This {type(self).__name__} estimator requires y to be passed, but "
                 "the target y is None."
             )
-        y = self._check_targets(y)
+        with naming("y"):
+            y = self._check_targets(y)
         check_consistent_length(sequences, y)
         if groups is not None:
-            groups = column_or_1d(groups)
+            with naming("groups"):
+                groups = np.unique(column_or_1d(groups), return_inverse=True)[1]
             check_consistent_length(sequences, groups)
         sample_weight = check_sample_weight(
             sample_weight, len(sequences), "sample_weight" + suffix

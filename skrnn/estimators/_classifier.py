@@ -9,13 +9,21 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 
 from skrnn.estimators._base import BaseRNN, all_or_nothing
 from skrnn.estimators._parameters import can_go_on
+from skrnn.estimators._state import boolean, labels
 from skrnn.losses import LogLoss, MultilabelLogLoss
+from skrnn.sequences import naming
 
 
 def class_weights(class_weight, classes, codes, sample_weight):
     """Return the weight of each class, (n_classes,)."""
     if class_weight != "balanced":
-        return compute_class_weight(class_weight, classes=classes, y=classes[codes])
+        weights = compute_class_weight(class_weight, classes=classes, y=classes[codes])
+        if not (np.isfinite(weights) & (weights >= 0)).all():
+            raise ValueError(
+                "class_weight must give each class a finite weight of at least 0, got "
+                f"{class_weight!r}."
+            )
+        return weights
     # Counted with the sample weights: a weight of two counts like two sequences.
     counts = np.bincount(codes, sample_weight, minlength=len(classes))
     weights = np.zeros(len(classes))
@@ -261,6 +269,7 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
         **BaseRNN._parameter_constraints,
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
     }
+    _fields = {**BaseRNN._fields, "classes_": labels, "_multilabel": boolean}
 
     def __init__(
         self,
@@ -373,7 +382,8 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
             if multilabel:
                 self.classes_ = np.arange(y.shape[1])
             else:
-                self.classes_ = np.unique(y if classes is None else classes)
+                with naming("y" if classes is None else "classes"):
+                    self.classes_ = np.unique(y if classes is None else classes)
         if multilabel != self._multilabel:
             raise ValueError(
                 "`y` must be a multilabel indicator in all calls or in none."
@@ -467,14 +477,21 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
         """
         if self.__sklearn_is_fitted__():
             self._check_classes(classes)
-        elif classes is None and not type_of_target(y).startswith("multilabel"):
-            raise ValueError("classes must be passed on the first call to partial_fit.")
+        elif classes is None:
+            with naming("y"):
+                kind = type_of_target(y)
+            if not kind.startswith("multilabel"):
+                raise ValueError(
+                    "classes must be passed on the first call to partial_fit."
+                )
         return self._fit(X, y, sample_weight, classes=classes, incremental=True)
 
     def _check_classes(self, classes):
-        if classes is not None and not np.array_equal(
-            np.unique(classes), self.classes_
-        ):
+        with naming("classes"):
+            changed = classes is not None and not np.array_equal(
+                np.unique(classes), self.classes_
+            )
+        if changed:
             raise ValueError(
                 f"classes={classes!r} is not the same as on last call to partial_fit, "
                 f"was: {self.classes_!r}"
@@ -572,6 +589,13 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
         """
         raw = self._predict_raw(X)
         return self._readers()["predict_log_proba"](raw)
+
+    def _check_together(self):
+        if self._multilabel and self.classes_.tolist() != list(
+            range(len(self.classes_))
+        ):
+            raise ValueError("Labels of an indicator must be numbered from 0.")
+        super()._check_together()
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

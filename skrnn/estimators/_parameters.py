@@ -7,7 +7,12 @@ import joblib
 import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import (
+    Interval,
+    InvalidParameterError,
+    Options,
+    StrOptions,
+)
 
 from skrnn._recurrence import max_threads
 from skrnn.cells import CELLS
@@ -82,7 +87,7 @@ class Parameters(BaseEstimator):
         "pooling": [StrOptions({"last", "mean", "max", "attention"})],
         "segment_length": [
             StrOptions({"auto"}),
-            Interval(Integral, 1, None, closed="left"),
+            Interval(Integral, 1, 2**20, closed="both"),
         ],
         "standardize": ["boolean"],
         "missing": [StrOptions({"error", "indicator"})],
@@ -100,7 +105,7 @@ class Parameters(BaseEstimator):
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "shuffle": ["boolean"],
         "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
-        "bptt_steps": [Interval(Integral, 1, None, closed="left"), None],
+        "bptt_steps": [Interval(Integral, 1, 2**31 - 1, closed="both"), None],
         "momentum": [Interval(Real, 0, 1, closed="both")],
         "nesterovs_momentum": ["boolean"],
         "beta_1": [Interval(Real, 0, 1, closed="left")],
@@ -206,6 +211,13 @@ class Parameters(BaseEstimator):
         """Check the parameters; return whether a fitted network is trained on."""
         if not get_config()["skip_parameter_validation"]:
             self._validate_params()
+            for name, value in self.get_params(deep=False).items():
+                if isinstance(value, int) and abs(value) >= 2**1023:
+                    raise InvalidParameterError(
+                        f"The {name!r} parameter of {type(self).__name__} must be a "
+                        f"number that a float can hold. Got one of "
+                        f"{value.bit_length()} bits instead."
+                    )
         structure = self._describe_structure()
         resume = (incremental or self.warm_start) and self.__sklearn_is_fitted__()
         for name, value in structure.items() if resume else ():
@@ -221,20 +233,28 @@ class Parameters(BaseEstimator):
     def _describe_structure(self):
         """Return the parameters that the network is made of, as plain values."""
         structure = {name: getattr(self, name) for name in STRUCTURE}
-        sizes = np.atleast_1d(self.hidden_layer_sizes)
+        structure["hidden_layer_sizes"] = self._layer_sizes()
+        structure["dtype"] = np.dtype(self.dtype).name
+        return structure
+
+    def _layer_sizes(self):
+        """Return the number of units of each layer, as a tuple."""
+        try:
+            sizes = np.atleast_1d(self.hidden_layer_sizes)
+        except ValueError:
+            sizes = np.array(None)  # lists of several lengths
         if (
             sizes.ndim != 1
             or sizes.size == 0
             or sizes.dtype.kind not in "iu"
             or sizes.min() < 1
+            or sizes.max() >= 2**31
         ):
             raise ValueError(
-                "hidden_layer_sizes must hold a positive integer for each layer, got "
-                f"{self.hidden_layer_sizes!r}."
+                "hidden_layer_sizes must hold a positive integer below 2**31 for each "
+                f"layer, got {self.hidden_layer_sizes!r}."
             )
-        structure["hidden_layer_sizes"] = tuple(sizes.tolist())
-        structure["dtype"] = np.dtype(self.dtype).name
-        return structure
+        return tuple(sizes.tolist())
 
     def _make_solver(self, resume, incremental):
         names = SOLVER_PARAMETERS[self.solver]

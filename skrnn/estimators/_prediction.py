@@ -29,6 +29,18 @@ def prediction_batches(lengths, segment_length):
         start = stop
 
 
+def _refuse_overflow(sequences, out, batch, rows):
+    """Name a sequence of which a network makes no finite numbers."""
+    b = np.argwhere(~np.isfinite(out))[0, 0]
+    if len(out) != len(rows):  # a row for each step
+        b -= batch.offset[np.searchsorted(batch.offset, b, side="right") - 1]
+    remedy = "" if out.dtype == np.float64 else ", or fit with dtype='float64'"
+    raise ValueError(
+        f"{sequences.name(rows[b])} makes the network overflow: its values or the "
+        f"weights are too large. Scale the sequence like those given to fit{remedy}."
+    )
+
+
 def _uses_attention(estimator):
     pooling = getattr(estimator, "_structure", vars(estimator))["pooling"]
     if pooling != "attention":
@@ -146,7 +158,10 @@ class FittedNetwork:
         for indices in prediction_batches(sequences.lengths, encoder.segment_length):
             batch = sequences.pack(indices, encoder, network.dtype)
             out = getattr(network, method)(batch, n_threads=n_threads)
-            yield out, batch, indices[batch.order]
+            rows = indices[batch.order]
+            if not np.isfinite(out).all():
+                _refuse_overflow(sequences, out, batch, rows)
+            yield out, batch, rows
             most = max(most, len(batch.x))
         if most <= KEPT_ROWS:
             self._idle_networks.append(borrowed)

@@ -9,6 +9,7 @@ from sklearn.utils.metaestimators import available_if
 
 from skrnn.estimators._base import BaseRNN, all_or_nothing
 from skrnn.estimators._parameters import can_go_on
+from skrnn.estimators._state import integer, per_output, tuple_of
 from skrnn.losses import SquaredError
 
 
@@ -20,10 +21,13 @@ def weighted_scale(y, weight):
     """
     if y.min() == y.max():
         return y[0], 1.0
-    total = math.fsum(weight)
-    with np.errstate(over="ignore"):
-        mean = math.fsum(weight * y) / total
-        variance = math.fsum(weight * (y - mean) ** 2) / total
+    try:
+        total = math.fsum(weight)
+        with np.errstate(over="ignore"):
+            mean = math.fsum(weight * y) / total
+            variance = math.fsum(weight * (y - mean) ** 2) / total
+    except OverflowError:
+        variance = math.inf
     if not math.isfinite(variance):
         raise ValueError(
             "The values of y are too large to be standardised. Divide them by a "
@@ -259,6 +263,13 @@ class RNNRegressor(RegressorMixin, BaseRNN):
     True
     """
 
+    _fields = {
+        **BaseRNN._fields,
+        "_target_shape": tuple_of(integer(1)),
+        "_target_mean": per_output,
+        "_target_scale": per_output,
+    }
+
     def __init__(
         self,
         hidden_layer_sizes=(64,),
@@ -370,7 +381,14 @@ class RNNRegressor(RegressorMixin, BaseRNN):
 
     def _encode(self, y):
         y = y.reshape(len(y), -1)
-        return np.ascontiguousarray((y - self._target_mean) / self._target_scale)
+        with np.errstate(over="ignore"):
+            y = (y - self._target_mean) / self._target_scale
+        if not np.isfinite(y).all():
+            raise ValueError(
+                "y contains values that are too large beside those that its scale was "
+                "learned from. Divide them by a constant, or fit anew."
+            )
+        return np.ascontiguousarray(y)
 
     def _make_loss(self):
         return SquaredError(*self._target_shape or (1,))
@@ -423,11 +441,24 @@ class RNNRegressor(RegressorMixin, BaseRNN):
         scale, mean, shape = self._target_scale, self._target_mean, self._target_shape
 
         def predict(raw):
-            y = raw * scale  # in float64, as the scale is
-            y += mean
+            with np.errstate(over="ignore"):
+                y = raw * scale  # in float64, as the scale is
+                y += mean
+            if not np.isfinite(y).all():
+                raise ValueError(
+                    "A prediction is too large for dtype('float64') on the scale of y "
+                    "at fit: the values of X or the weights are too large."
+                )
             return y if shape else y[:, 0]
 
         return {"predict": predict}
+
+    def _check_together(self):
+        if len(self._target_shape) > 1:
+            raise ValueError("_target_shape must be () or (n_outputs,).")
+        if not (self._target_scale > 0).all():
+            raise ValueError("_target_scale must be positive.")
+        super()._check_together()
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils import check_array
 
-from skrnn.sequences import Sequences
+from skrnn.sequences import Sequences, check_total_weight, naming
 
 
 @dataclass
@@ -39,9 +39,10 @@ def check_sample_weight(sample_weight, n_seqs, name="sample_weight"):
         return None
     if np.isscalar(sample_weight):
         sample_weight = np.full(n_seqs, sample_weight)
-    sample_weight = check_array(
-        sample_weight, ensure_2d=False, dtype=np.float64, input_name=name
-    )
+    with naming(name):
+        sample_weight = check_array(
+            sample_weight, ensure_2d=False, dtype=np.float64, input_name=name
+        )
     if sample_weight.ndim != 1:
         raise ValueError(
             f"{name} must be 1D array or scalar, got {sample_weight.ndim}D"
@@ -54,4 +55,5 @@ def check_sample_weight(sample_weight, n_seqs, name="sample_weight"):
         raise ValueError(f"Negative values in {name}.")
     if not sample_weight.any():
         raise ValueError(f"{name} must contain at least one non-zero number.")
+    check_total_weight(sample_weight, name)
     return sample_weight

@@ -82,8 +82,11 @@ class Stream:
         self._answers = self._scaling = None
         if method == "predict" and n_seqs == 1 and has_one_label(estimator):
             # The class of one stream is looked up: shorter than an array's argmax.
-            raw = np.eye(network.n_out) if network.n_out > 1 else [[-1.0], [1.0]]
-            self._answers = [self._read(np.array([row])) for row in raw]
+            raw = np.zeros((1, network.n_out))
+            self._answers = []
+            for k in range(max(2, network.n_out)):
+                raw[0] = k == np.arange(network.n_out) if network.n_out > 1 else k - 0.5
+                self._answers.append(self._read(raw))
             for answer in self._answers:
                 answer.flags.writeable = False
         elif is_regressor(estimator):
