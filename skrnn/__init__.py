@@ -9,9 +9,28 @@ if find_spec("skrnn._recurrence") is None:
         "sources in place with `pip install -e .`"
     )
 
+try:
+    import _interpreters
+except ImportError:  # CPython < 3.13, or another Python
+    try:
+        import _xxsubinterpreters as _interpreters
+    except ImportError:
+        _interpreters = None
+if _interpreters and _interpreters.get_current() != _interpreters.get_main():
+    raise ImportError(
+        "skrnn cannot be imported in a subinterpreter: NumPy, SciPy and scikit-learn "
+        "do not support them. Use processes, or threads of the main interpreter."
+    )
+
 __version__ = "0.1.0.dev0"
 
 from skrnn._show_versions import show_versions
-from skrnn.estimators import RNNClassifier, RNNRegressor
+from skrnn.estimators import RNNClassifier, RNNRegressor, SequenceForecaster
 
-__all__ = ["RNNClassifier", "RNNRegressor", "__version__", "show_versions"]
+__all__ = [
+    "RNNClassifier",
+    "RNNRegressor",
+    "SequenceForecaster",
+    "__version__",
+    "show_versions",
+]

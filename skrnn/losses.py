@@ -138,3 +138,124 @@ class SquaredError(_Loss):
 
     def _compute(self, y, raw, weight, gradient):
         return _elementary.squared_loss(y, raw, weight, gradient)
+
+
+class _ForecastLoss:
+    """Loss of forecasts, of which some are known: the mean over the known steps.
+
+    Parameters
+    ----------
+    horizon : int
+        Steps of a forecast; targets are (n_windows, horizon), NaN where unknown.
+    """
+
+    def __init__(self, horizon):
+        self.horizon = self.n_out = horizon
+
+    def value(self, y, raw, sample_weight):
+        """Return the weighted mean of the loss."""
+        return self.value_and_gradient(y, raw, sample_weight)[0]
+
+    def value_and_gradient(self, y, raw, sample_weight):
+        """Return the weighted mean of the loss, and its gradient with respect to raw.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n_windows, horizon), dtype float64
+        raw : ndarray of shape (n_windows, n_out), dtype float32 or float64
+        sample_weight : ndarray of shape (n_windows,), dtype float64
+
+        Returns
+        -------
+        value : float
+        gradient : ndarray like raw
+        """
+        known = ~np.isnan(y)
+        n_known = np.maximum(known.sum(axis=1), 1)
+        total = _elementary.total_weight(sample_weight)
+        share = np.divide(sample_weight, n_known) / (total if total > 0 else 1.0)
+        # Whether all of it is finite is looked at where it is used.
+        with np.errstate(over="ignore", invalid="ignore"):
+            loss, gradient = self.pointwise(np.where(known, y, 0.0), raw.astype(float))
+        value = float(_ordered_sum(share * _ordered_sum((loss * known).T)))
+        share = known * share[:, np.newaxis]
+        gradient *= share if gradient.ndim == 2 else share[..., np.newaxis]
+        return value, gradient.reshape(raw.shape).astype(raw.dtype)
+
+    def forecast(self, raw):
+        """Return what a network's outputs mean, (n_windows, horizon[, n_quantiles])."""
+        return raw
+
+
+def _ordered_sum(values):
+    # One after the other along the first axis, on every machine.
+    return np.add.accumulate(values, axis=0)[-1]
+
+
+class ForecastSquaredError(_ForecastLoss):
+    """Half the squared error."""
+
+    def pointwise(self, y, raw):
+        """Return the loss of each step and its derivative."""
+        error = raw - y
+        return 0.5 * error**2, error
+
+
+class ForecastAbsoluteError(_ForecastLoss):
+    """The absolute error, whose best forecast is the median."""
+
+    def pointwise(self, y, raw):
+        """Return the loss of each step and its derivative."""
+        error = raw - y
+        return np.abs(error), np.sign(error)
+
+
+class ForecastQuantileLoss(_ForecastLoss):
+    """The mean pinball loss of several quantiles that never cross.
+
+    The quantile nearest to the median is an output; from one quantile to the next
+    outwards it is a positive function of an output, ``(x + sqrt(x**2 + 1)) / 2``.
+
+    Parameters
+    ----------
+    horizon : int
+    quantiles : sequence of float
+        In increasing order.
+    """
+
+    def __init__(self, horizon, quantiles):
+        self.horizon = horizon
+        self.quantiles = np.asarray(quantiles, dtype=float)
+        self.n_out = horizon * len(self.quantiles)
+        self.middle = int(np.argmin(np.abs(self.quantiles - 0.5)))
+
+    def forecast(self, raw):
+        """Return the quantiles, (n_windows, horizon, n_quantiles)."""
+        raw = raw.reshape(len(raw), self.horizon, -1)
+        step = (raw + np.sqrt(raw**2 + 1)) / 2
+        out = np.empty(raw.shape)
+        out[..., self.middle] = raw[..., self.middle]
+        for q in range(self.middle + 1, raw.shape[-1]):
+            out[..., q] = out[..., q - 1] + step[..., q]
+        for q in range(self.middle - 1, -1, -1):
+            out[..., q] = out[..., q + 1] - step[..., q]
+        return out
+
+    def pointwise(self, y, raw):
+        """Return the loss of each step and its derivative."""
+        forecast = self.forecast(raw)
+        error = y[..., np.newaxis] - forecast
+        loss = np.maximum(self.quantiles * error, (self.quantiles - 1) * error)
+        d = np.where(error > 0, -self.quantiles, 1 - self.quantiles)
+        d = np.where(error == 0, 0.0, d) / len(self.quantiles)
+        raw = raw.reshape(forecast.shape)
+        slope = (1 + raw / np.sqrt(raw**2 + 1)) / 2
+        gradient = np.empty(raw.shape)
+        outwards = np.add.accumulate(d[..., :0:-1], axis=-1)[..., ::-1]
+        inwards = np.add.accumulate(d[..., :-1], axis=-1)
+        gradient[..., self.middle] = np.add.accumulate(d, axis=-1)[..., -1]
+        for q in range(self.middle + 1, raw.shape[-1]):
+            gradient[..., q] = outwards[..., q - 1] * slope[..., q]
+        for q in range(self.middle):
+            gradient[..., q] = -inwards[..., q] * slope[..., q]
+        return np.add.accumulate(loss, axis=-1)[..., -1] / len(self.quantiles), gradient

@@ -1,4 +1,4 @@
-"""The network: recurrent layers, pooling over the steps, a linear head.
+"""The network: recurrent layers, pooling over the steps, a readout.
 
 A network owns the layout of the one flat vector in which all its parameters stand, and
 the memory of a pass. Its parameters are the caller's: `load` them after each change.
@@ -16,7 +16,7 @@ __all__ = ["POOLINGS", "Network"]
 
 
 class Network:
-    """Recurrent layers over packed sequences, pooled and read by a linear head.
+    """Recurrent layers over packed sequences, pooled and read out.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class Network:
     hidden_layer_sizes : sequence of int
         Units of each recurrent layer; of each direction, when bidirectional.
     n_out : int
-        Outputs of the head.
+        Outputs.
     cell : {"rnn", "lstm", "gru"}, default="gru"
     activation : {"tanh", "relu"}, default="tanh"
         Of the vanilla cell; the others have their own.
@@ -45,6 +45,8 @@ class Network:
     dtype : {float32, float64}, default=float32
     trains : bool, default=True
         Whether `backward` will be called.
+    decoder : dict or None, default=None
+        What a `SegmentReadout` is made with; None is a `LinearReadout`.
 
     Attributes
     ----------
@@ -70,6 +72,7 @@ class Network:
         bptt_steps=None,
         dtype=np.float32,
         trains=True,
+        decoder=None,
     ):
         self.n_in, self.n_out = n_in, n_out
         self.hidden_layer_sizes = tuple(hidden_layer_sizes)
@@ -77,40 +80,45 @@ class Network:
         self.dropout, self.recurrent_dropout = dropout, recurrent_dropout
         self.bptt_steps = bptt_steps or 0
         self.spec = CELLS[cell]
-        kernel = self.spec.kernel
-        if isinstance(kernel, dict):
-            kernel = kernel[activation]
+        self.trains = trains
+        self.kernel = self.spec.kernel
+        if isinstance(self.kernel, dict):
+            self.kernel = self.kernel[activation]
         self.n_params, self.layout, self.weights = 0, {}, []
         self._buffers = {}
         self._theta = self._grad = None
         directions = ("", "reverse.") if bidirectional else ("",)
         self.layers = []
         for k, n_units in enumerate(self.hidden_layer_sizes):
-            layer = []
-            for direction in directions:
-                self._add(f"layer{k}.{direction}W", (n_in, self.spec.n_gates * n_units))
-                self._add(
-                    f"layer{k}.{direction}U", (n_units, self.spec.n_gates * n_units)
+            layer = [
+                self._add_recurrence(
+                    f"layer{k}.{direction}", n_in, n_units, reverse=bool(direction)
                 )
-                self._add(f"layer{k}.{direction}b", (len(self.spec.biases) * n_units,))
-                layer.append(
-                    Recurrence(
-                        kernel,
-                        n_in,
-                        n_units,
-                        dtype,
-                        reverse=bool(direction),
-                        trains=trains,
-                    )
-                )
+                for direction in directions
+            ]
             self.layers.append(layer)
             n_in = len(directions) * n_units
         self.n_pooled = n_in
         self.pooling_name = pooling
         self.pooling = POOLINGS[pooling](self)
-        self._add("head.W", (n_in, n_out))
+        if decoder is None:
+            self.readout = LinearReadout(self)
+        else:
+            self.readout = SegmentReadout(self, **decoder)
+        self.head = self.readout.head
+
+    def _add_recurrence(self, name, n_in, n_units, reverse=False):
+        self._add(f"{name}W", (n_in, self.spec.n_gates * n_units))
+        self._add(f"{name}U", (n_units, self.spec.n_gates * n_units))
+        self._add(f"{name}b", (len(self.spec.biases) * n_units,))
+        return Recurrence(
+            self.kernel, n_in, n_units, self.dtype, reverse=reverse, trains=self.trains
+        )
+
+    def _add_head(self, n_out):
+        self._add("head.W", (self.n_pooled, n_out))
         self._add("head.b", (n_out,))
-        self.head = Linear(n_in, n_out, dtype)
+        return Linear(self.n_pooled, n_out, self.dtype)
 
     def _add(self, name, shape):
         size = math.prod(shape)
@@ -150,10 +158,11 @@ class Network:
                         n_units, random_state
                     )
             elif name.endswith("W"):
-                n_blocks = self.spec.n_gates if name.startswith("layer") else 1
+                n_blocks = 1 if name.startswith("head") else self.spec.n_gates
                 bound = np.sqrt(6 / (value.shape[0] + value.shape[1] // n_blocks))
-                value[...] = random_state.uniform(-bound, bound, size=value.shape)
-            elif name.startswith("layer"):
+                # Not `uniform(-bound, bound)`: NumPy may be compiled to fuse its sum.
+                value[...] = 2 * bound * random_state.random_sample(value.shape) - bound
+            elif name.endswith("b") and not name.startswith("head"):
                 n_units = value.size // len(self.spec.biases)
                 value[...] = np.repeat(self.spec.biases, n_units)
         # The query of attention stays zero: it begins as the mean over the steps.
@@ -169,7 +178,7 @@ class Network:
             for recurrence in layer:
                 recurrence.load(next(values), next(values), next(values))
         self.pooling.load(values)
-        self.head.load(next(values), next(values))
+        self.readout.load(values)
 
     def _rows(self, vector):
         # The views in order, biases as one row: what the compiled parts take.
@@ -186,7 +195,7 @@ class Network:
     # ------------------------------------------------------------------ forward
 
     def forward(self, batch, *, training=False, random_state=None, n_threads=1):
-        """Outputs of the head for a packed batch.
+        """Outputs for a packed batch.
 
         Parameters
         ----------
@@ -204,14 +213,7 @@ class Network:
         """
         shape, states = self._run(batch, training, random_state, n_threads)
         pooled = self.pooling.forward(states, shape, training)
-        self._pooled_mask = self._mask(
-            pooled.shape, self.dropout, random_state, training
-        )
-        if self._pooled_mask is not None:
-            pooled *= self._pooled_mask
-        self._pooled = pooled
-        raw = np.empty((shape.n_seqs, self.n_out), dtype=self.dtype)
-        return self.head.forward(pooled, raw)
+        return self.readout.forward(pooled, batch, training, random_state, n_threads)
 
     def _run(self, batch, training, random_state, n_threads):
         # States of the last layer, one array (n_rows, n_units) a direction.
@@ -292,9 +294,7 @@ class Network:
         gradients = self._grad_views
         shape = self._shape
         dpooled = self._array("dpooled", shape.n_seqs, self.n_pooled)
-        self.head.backward(self._pooled, draw, *gradients[-2:], dpooled)
-        if self._pooled_mask is not None:
-            dpooled *= self._pooled_mask
+        self.readout.backward(draw, dpooled, gradients)
         dy, dlast = self.pooling.backward(dpooled, shape, gradients)
         end = 3 * sum(map(len, self.layers))
         for k in reversed(range(len(self.layers))):
@@ -409,6 +409,7 @@ class AttentionPooling(Pooling):
 
     def __init__(self, network):
         super().__init__(network)
+        self.at = len(network.layout)  # which parameter it is
         network._add("attention.q", (network.n_pooled,))
         self.score = Linear(network.n_pooled, 1, network.dtype)
 
@@ -434,7 +435,7 @@ class AttentionPooling(Pooling):
             dpooled, self.h, self.weight, shape.n_active, shape.lengths, dy, dscore
         )
         through = self.network._array("dy through score", *dy.shape)
-        dy += self.score.backward(self.h, dscore, gradients[-3].T, None, through)
+        dy += self.score.backward(self.h, dscore, gradients[self.at].T, None, through)
         return dy, None
 
 
@@ -444,3 +445,115 @@ POOLINGS = {
     "max": MaxPooling,
     "attention": AttentionPooling,
 }
+
+
+# ------------------------------------------------------------------------ readout
+#
+# pooled: (n_seqs, n_pooled) -> raw (n_seqs, n_out).
+
+
+class LinearReadout:
+    """A linear function of what was pooled."""
+
+    def __init__(self, network):
+        self.network = network
+        self.head = network._add_head(network.n_out)
+
+    def load(self, values):
+        """Take the parameters from an iterator."""
+        self.head.load(next(values), next(values))
+
+    def forward(self, pooled, batch, training, random_state, n_threads):
+        network = self.network
+        self.mask = network._mask(pooled.shape, network.dropout, random_state, training)
+        if self.mask is not None:
+            pooled *= self.mask
+        self.pooled = pooled
+        return self.head.forward(
+            pooled, np.empty((len(pooled), network.n_out), network.dtype)
+        )
+
+    def backward(self, draw, dpooled, gradients):
+        """Fill dpooled, and add to the gradients of the parameters."""
+        self.head.backward(self.pooled, draw, *gradients[-2:], dpooled)
+        if self.mask is not None:
+            dpooled *= self.mask
+
+
+class SegmentReadout:
+    """One recurrent step from what was pooled for each segment of outputs.
+
+    All segments start from the same state and are made side by side; what tells them
+    apart is the input of the step, ``batch.future`` of shape (n_segments * n_seqs,
+    n_in), the rows of the first segment before those of the second.
+
+    Parameters
+    ----------
+    network : Network
+    n_segments : int
+        Segments, which are cut off at the network's `n_out` outputs.
+    n_in : int
+        Inputs of a segment.
+    segment_size : int
+        Outputs of a segment.
+
+    References
+    ----------
+    Lin et al. 2023, "SegRNN", arXiv:2308.11200: parallel multi-step forecasting.
+    """
+
+    def __init__(self, network, *, n_segments, n_in, segment_size):
+        self.network = network
+        self.n_segments, self.segment_size = n_segments, segment_size
+        self.recurrence = network._add_recurrence("decoder.", n_in, network.n_pooled)
+        self.head = network._add_head(segment_size)
+
+    def load(self, values):
+        """Take the parameters from an iterator."""
+        self.recurrence.load(next(values), next(values), next(values))
+        self.head.load(next(values), next(values))
+
+    def forward(self, pooled, batch, training, random_state, n_threads):
+        network, n_seqs = self.network, len(pooled)
+        shape = PackedShape(np.array([self.n_segments * n_seqs], dtype=np.int32))
+        h = self.recurrence.forward(
+            shape,
+            batch.future,
+            training=training,
+            h0=np.tile(pooled, (self.n_segments, 1)),
+            n_threads=n_threads,
+        )
+        self.mask = network._mask(h.shape, network.dropout, random_state, training)
+        if self.mask is not None:
+            h = np.multiply(h, self.mask)
+        self.h = h
+        out = np.empty((len(h), self.segment_size), dtype=network.dtype)
+        out = self.head.forward(h, out).reshape(self.n_segments, n_seqs, -1)
+        raw = np.moveaxis(out, 0, 1).reshape(n_seqs, -1)
+        return np.ascontiguousarray(raw[:, : network.n_out])
+
+    def backward(self, draw, dpooled, gradients):
+        """Fill dpooled, and add to the gradients of the parameters."""
+        n_seqs = len(draw)
+        whole = np.zeros((n_seqs, self.n_segments * self.segment_size), draw.dtype)
+        whole[:, : draw.shape[1]] = draw
+        parts = np.moveaxis(whole.reshape(n_seqs, self.n_segments, -1), 1, 0)
+        dh = np.empty(self.h.shape, dtype=draw.dtype)
+        self.head.backward(
+            self.h,
+            np.ascontiguousarray(parts).reshape(len(dh), -1),
+            *gradients[-2:],
+            dh,
+        )
+        if self.mask is not None:
+            dh *= self.mask
+        dh0 = np.empty_like(dh)
+        self.recurrence.backward(
+            *gradients[-5:-2],
+            dlast=dh,
+            dh0=dh0,
+            n_threads=self.network._n_threads,
+        )
+        dpooled[...] = 0
+        for part in dh0.reshape(self.n_segments, n_seqs, -1):
+            dpooled += part

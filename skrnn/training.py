@@ -136,6 +136,7 @@ def train(
     on_epoch=None,
     history=None,
     incremental=False,
+    epoch_size=None,
 ):
     """Fit the parameters of a network to data.
 
@@ -189,6 +190,9 @@ def train(
     incremental : bool, default=False
         Make one pass, without a warning that this is not convergence, and carry the
         counts for stopping on from `history`.
+    epoch_size : int, default=None
+        How many sequences an epoch takes at most, with `shuffle` others each time; None
+        is all.
 
     Returns
     -------
@@ -218,6 +222,7 @@ def train(
                 indices = data.drawn
                 if shuffle:
                     indices = indices[random_state.permutation(len(indices))]
+                indices = indices[:epoch_size]
                 batches = (
                     data.batch(indices[i : i + batch_size], theta.dtype)
                     for i in range(0, len(indices), batch_size)
@@ -242,7 +247,7 @@ def train(
         # It may have come while an epoch was being recorded.
         for curve, n_before in curves:
             del curve[n_before + history.n_iter :]
-        history.t = t_before + history.n_iter * len(data.drawn)
+        history.t = t_before + history.n_iter * len(data.drawn[:epoch_size])
     except BaseException:
         theta[:] = theta_before
         solver.set_state(state_before)
@@ -325,7 +330,10 @@ def _minimize(objective, theta, data, solver, report, max_iter, tol):
     )
     if found.reason == "not finite":
         raise _diverged("the loss", solver, None)
-    theta[:] = found.x
+    with np.errstate(over="ignore"):
+        theta[:] = found.x
+    if not np.isfinite(theta).all():
+        raise _diverged("a parameter", solver, None)
     history.stopped_because = history.stopped_because or found.reason
 
 

@@ -322,6 +322,22 @@ class ReferenceNetwork:
         return grads, dX
 
 
+def decode(cell, params, h, future):
+    """Outputs of one sequence whose last state is ``h``, segment by segment.
+
+    Each segment is one step of the cell ``decoder`` from ``h``, and from zeros where
+    the cell has more states, with its own input, a row of ``future``, and what the head
+    makes of it.
+    """
+    p = {k: np.asarray(params[f"decoder.{k}"], np.float64) for k in ("W", "U", "b")}
+    outputs = []
+    for x in future:
+        states = (h,) + (np.zeros(len(h)),) * (cell.n_states - 1)
+        (h_new, *_), _ = cell.step(x, states, np.ones(len(h)), p)
+        outputs.append(h_new @ params["head.W"] + params["head.b"])
+    return np.concatenate(outputs)
+
+
 def random_parameters(reference, rng, scale=1.0):
     """Normal parameters, weights of variance ``scale**2`` / fan-in."""
     return {

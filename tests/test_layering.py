@@ -9,6 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "skrnn"
 
 # A module may import those before it.
 LAYERS = [
+    "_stamp",
     "cells",
     "_kernels",
     "_elementary",
@@ -16,19 +17,28 @@ LAYERS = [
     "_recurrence",
     "_network",
     "_streaming",
+    "_windows",
     "sequences",
+    "_time_index",
+    "_tables",
+    "series",
     "network",
     "losses",
     "solvers",
+    "forecasting",
     "training",
     "_callbacks",
     "estimators",
+    "preprocessing",
+    "plotting",
+    "export",
 ]
 # Off that line: all that each of these may import. "skrnn" is its __init__.
 BESIDE = {
     "_show_versions": {"_recurrence"},
     "datasets": set(),
-    "preprocessing": {"_callbacks", "sequences"},
+    "preprocessing": {"_callbacks", "_stamp", "sequences"},
+    "testing": set(),
     "skrnn": {"_show_versions", "estimators"},
 }
 MAY_IMPORT = {name: set(LAYERS[:i]) for i, name in enumerate(LAYERS)} | BESIDE

@@ -1,0 +1,1099 @@
+"""Forecasting of series."""
+
+from numbers import Integral, Real
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.exceptions import NotFittedError
+from sklearn.metrics import r2_score
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import _check_sample_weight
+
+from skrnn._callbacks import CallbackSupportMixin, with_callbacks
+from skrnn._tables import open_target_table
+from skrnn.estimators._backtest import Backtest, tail_of
+from skrnn.estimators._base import all_or_nothing
+from skrnn.estimators._forecast_fit import ForecastFit, newest_rows
+from skrnn.estimators._parameters import Parameters, can_go_on
+from skrnn.forecasting import (
+    LEVELS,
+    LOSSES,
+    Cut,
+    ForecastModel,
+    LinearForecast,
+    WindowReader,
+)
+from skrnn.series import Series, SeriesSchema
+
+TRAINING = (
+    "hidden_layer_sizes",
+    "cell",
+    "activation",
+    "dropout",
+    "recurrent_dropout",
+    "solver",
+    "alpha",
+    "batch_size",
+    "learning_rate",
+    "learning_rate_init",
+    "power_t",
+    "max_iter",
+    "shuffle",
+    "max_grad_norm",
+    "bptt_steps",
+    "momentum",
+    "nesterovs_momentum",
+    "beta_1",
+    "beta_2",
+    "epsilon",
+    "max_fun",
+    "tol",
+    "n_iter_no_change",
+    "early_stopping",
+    "validation_fraction",
+    "warm_start",
+    "random_state",
+    "verbose",
+    "dtype",
+    "n_jobs",
+)
+
+
+# Horizons between the history and what is asked for, of which nothing is asked, at most.
+MOST_BLOCKS = 10_000
+
+
+class Forecast(NamedTuple):
+    """Forecasts of some rows: of a series, or of all series of a panel.
+
+    `middle` is (n_rows, n_targets), or (n_series, horizon, n_targets) of a panel, and
+    so are `spread`, which intervals are in units of, `step`, how many steps from its
+    origin a row is (from 0), and `block`, how often forecasts were made from forecasts
+    before. `quantiles` has the quantiles of a network that learns them, last.
+    """
+
+    middle: np.ndarray
+    quantiles: np.ndarray | None
+    spread: np.ndarray
+    step: np.ndarray
+    block: np.ndarray
+
+
+class SequenceForecaster(RegressorMixin, CallbackSupportMixin, ForecastFit):
+    """Forecaster of series, with a linear part and a recurrent network.
+
+    A series is a table whose rows are consecutive time steps. NaN means unknown, in
+    what is forecast and in what is known beside it, and forecasts go on from the last
+    known value.
+
+    Given `y`, a row of `X` is a time step: ``fit(X, y)`` learns one series, and
+    ``predict(X)`` forecasts a value for each row of `X`, the rows that follow.
+    :class:`~sklearn.model_selection.TimeSeriesSplit` splits such data as they are.
+    Without `y`, a sample is a series: ``fit(X)`` learns a panel of series of any
+    length, and ``predict(X)`` forecasts the next `horizon` steps of each history in
+    `X`.
+
+    The forecast of a window, the last rows of a series, is the last known value plus a
+    linear function of the values before (ridge regression, as in NLinear [1]_), plus a
+    part of what a recurrent network adds. The network reads the window in segments and
+    makes all steps from its last state, a segment at a time, as SegRNN does [2]_. Which
+    penalty the linear part has, and how much of the network is kept, is what would have
+    been best for later rows than those that it was fitted to. Each target is forecast
+    from its own past, with shared weights, and covariates.
+
+    Parameters
+    ----------
+    horizon : int, default=1
+        Number of steps that are forecast at once. More steps than that are forecast
+        from forecasts.
+    window : 'auto' or int, default='auto'
+        Number of rows that a forecast looks back on. 'auto' is a quarter of the rows of
+        a series and at most 504; in short series two seasons. See `window_`.
+    target : int, str, array-like of int or str, or None, default=None
+        Without `y`, the columns to forecast. None is all that no other parameter names.
+    known_future : 'auto', array-like of int or str, callable or None, default='auto'
+        The columns that will be known of the steps to forecast, when these are
+        forecast. All others are never read there. 'auto' is all columns of `X` with
+        `y`, and none without.
+    static : int, str, array-like of int or str, callable or None, default=None
+        The columns that do not change within a series.
+    categorical_features : 'from_dtype', array-like, callable or None, \
+            default='from_dtype'
+        The columns that are categories. 'from_dtype' are those of strings and of the
+        categorical types of pandas and polars. A category that was not seen in `fit` is
+        read as unknown.
+    normalize : {'last', 'mean'}, default='last'
+        What is subtracted from the values of a window: the last known one, or the mean,
+        which suits a series that returns to it.
+    calendar : 'auto', array-like of str, bool or None, default='auto'
+        What the network is told of the date of a step, if the index tells: of 'minute',
+        'hour', 'dayofweek', 'dayofyear' and 'month'. 'auto' follows from the frequency.
+    segment_length : 'auto' or int, default='auto'
+        Number of rows that the network reads at once. 'auto' makes some 24 segments of
+        a window, of whole seasons. See `segment_length_`.
+    loss : {'squared_error', 'absolute_error', 'quantile'}, default='squared_error'
+        What the network minimises: forecasts are means, medians or `quantiles`. The
+        linear part always minimises the squared error.
+    quantiles : array-like of float or None, default=None
+        The quantiles that ``loss='quantile'`` learns, in increasing order. None is
+        0.05, 0.25, 0.5, 0.75 and 0.95.
+    calibration_fraction : float, default=0.4
+        The last part of time, which forecasts are tested on in two folds: those of the
+        second half by a model of all that came before it. So the strength of the
+        penalty and the share of the network are chosen, and intervals are made of the
+        errors. The model that is kept is fitted to everything.
+    hidden_layer_sizes : int or array-like of shape (n_hidden_layers,), default=(64,)
+        Number of units of each recurrent layer. An int is one layer.
+    cell : {'gru', 'lstm', 'rnn'}, default='gru'
+        What the layers are made of; see :class:`RNNRegressor`.
+    activation : {'tanh', 'relu'}, default='tanh'
+        Activation of the cell 'rnn'. The others have their own.
+    dropout : float, default=0.3
+        Share of the outputs of each layer that is set to zero in training. Not with
+        'lbfgs'.
+    recurrent_dropout : float, default=0.2
+        Share of the states that is set to zero in training where they feed back. Not
+        with 'lbfgs'.
+    solver : {'adam', 'sgd', 'lbfgs'}, default='adam'
+        What minimises the loss of the network; see :class:`RNNRegressor`.
+    alpha : float, default=0.001
+        Strength of the L2 penalty on the weights of the network.
+    batch_size : 'auto' or int, default='auto'
+        Number of windows that make an update. 'auto' is a fiftieth of them, but at
+        least 16 and at most 256.
+    learning_rate : {'linear', 'constant', 'invscaling', 'adaptive'}, default='linear'
+        How the learning rate goes on from `learning_rate_init`; see
+        :class:`RNNRegressor`.
+    learning_rate_init : float, default=0.002
+        The initial learning rate of 'adam' and 'sgd'.
+    power_t : float, default=0.5
+        Exponent of 'invscaling'.
+    max_iter : int, default=10
+        Number of epochs at most. An epoch takes each window once, but no more than
+        20,000 of them. With 'lbfgs', number of iterations.
+    shuffle : bool, default=True
+        Whether to take the windows in another order in each epoch.
+    max_grad_norm : float or None, default=1.0
+        A gradient with a longer norm is scaled down to this one.
+    bptt_steps : int or None, default=None
+        Number of segments through which gradients flow back. None is all.
+    momentum : float, default=0.9
+        Momentum of 'sgd', between 0 and 1.
+    nesterovs_momentum : bool, default=True
+        Whether 'sgd' takes Nesterov's momentum.
+    beta_1 : float, default=0.9
+        Decay of the average of the gradient in 'adam', in [0, 1).
+    beta_2 : float, default=0.999
+        Decay of the average of the squared gradient in 'adam', in [0, 1).
+    epsilon : float, default=1e-8
+        Added to the root of the average squared gradient in 'adam'.
+    max_fun : int, default=15000
+        Number of evaluations of the loss by 'lbfgs' at most.
+    tol : float, default=1e-4
+        Training stops when the loss (with `early_stopping`: that of the held-out
+        windows) has not improved by this much for `n_iter_no_change` epochs in a row. A
+        'linear' learning rate is stopped by `early_stopping` only.
+    n_iter_no_change : int, default=10
+        Number of epochs without improvement by `tol` that are waited for.
+    early_stopping : bool, default=False
+        Whether to hold the last part of time out of the training, to stop when the loss
+        there no longer improves and to keep the weights of the best epoch.
+    validation_fraction : float, default=0.1
+        The part of time that `early_stopping` holds out.
+    warm_start : bool, default=False
+        Whether :meth:`fit` trains the network of the last call on. The linear part, and
+        what is chosen by testing, are learned anew.
+    random_state : int, RandomState instance or None, default=None
+        Determines the initial weights, the order of the windows and what dropout drops.
+        Pass an int for reproducible results across multiple function calls.
+    verbose : bool or int, default=False
+        Whether to print a line for each epoch of the last training.
+    dtype : {'float32', 'float64'}, default='float32'
+        Type of the numbers that the network computes with.
+    n_jobs : int or None, default=None
+        Number of threads, as in :class:`RNNRegressor`. Results are the same for any
+        number.
+
+    Attributes
+    ----------
+    window_ : int
+        Number of rows that a forecast looks back on.
+    segment_length_ : int
+        Number of rows that the network reads at once.
+    season_ : int
+        Number of rows after which series tend to repeat: from the frequency of the
+        index, else from the autocorrelation of changes, 1 if there is none.
+    n_features_in_ : int
+        Number of columns of `X`, if it had any.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, if they are all strings.
+    n_outputs_ : int
+        Number of targets.
+    linear_weights_ : ndarray of shape (n_lags, horizon)
+        Weights of the newest `n_lags` values of a window, oldest first, less the last
+        known one. There are none where the last value repeated did as well.
+    ridge_strength_ : float
+        The penalty of the linear part, in units of the mean square of its inputs.
+    gate_ : ndarray of shape (horizon,)
+        The part of the network's output that is added, at each step.
+    weights_ : dict of str to ndarray
+        Read-only views of the weights of the network by name; see
+        :class:`RNNRegressor`. The step that makes a segment of the forecast is
+        ``decoder``.
+    n_iter_ : int
+        Number of epochs of the last call to :meth:`fit`; after :meth:`partial_fit`, of
+        all calls.
+    t_ : int
+        Number of windows that the solver has seen.
+    loss_ : float
+        The loss of the last epoch.
+    best_loss_ : float
+        The smallest loss of an epoch.
+    loss_curve_ : list of float
+        The loss of each epoch, with the penalty.
+    grad_norm_curve_ : list of float
+        The mean norm of the gradient in each epoch, before it is scaled down.
+    validation_loss_curve_ : list of float or None
+        With `early_stopping`, the loss of the held-out windows after each epoch.
+    validation_scores_ : list of float or None
+        With `early_stopping`, minus that loss.
+    best_validation_score_ : float or None
+        With `early_stopping`, the best of `validation_scores_`.
+
+    See Also
+    --------
+    RNNRegressor : Recurrent neural network regressor of sequences.
+
+    Notes
+    -----
+    An index of dates, periods or integers says where rows are: rows that are missing
+    from it count as unknown. A table without such an index follows on the one before.
+    Of polars, or without another index, a single column of dates is the index.
+
+    With `y`, what the known covariates explain of the changes of the target is taken
+    out by a linear regression first and added again, if that forecasts later rows
+    better, as in regression with errors that are a series of their own [4]_.
+
+    The forecast of ``a * y + b`` is `a` times that of `y`, plus `b`, for positive `a`.
+    A forecast is the same to the last bit whatever others are made with it, and for any
+    number of threads.
+
+    Where nothing is known of a window, forecasts are those of the last window of which
+    something was, whole seasons before; of a series without any known value, the mean
+    that `fit` saw.
+
+    References
+    ----------
+    .. [1] Zeng, A., Chen, M., Zhang, L., & Xu, Q. (2023). Are transformers effective
+           for time series forecasting? AAAI.
+           `arXiv:2205.13504 <https://arxiv.org/abs/2205.13504>`_
+    .. [2] Lin, S., et al. (2023). SegRNN: Segment recurrent neural network for
+           long-term time series forecasting.
+           `arXiv:2308.11200 <https://arxiv.org/abs/2308.11200>`_
+    .. [3] Cho, K., et al. (2014). Learning phrase representations using RNN
+           encoder-decoder for statistical machine translation. EMNLP.
+           `arXiv:1406.1078 <https://arxiv.org/abs/1406.1078>`_
+    .. [4] Hyndman, R. J., & Athanasopoulos, G. (2021). Forecasting: principles and
+           practice, 3rd edition, chapter 10.
+           `otexts.com/fpp3 <https://otexts.com/fpp3>`_
+    .. [5] Lei, J., et al. (2018). Distribution-free predictive inference for
+           regression. JASA, 113(523). `arXiv:1604.04173 <https://arxiv.org/abs/1604.04173>`_
+    .. [6] Hyndman, R. J., & Koehler, A. B. (2006). Another look at measures of forecast
+           accuracy. International Journal of Forecasting, 22(4), 679-688.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrnn import SequenceForecaster
+    >>> rng = np.random.default_rng(0)
+    >>> y = np.sin(np.arange(300) * 2 * np.pi / 12) + 0.1 * rng.normal(size=300)
+    >>> forecaster = SequenceForecaster(horizon=12, random_state=0).fit(None, y[:276])
+    >>> forecaster.predict().shape
+    (12,)
+    >>> bool(np.abs(forecaster.predict() - y[276:288]).mean() < 0.15)
+    True
+    >>> lower, upper = forecaster.predict_interval(coverage=0.9).T
+    >>> bool((lower < upper).all())
+    True
+    """
+
+    _doc_link_module = "skrnn"
+    _doc_link_template = (
+        "https://skrnn.readthedocs.io/en/latest/generated/skrnn.{estimator_name}.html"
+    )
+
+    _parameter_constraints: dict = {
+        "horizon": [Interval(Integral, 1, 2**20, closed="both")],
+        "window": [StrOptions({"auto"}), Interval(Integral, 1, 2**20, closed="both")],
+        "target": ["array-like", str, Integral, None],
+        "known_future": ["array-like", str, Integral, callable, None],
+        "static": ["array-like", str, Integral, callable, None],
+        "categorical_features": ["array-like", str, Integral, callable, None],
+        "normalize": [StrOptions({"last", "mean"})],
+        "calendar": [StrOptions({"auto"}), "array-like", "boolean", None],
+        "segment_length": [
+            StrOptions({"auto"}),
+            Interval(Integral, 1, 2**20, closed="both"),
+        ],
+        "loss": [StrOptions(set(LOSSES))],
+        "quantiles": ["array-like", None],
+        "calibration_fraction": [Interval(Real, 0, 1, closed="neither")],
+        **{name: Parameters._parameter_constraints[name] for name in TRAINING},
+    }
+
+    def __init__(
+        self,
+        horizon=1,
+        *,
+        window="auto",
+        target=None,
+        known_future="auto",
+        static=None,
+        categorical_features="from_dtype",
+        normalize="last",
+        calendar="auto",
+        segment_length="auto",
+        loss="squared_error",
+        quantiles=None,
+        calibration_fraction=0.4,
+        hidden_layer_sizes=(64,),
+        cell="gru",
+        activation="tanh",
+        dropout=0.3,
+        recurrent_dropout=0.2,
+        solver="adam",
+        alpha=0.001,
+        batch_size="auto",
+        learning_rate="linear",
+        learning_rate_init=0.002,
+        power_t=0.5,
+        max_iter=10,
+        shuffle=True,
+        max_grad_norm=1.0,
+        bptt_steps=None,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        max_fun=15000,
+        tol=1e-4,
+        n_iter_no_change=10,
+        early_stopping=False,
+        validation_fraction=0.1,
+        warm_start=False,
+        random_state=None,
+        verbose=False,
+        dtype="float32",
+        n_jobs=None,
+    ):
+        self.horizon = horizon
+        self.window = window
+        self.target = target
+        self.known_future = known_future
+        self.static = static
+        self.categorical_features = categorical_features
+        self.normalize = normalize
+        self.calendar = calendar
+        self.segment_length = segment_length
+        self.loss = loss
+        self.quantiles = quantiles
+        self.calibration_fraction = calibration_fraction
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.cell = cell
+        self.activation = activation
+        self.dropout = dropout
+        self.recurrent_dropout = recurrent_dropout
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.max_grad_norm = max_grad_norm
+        self.bptt_steps = bptt_steps
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.max_fun = max_fun
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+        self.dtype = dtype
+        self.n_jobs = n_jobs
+
+    # Fitting ---------------------------------------------------------------------
+
+    @all_or_nothing
+    @with_callbacks
+    def fit(self, X, y=None):
+        """Fit to one series with `y`, or to a panel of series without.
+
+        If this fails, the forecaster is what it was before.
+
+        Parameters
+        ----------
+        X : table of shape (n_steps, n_columns), panel of series, or None
+            With `y`, what is known beside it: an array or a DataFrame with a row for
+            each row of `y`, which may have no columns; None is the same. Without `y`,
+            the series: a list of arrays (n_steps_i,) or (n_steps_i, n_columns) or of
+            DataFrames, an array (n_series, n_steps, n_columns), or one series.
+        y : array-like of shape (n_steps,) or (n_steps, n_targets), default=None
+            What to forecast, in order of time. NaN is unknown.
+
+        Returns
+        -------
+        self : object
+            The fitted forecaster.
+        """
+        resume = self._check_parameters(incremental=False)
+        schema, histories = self._learn(X, y)
+        self._start(schema, histories, resume)
+        self._learn_lines(X, y, schema, histories, resume)
+        return self
+
+    @available_if(can_go_on)
+    @all_or_nothing
+    def partial_fit(self, X, y=None):
+        """Train the network on, by one pass over new rows or series.
+
+        The linear part, the scales and the intervals stay as they are. An unfitted
+        forecaster is fitted.
+
+        Parameters
+        ----------
+        X : table of shape (n_steps, n_columns), panel of series, or None
+            Rows that follow the series, of which forecasts go on afterwards, as from
+            :meth:`update`; or series, if the forecaster was fitted to a panel.
+        y : array-like of shape (n_steps,) or (n_steps, n_targets), default=None
+            The new values of what is forecast.
+
+        Returns
+        -------
+        self : object
+            The fitted forecaster.
+        """
+        if not self.__sklearn_is_fitted__():
+            return self.fit(X, y)
+        self._check_parameters(incremental=True)
+        schema = SeriesSchema.from_state(self._schema_state)
+        start = None
+        if schema.mode == "rows":
+            before = self._stored(schema)[0].n_past
+            self.update(X, y)
+            histories = self._stored(schema)
+            start = np.full(schema.n_targets, before)
+            if not np.isfinite(histories[0].y[before:]).any():
+                raise ValueError("There is nothing to learn: no value of y is known.")
+        else:
+            self._refuse_y(y)
+            histories = schema.read_panel(X)
+        lines = self._make_lines(histories)
+        which, origin = self._windows(lines, start)
+        if not len(which):
+            raise ValueError(
+                "There is nothing to learn: no value of the target is known after "
+                "another."
+            )
+        self._continue(lines, which, origin)
+        return self
+
+    @all_or_nothing
+    def update(self, X=None, y=None):
+        """Append what has been observed since, without training.
+
+        Parameters
+        ----------
+        X : table of shape (n_steps, n_columns), panel of series, or None
+            The rows that follow, as in :meth:`fit`; of a panel, those of each series.
+        y : array-like of shape (n_steps,) or (n_steps, n_targets), default=None
+            Their values of what is forecast.
+
+        Returns
+        -------
+        self : object
+            The forecaster, which goes on from the last of these rows.
+        """
+        self._check_is_fitted()
+        schema = SeriesSchema.from_state(self._schema_state)
+        histories = self._stored(schema)
+        if schema.mode == "rows":
+            self._require_y(y, "update(X, y)")
+            options = {"names": ("X", "y", "X"), "allow_unknown": True}
+            later = [schema.read_rows(X, y, after=histories[0], **options)]
+        else:
+            self._refuse_y(y)
+            later = schema.read_panel(X, after=histories)
+        joined = [schema.join(a, b) for a, b in zip(histories, later, strict=True)]
+        if schema.mode == "rows":
+            schema.next_position = joined[0].position + joined[0].n_past
+        self._set_schema(schema)
+        self._keep(schema, joined)
+        return self
+
+    # Forecasting -----------------------------------------------------------------
+
+    def predict(self, X=None, *, y_past=None, X_past=None):
+        """Forecast.
+
+        Parameters
+        ----------
+        X : table of shape (n_steps, n_columns), panel of series, or None
+            If the forecaster was fitted with `y`: a row for each step to forecast, with
+            what is known of it. They are the rows after the last one of `y`, or, if
+            they have an index like that of `fit`, those that it says; rows within `y`
+            are forecast from the rows before them, a horizon at a time. (Numbers from 0
+            on, which pandas gives to rows without an index, say nothing.) None is the
+            next `horizon` rows. Otherwise: the histories of the series to forecast,
+            seen at fit or not; rows after the last known value of the target hold what
+            is known of the future. None is the series of `fit`.
+        y_past : array-like of shape (n_past,) or (n_past, n_targets), default=None
+            Forecast from the end of this history, which may be of another series, and
+            not from the end of what the forecaster was fitted to. It may be shorter
+            than the window.
+        X_past : table of shape (n_past, n_columns), default=None
+            What is known beside `y_past`.
+
+        Returns
+        -------
+        y : ndarray of shape (n_steps,) or (n_steps, n_targets), or of a panel \
+                (n_series, horizon) or (n_series, horizon, n_targets)
+            The forecasts. With ``loss='quantile'``, the quantile nearest to the median.
+        """
+        return self._finish(self._forecast(X, y_past, X_past).middle, 1)
+
+    def predict_interval(self, X=None, *, coverage=0.9, y_past=None, X_past=None):
+        """Forecast intervals that a share of `coverage` of the values fall into.
+
+        What lies between two quantiles of the errors of forecasts of later rows than
+        the model had been fitted to (split-conformal prediction [5]_), for each step of
+        the horizon, in units of how much a series changes over a season in its window.
+
+        Parameters
+        ----------
+        X : table of shape (n_steps, n_columns), panel of series, or None
+            As in :meth:`predict`.
+        coverage : float, default=0.9
+            Between 0 and 1.
+        y_past : array-like of shape (n_past,) or (n_past, n_targets), default=None
+            As in :meth:`predict`.
+        X_past : table of shape (n_past, n_columns), default=None
+            As in :meth:`predict`.
+
+        Returns
+        -------
+        interval : ndarray of shape (..., 2)
+            Lower and upper ends; the other dimensions are those of :meth:`predict`.
+        """
+        tail = tail_of(coverage)
+        forecast = self._forecast(X, y_past, X_past)
+        return self._finish(self._spread_out(forecast, np.array([tail, 1 - tail])), 2)
+
+    def predict_quantiles(self, X=None, quantiles=None, *, y_past=None, X_past=None):
+        """Forecast quantiles, which never cross.
+
+        With ``loss='quantile'`` they are what the network has learned; otherwise they
+        are made from errors, as those of :meth:`predict_interval`.
+
+        Parameters
+        ----------
+        X : table of shape (n_steps, n_columns), panel of series, or None
+            As in :meth:`predict`.
+        quantiles : array-like of shape (n_quantiles,), default=None
+            Numbers between 0 and 1; with ``loss='quantile'`` some of the learned ones.
+            None is all learned ones, and otherwise 0.05, 0.25, 0.5, 0.75 and 0.95.
+        y_past : array-like of shape (n_past,) or (n_past, n_targets), default=None
+            As in :meth:`predict`.
+        X_past : table of shape (n_past, n_columns), default=None
+            As in :meth:`predict`.
+
+        Returns
+        -------
+        quantiles : ndarray of shape (..., n_quantiles)
+            The other dimensions are those of :meth:`predict`.
+        """
+        self._check_is_fitted()
+        learned = self._structure["quantiles"]
+        if quantiles is None:
+            quantiles = learned or (0.05, 0.25, 0.5, 0.75, 0.95)
+        levels = np.atleast_1d(np.asarray(quantiles, dtype=float))
+        if levels.ndim != 1 or not ((levels > 0) & (levels < 1)).all():
+            raise ValueError(
+                f"quantiles must be numbers between 0 and 1, got {quantiles!r}."
+            )
+        if learned is None:
+            forecast = self._forecast(X, y_past, X_past)
+            return self._finish(self._spread_out(forecast, levels), 2)
+        strange = [q for q in levels.tolist() if q not in learned]
+        if strange:
+            raise ValueError(
+                f"The network has learned the quantiles {list(learned)}, and not "
+                f"{strange}. Fit with these in `quantiles`."
+            )
+        columns = [learned.index(q) for q in levels.tolist()]
+        forecast = self._forecast(X, y_past, X_past)
+        return self._finish(forecast.quantiles[..., columns], 2)
+
+    def future_index(self, X=None, *, y_past=None, X_past=None):
+        """What the forecast rows are called.
+
+        Parameters
+        ----------
+        X : table of shape (n_steps, n_columns), panel of series, or None
+            As in :meth:`predict`.
+        y_past : array-like of shape (n_past,) or (n_past, n_targets), default=None
+            As in :meth:`predict`.
+        X_past : table of shape (n_past, n_columns), default=None
+            As in :meth:`predict`.
+
+        Returns
+        -------
+        index : pandas Index or ndarray of shape (n_steps,), of a panel a list of them
+            Stamps or periods of the forecasts of :meth:`predict`, if the series were
+            given with an index, else numbers of rows.
+        """
+        schema = self._check_is_fitted()
+        if schema.mode == "rows":
+            series, rows = self._rows_to_forecast(schema, X, y_past, X_past)
+            labels = schema.labels(series, int(rows.min()), int(rows.max()) + 1)
+            return labels[rows - rows.min()]
+        horizon = self._reader["horizon"]
+        return [
+            schema.labels(series, series.n_past, series.n_past + horizon)
+            for series in self._panel_to_forecast(schema, X, y_past, X_past)
+        ]
+
+    def hidden_states(self, X=None, *, y_past=None, X_past=None):
+        """Return the states of the last recurrent layer over the forecasts' windows.
+
+        Parameters
+        ----------
+        X : table of shape (n_steps, n_columns), panel of series, or None
+            As in :meth:`predict`; of rows, those after the history.
+        y_past : array-like of shape (n_past,) or (n_past, n_targets), default=None
+            As in :meth:`predict`.
+        X_past : table of shape (n_past, n_columns), default=None
+            As in :meth:`predict`.
+
+        Returns
+        -------
+        states : ndarray of shape (n_segments, n_units) or (n_targets, n_segments, \
+                n_units), or of a panel (n_series, ...)
+            The oldest segment first.
+        """
+        schema = self._check_is_fitted()
+        if schema.mode == "rows":
+            series, _ = self._rows_to_forecast(schema, X, y_past, X_past)
+            tables = [series]
+        else:
+            tables = self._panel_to_forecast(schema, X, y_past, X_past)
+        lines = self._make_lines(tables)
+        which = np.arange(len(lines))
+        origin = np.repeat([series.n_past for series in tables], schema.n_targets)
+        borrowed = self._borrow_model()
+        model = borrowed[-1]
+        cut = Cut.of(lines, which, origin, model.reader.window, model.view)
+        batch = model.reader.read(lines, which, origin, cut)
+        states = model.network.hidden_states(batch, self._n_threads())
+        self._idle_networks.append(borrowed)
+        states = states.reshape(model.reader.n_segments, len(which), -1).swapaxes(0, 1)
+        states = states.reshape(len(tables), schema.n_targets, *states.shape[1:])
+        if schema.target_is_1d:
+            states = states[:, 0]
+        return states[0] if schema.mode == "rows" else states
+
+    @property
+    def weights_(self):
+        """Read-only views of the network's weights by name."""
+        self._check_is_fitted()
+        network = self._make_network(WindowReader(**self._reader), self._make_loss())
+        views = network.views(self._theta)
+        for view in views.values():
+            view.flags.writeable = False
+        return views
+
+    # Judging ---------------------------------------------------------------------
+
+    def score(self, X=None, y=None, sample_weight=None):
+        """Return the coefficient of determination, R², of forecasts.
+
+        Parameters
+        ----------
+        X : table of shape (n_steps, n_columns), or panel of series
+            With `y`, the steps to forecast, as in :meth:`predict`. Without, series, in
+            each of which a horizon after the other is forecast from what came before,
+            from the middle on if it is shorter than two windows.
+        y : array-like of shape (n_steps,) or (n_steps, n_targets), default=None
+            The true values; NaN does not count.
+        sample_weight : array-like of shape (n_steps,), default=None
+            Weights of the steps.
+
+        Returns
+        -------
+        score : float
+            R², the mean over targets and series.
+        """
+        schema = self._check_is_fitted()
+        if schema.mode == "rows":
+            self._require_y(y, "score(X, y)")
+            forecast = self.predict(X)
+            forecast = forecast.reshape(len(forecast), -1)
+            targets = open_target_table(y, "y")
+            y = targets.numbers(targets.value_columns, targets.n_rows)
+            if y.shape != forecast.shape:
+                raise ValueError(
+                    f"y has {y.shape[0]} rows of {y.shape[1]} targets, but what is "
+                    f"forecast are {forecast.shape[0]} rows of {forecast.shape[1]}."
+                )
+            sample_weight = _check_sample_weight(sample_weight, y, dtype=float)
+            scores = []
+            for true, column in zip(y.T, forecast.T, strict=True):
+                known = ~np.isnan(true)
+                if known.any():
+                    weight = sample_weight[known]
+                    scores.append(
+                        r2_score(true[known], column[known], sample_weight=weight)
+                    )
+            if not scores:
+                raise ValueError("y is unknown in all rows: there is nothing to score.")
+            return float(np.mean(scores))
+        self._refuse_y(y)
+        if sample_weight is not None:
+            raise ValueError(
+                "sample_weight weighs the steps that score(X, y) forecasts. Of a panel "
+                "there is none: all series count the same."
+            )
+        return Backtest(self, schema).score(X)
+
+    def backtest(self, X=None, y=None, *, start, stride=1, refit=False, coverage=0.9):
+        """Forecast from many origins in known series, and compare with what came.
+
+        The forecasts are, to the last bit, those of a loop of :meth:`predict` with
+        `y_past`, made in one batch.
+
+        Parameters
+        ----------
+        X : table of shape (n_steps, n_columns), panel of series, or None
+            Known rows, as in :meth:`fit`.
+        y : array-like of shape (n_steps,) or (n_steps, n_targets), default=None
+            Their values of what is forecast.
+        start : int
+            The first origin: how many rows it has behind it.
+        stride : int, default=1
+            Rows from an origin to the next one. The last one is that after which the
+            whole horizon is known.
+        refit : bool or int, default=False
+            Whether to fit a clone to the rows before an origin; with an int k, before
+            every k-th one.
+        coverage : float, default=0.9
+            Of the intervals.
+
+        Returns
+        -------
+        result : :class:`~sklearn.utils.Bunch`
+            Dictionary-like object, with the following attributes.
+
+            origins : ndarray of shape (n_origins,)
+                How many rows lie before each.
+            series : ndarray of shape (n_origins,)
+                The series that each lies in, 0 without a panel.
+            y_true, y_pred, naive, seasonal_naive : ndarray of shape \
+                    (n_origins, horizon[, n_targets])
+                What came, its forecast, the last known value, and the value a season
+                before.
+            interval : ndarray of shape (n_origins, horizon[, n_targets], 2)
+                None, if there are no intervals.
+            scores : dict of dict
+                For ``'forecast'``, ``'naive'`` and ``'seasonal_naive'`` the mean
+                absolute error ``'mae'``, the root mean squared error ``'rmse'`` and the
+                mean absolute scaled error ``'mase'``, whose unit is the mean absolute
+                change over a season in the rows before `start` [6]_; ``'coverage'`` of
+                the intervals.
+        """
+        schema = self._check_is_fitted()
+        return Backtest(self, schema).run(X, y, start, stride, refit, coverage)
+
+    # Within ----------------------------------------------------------------------
+
+    def _check_is_fitted(self):
+        """Return the schema; an error if there is none yet."""
+        if not self.__sklearn_is_fitted__():
+            raise NotFittedError(
+                f"This {type(self).__name__} instance is not fitted yet. Call 'fit' "
+                "with appropriate arguments before using this estimator."
+            )
+        borrowed = self._borrow_model()
+        self._idle_networks.append(borrowed)
+        return borrowed[2]
+
+    def _borrow_model(self):
+        """Return what it was made of (two objects), the schema and the model."""
+        try:
+            # Threads of the user predict at once: what is popped is one's own.
+            borrowed = self._idle_networks.pop()
+        except IndexError:
+            borrowed = None, None
+        if borrowed[0] is self._theta and borrowed[1] is self._schema_state:
+            return borrowed
+        reader, loss = WindowReader(**self._reader), self._make_loss()
+        network = self._make_network(reader, loss)
+        network.load(self._theta)
+        model = ForecastModel(
+            reader,
+            LinearForecast(self.linear_weights_),
+            network,
+            loss,
+            self.gate_,
+            self._view(),
+        )
+        schema = SeriesSchema.from_state(self._schema_state)
+        return self._theta, self._schema_state, schema, model
+
+    def _stored(self, schema):
+        """The series that `predict` goes on from."""
+        return [Series.from_state(state) for state in self._history]
+
+    def _require_y(self, y, call):
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} was fitted with y: {call} needs y, too."
+            )
+
+    def _refuse_y(self, y):
+        if y is not None:
+            raise ValueError(
+                f"This {type(self).__name__} was fitted to a panel, fit(X): the target "
+                "is in X, and y must be None."
+            )
+
+    def _rows_to_forecast(self, schema, X, y_past, X_past):
+        """Return a series that reaches to all rows to forecast, and their numbers."""
+        horizon = self._reader["horizon"]
+        if y_past is None:
+            if X_past is not None:
+                raise ValueError("X_past is provided, but y_past was not provided.")
+            series = self._stored(schema)[0]
+            if X is None:
+                series = newest_rows(series, self._reader["window"])
+                rows = series.n_past + np.arange(horizon)
+                return schema.extend(series, horizon), rows
+            positions, x, _ = schema.read_future(X)
+            if positions is None:
+                positions = schema.next_position + np.arange(len(x))
+            rows = positions - series.position
+            if rows.min() >= series.n_past:
+                before = series.n_past
+                series = newest_rows(series, self._reader["window"])
+                rows = rows - before + series.n_past
+            ahead = rows >= series.n_past
+            if ahead.any():
+                series = schema.extend(series, int(rows.max()) + 1 - series.n_past)
+                values = series.x.copy()
+                values[rows[ahead]] = x[ahead]
+                series = _with_x(series, values)
+            return series, rows
+        n_future = horizon if X is None else 0
+        names = ("X_past", "y_past", "X")
+        series = schema.read_rows(X_past, y_past, X, n_future, names=names)
+        n_more = len(series.y) - series.n_past
+        if X is None or n_more == len(X):
+            rows = series.n_past + np.arange(n_more)
+        else:
+            rows = schema.read_future(X)[0] - series.position
+        unknown = ~np.isfinite(series.y[: series.n_past]).any(axis=0)
+        if unknown.any():
+            which = (
+                f"column {np.argmax(unknown)} of y_past"
+                if len(unknown) > 1
+                else "y_past"
+            )
+            raise ValueError(
+                f"{which} is unknown in all rows: there is nothing to continue."
+            )
+        return series, rows
+
+    def _panel_to_forecast(self, schema, X, y_past, X_past):
+        if y_past is not None or X_past is not None:
+            raise ValueError(
+                f"This {type(self).__name__} was fitted to a panel, fit(X): predict(X) "
+                "takes the histories in X, and y_past and X_past must be None."
+            )
+        horizon = self._reader["horizon"]
+        if X is None:
+            return [schema.extend(series, horizon) for series in self._stored(schema)]
+        return schema.read_panel(X, horizon)
+
+    def _forecast(self, X, y_past, X_past):
+        schema = self._check_is_fitted()
+        if schema.mode == "rows":
+            return self._forecast_rows(
+                *self._rows_to_forecast(schema, X, y_past, X_past)
+            )
+        tables = self._panel_to_forecast(schema, X, y_past, X_past)
+        origin = np.repeat([series.n_past for series in tables], schema.n_targets)
+        lines = self._make_lines(tables)
+        out, spread = self._run(lines, np.arange(len(lines)), origin)
+        shape = len(tables), schema.n_targets, self._reader["horizon"]
+        out = np.moveaxis(out.reshape(*shape, -1), 1, 2)
+        spread = spread.reshape(len(tables), 1, schema.n_targets)
+        step = np.arange(shape[2])[:, np.newaxis]
+        return self._as_forecast(out, spread, step, np.zeros_like(step))
+
+    def _run(self, lines, which, origin):
+        """Forecast windows: (n_windows, horizon[, n_quantiles]), and their spreads."""
+        borrowed = self._borrow_model()
+        model, n_threads = borrowed[-1], self._n_threads()
+        with np.errstate(over="ignore", invalid="ignore"):
+            out, spread = model.forecast(lines, which, origin, n_threads)
+        unknown = np.isnan(out).reshape(len(out), -1).any(axis=1)
+        for i in np.flatnonzero(unknown | (spread == 0)):
+            begin, target = lines.begin[which[i]], lines.target[which[i]]
+            at = origin[i : i + 1]
+            known = np.isfinite(lines.values[begin : begin + at[0]])
+            if unknown[i] and known.any():
+                # Go on from the last value before the window, whole seasons ago.
+                end = known.nonzero()[0][-1:] + 1
+                gap = (at - end) % self.season_
+                at = np.where(gap < self.window_, end + gap, end)
+                one = slice(i, i + 1)
+                out[one], spread[one] = model.forecast(lines, which[one], at, n_threads)
+            elif unknown[i]:
+                out[i] = self._target_mean[target]
+            if np.count_nonzero(known[max(0, at[0] - self.window_) : at[0]]) < 2:
+                # One value tells nothing of the changes to expect.
+                spread[i] = self._target_scale[target]
+        self._idle_networks.append(borrowed)
+        finite = np.isfinite(out).reshape(len(out), -1).all(axis=1) & np.isfinite(
+            spread
+        )
+        if not finite.all():
+            series = lines.series[which[np.argmin(finite)]]
+            name = f"X[{series}]" if self._schema_state["mode"] == "panel" else "y"
+            raise ValueError(
+                f"The values of {name} are too large to be forecast. Divide them by a "
+                "constant."
+            )
+        return out, spread
+
+    def _forecast_rows(self, series, rows):
+        """Forecast increasing rows of a series, from before each or from its end on."""
+        horizon, n_past = self._reader["horizon"], series.n_past
+        lines = self._make_lines([series])
+        n_targets, middle = len(lines), self._middle()
+        parts = []
+
+        def keep(chosen, origins, forecast, spread, block):
+            # What was forecast of the chosen rows, from the last origin before each.
+            at = np.searchsorted(origins, chosen, side="right") - 1
+            step = chosen - origins[at]
+            shape = len(origins), n_targets
+            forecast = forecast.reshape(*shape, *forecast.shape[1:])[at, :, step]
+            block = np.full(len(step), block)
+            parts.append((forecast, spread.reshape(shape)[at], step, block))
+
+        inside = rows[rows < n_past]
+        if len(inside):
+            origins = inside[0] + horizon * np.unique((inside - inside[0]) // horizon)
+            which = np.tile(np.arange(n_targets), len(origins))
+            found = self._run(lines, which, np.repeat(origins, n_targets))
+            keep(inside, origins, *found, 0)
+        known_spread, which = None, np.arange(n_targets)
+        n_blocks = -(-(rows[-1] + 1 - n_past) // horizon)
+        if n_blocks > len(rows) + MOST_BLOCKS:
+            raise ValueError(
+                f"The last row to forecast is {rows[-1] + 1 - n_past} rows after the "
+                f"end of the history, and X has only {len(rows)}. Look for a mistake "
+                "in its index."
+            )
+        for block in range(n_blocks):
+            origin = n_past + block * horizon
+            forecast, spread = self._run(lines, which, np.full(n_targets, origin))
+            if block == 0:
+                known_spread = spread  # forecasts are smoother than what was observed
+            chosen = rows[(rows >= origin) & (rows < origin + horizon)]
+            keep(chosen, np.array([origin]), forecast, known_spread, block)
+            end = min(origin + horizon, len(series.y))
+            for k, begin in enumerate(lines.begin):
+                values = forecast[k] if forecast.ndim == 2 else forecast[k, :, middle]
+                lines.values[begin + origin : begin + end] = values[: end - origin]
+        out, spread, step, block = map(np.concatenate, zip(*parts, strict=True))
+        if self._coef is not None:
+            effect = self._effect(self._standardized(series.x[rows]))
+            out += effect.reshape(effect.shape + (1,) * (out.ndim - 2))
+        if out.ndim == 2:
+            out = out[..., np.newaxis]
+        return self._as_forecast(out, spread, step[:, np.newaxis], block[:, np.newaxis])
+
+    def _middle(self):
+        loss = self._make_loss()
+        return getattr(loss, "middle", 0)
+
+    def _as_forecast(self, out, spread, step, block):
+        learned = self._structure["quantiles"] is not None
+        middle = out[..., self._middle()]
+        return Forecast(middle, out if learned else None, spread, step, block)
+
+    def _spread_out(self, forecast, levels):
+        """Forecasts with the quantiles of the errors at some levels added."""
+        if self._errors is None:
+            raise ValueError(
+                "There are no errors to make intervals of: the history was too short "
+                "for forecasts of a later part of it. Give fit a longer one, or set a "
+                "smaller horizon or a larger calibration_fraction."
+            )
+        at = np.searchsorted(LEVELS, levels, side="right") - 1
+        at = np.clip(at, 0, len(LEVELS) - 2)
+        part = (levels - LEVELS[at]) / (LEVELS[at + 1] - LEVELS[at])
+        errors = self._errors[..., at] * (1 - part) + self._errors[..., at + 1] * part
+        target = np.arange(errors.shape[0])
+        error = errors[target, forecast.step]  # (..., n_targets, n_levels)
+        # A forecast from forecasts has their errors, too, as if independent.
+        before = errors[target, -1] ** 2 * forecast.block[..., np.newaxis]
+        error = np.where(
+            forecast.block[..., np.newaxis] > 0,
+            np.sign(error) * np.sqrt(error**2 + before),
+            error,
+        )
+        return (
+            forecast.middle[..., np.newaxis] + error * forecast.spread[..., np.newaxis]
+        )
+
+    def _finish(self, values, n_after):
+        """Without the dimension of targets, if they were given without."""
+        if self._schema_state["target_is_1d"]:
+            return np.ascontiguousarray(
+                values[..., 0] if n_after == 1 else values[..., 0, :]
+            )
+        return np.ascontiguousarray(values)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
+        tags.target_tags.required = False
+        tags.target_tags.multi_output = True
+        # Rows are steps of time, and those of the usual tests follow no other.
+        tags.regressor_tags.poor_score = True
+        return tags
+
+
+def _with_x(series, x):
+    return Series(
+        series.y,
+        x,
+        series.calendar,
+        series.n_past,
+        series.name,
+        series.position,
+        series.phase,
+    )

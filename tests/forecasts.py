@@ -1,0 +1,45 @@
+"""Small series that a small forecaster reads in a moment."""
+
+import numpy as np
+
+QUICK = {
+    "horizon": 4,
+    "window": 12,
+    "hidden_layer_sizes": 4,
+    "max_iter": 2,
+    "random_state": 0,
+}
+
+
+def make_series(n=120, n_targets=None, seed=0, phi=0.8):
+    """An autoregressive process, or some of them side by side."""
+    rng = np.random.default_rng(seed)
+    y = rng.normal(size=(n, n_targets or 1))
+    for t in range(1, n):
+        y[t] += phi * y[t - 1]
+    return y if n_targets else y[:, 0]
+
+
+def make_table(n=120, seed=0):
+    """Two covariates, of which the first drives the target, and the target."""
+    X = np.random.default_rng(seed + 1).normal(size=(n, 2))
+    return X, 3 * X[:, 0] + make_series(n, seed=seed)
+
+
+def make_panel(lengths=(80, 50, 95, 61), n_columns=None, seed=0):
+    """Series of several lengths and scales."""
+    return [
+        10.0**i * make_series(n, n_columns, seed + i) for i, n in enumerate(lengths)
+    ]
+
+
+def awake(forecaster, seed=0):
+    """Let all of the network count, with weights as large as those of a long training.
+
+    What little a quick fit has learned may be judged to be worth nothing.
+    """
+    rng = np.random.default_rng(seed)
+    theta = rng.normal(size=forecaster._theta.shape) / 2
+    forecaster._theta = theta.astype(forecaster._theta.dtype)
+    forecaster.gate_ = np.ones(len(forecaster.gate_))
+    return forecaster

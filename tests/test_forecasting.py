@@ -1,0 +1,811 @@
+"""Windows, the ridge, the decoder, gates and quantiles of forecasts, against NumPy."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from cases import CELLS, ISAS, assert_same_bits, instruction_set
+from gradcheck import numerical_gradient
+from reference import ReferenceNetwork, decode
+from skrnn import _windows
+from skrnn.forecasting import (
+    LEVELS,
+    Cut,
+    ForecastModel,
+    LinearForecast,
+    Lines,
+    Moments,
+    View,
+    WindowData,
+    WindowReader,
+    calibrate,
+    choose_gate,
+    column_moments,
+    error_quantiles,
+    fit_linear,
+    initialize,
+    line_weights,
+    make_network,
+    moments_of,
+    normalized,
+    origins_of,
+    pointwise_error,
+    regression,
+    seen_windows,
+    split_by_series,
+    split_by_time,
+    thinned,
+    without_gaps,
+)
+from skrnn.losses import (
+    ForecastAbsoluteError,
+    ForecastQuantileLoss,
+    ForecastSquaredError,
+)
+
+LOSSES = {
+    "squared": ForecastSquaredError(5),
+    "absolute": ForecastAbsoluteError(5),
+    "quantile": ForecastQuantileLoss(5, [0.1, 0.3, 0.5, 0.9]),
+    "one quantile": ForecastQuantileLoss(5, [0.8]),
+    "outer quantiles": ForecastQuantileLoss(5, [0.05, 0.95]),
+}
+losses = pytest.mark.parametrize("name", LOSSES)
+
+
+def make_lines(lengths=(40, 23), n_targets=2, n_covariates=3, n_calendar=2, gaps=0.2):
+    """Lines of random walks with values that are unknown."""
+    rng = np.random.default_rng(0)
+    tables = []
+    for n in lengths:
+        y = rng.normal(size=(n, n_targets)).cumsum(axis=0)
+        y[rng.uniform(size=y.shape) < gaps] = np.nan
+        x = rng.normal(size=(n, n_covariates))
+        tables.append((y, x, rng.normal(size=(n, n_calendar))))
+    return Lines(tables), tables
+
+
+def make_reader(**options):
+    default = {
+        "window": 9,
+        "horizon": 5,
+        "segment_length": 4,
+        "future_segment_length": 2,
+        "n_past_only": 1,
+        "n_known_future": 2,
+        "n_calendar": 2,
+        "n_targets": 2,
+        "dtype": "float64",
+    }
+    return WindowReader(**default | options)
+
+
+def all_windows(lines):
+    which = np.repeat(np.arange(len(lines)), lines.n_rows - 1)
+    origin = np.concatenate([np.arange(1, n) for n in lines.n_rows])
+    return which, origin
+
+
+# Windows
+
+
+def filled(window, season):
+    """What stands for unknown values: a season before, a season after, from nearby."""
+    w = window.copy()
+    n = len(w)
+    for t in range(n):
+        if np.isnan(w[t]) and t >= season:
+            w[t] = w[t - season]
+    for t in reversed(range(n)):
+        if np.isnan(w[t]) and t + season < n:
+            w[t] = w[t + season]
+    for t in range(1, n):
+        if np.isnan(w[t]):
+            w[t] = w[t - 1]
+    for t in reversed(range(n - 1)):
+        if np.isnan(w[t]):
+            w[t] = w[t + 1]
+    return w
+
+
+@pytest.mark.parametrize("centered", [False, True])
+@pytest.mark.parametrize("season", [1, 3, 30])
+@pytest.mark.parametrize("n_lags", [1, 9, 60])
+def test_a_window_is_what_its_description_says(n_lags, season, centered):
+    lines, _ = make_lines(gaps=0.4)
+    which, origin = all_windows(lines)
+    cut = Cut.of(lines, which, origin, n_lags, View(season, centered))
+    for i, (k, o) in enumerate(zip(which, origin, strict=True)):
+        past = lines.values[lines.begin[k] : lines.begin[k] + o]
+        window = np.full(n_lags, np.nan)
+        newest = past[max(0, o - n_lags) :]
+        window[n_lags - len(newest) :] = newest
+        known = np.isfinite(window)
+        assert np.array_equal(cut.unknown[i], ~known)
+        if not known.any():
+            assert np.isnan(cut.level[i])
+            assert cut.scale[i] == cut.spread[i] == 0
+            assert not cut.window[i].any()
+            continue
+        level = window[known].mean() if centered else window[known][-1]
+        assert cut.level[i] == pytest.approx(level, rel=1e-12, abs=1e-13)
+        assert cut.scale[i] == pytest.approx(window[known].std(), abs=1e-13)
+        change = window[season:] - window[:-season]
+        change = change[np.isfinite(change)]
+        spread = np.sqrt(np.mean(change**2)) if change.size else window[known].std()
+        assert cut.spread[i] == pytest.approx(spread, abs=1e-13)
+        assert_allclose(cut.window[i], filled(window - level, season), atol=1e-12)
+
+
+def test_a_window_sees_nothing_from_its_origin_on():
+    lines, _ = make_lines(gaps=0)
+    which, origin = all_windows(lines)
+    view = View(2, False)
+    before = Cut.of(lines, which, origin, 7, view)
+    for at in (5, 38):
+        row = lines.begin[1] + at
+        kept, lines.values[row] = lines.values[row], 1e6
+        after = Cut.of(lines, which, origin, 7, view)
+        same = (before.window == after.window).all(axis=1)
+        sees = (which == 1) & (origin > at) & (origin - 7 <= at)
+        assert np.array_equal(~same, sees)
+        lines.values[row] = kept
+
+
+def test_cutting_looks_at_its_arguments():
+    out = np.empty((1, 3)), np.empty((1, 3), dtype=np.uint8), *np.empty((3, 1))
+    one = np.array([1])
+    with pytest.raises(IndexError, match="window 0"):
+        _windows.cut(np.zeros(4), one, one + 4, 1, False, *out)
+    with pytest.raises(IndexError, match="window 0"):
+        _windows.cut(np.zeros(4), one, one - 1, 1, False, *out)
+    with pytest.raises(ValueError, match="shapes"):
+        _windows.cut(np.zeros(4), one, np.array([1, 2]), 1, False, *out)
+    with pytest.raises(ValueError, match="shapes"):
+        _windows.cut(np.zeros(4), one, one, 0, False, *out)
+    with pytest.raises(ValueError, match="square"):
+        _windows.cholesky(np.ones((2, 3)))
+    with pytest.raises(ValueError, match="shapes"):
+        _windows.solve(np.ones((2, 2)), np.ones((3, 1)))
+
+
+def test_what_came_after_an_origin():
+    lines, tables = make_lines()
+    which, origin = all_windows(lines)
+    future = lines.future(which, origin, 5)
+    for i, (k, o) in enumerate(zip(which, origin, strict=True)):
+        y = tables[lines.series[k]][0][:, lines.target[k]]
+        expected = np.full(5, np.nan)
+        expected[: len(y[o : o + 5])] = y[o : o + 5]
+        assert np.array_equal(future[i], expected, equal_nan=True)
+    seen = seen_windows(lines, which, origin, 5)
+    for i, (k, o) in enumerate(zip(which, origin, strict=True)):
+        y = lines.values[lines.begin[k] : lines.stop[k]]
+        known = np.isfinite(y)
+        assert seen[i] == (known[:o].any() and known[o : o + 5].any())
+
+
+@pytest.mark.parametrize("horizon", [1, 4, 30])
+@pytest.mark.parametrize("window", [1, 6, 40])
+@pytest.mark.parametrize("n_rows", [1, 2, 5, 31, 100])
+def test_origins_have_a_window_and_a_forecast_if_there_is_room(n_rows, window, horizon):
+    origin = origins_of(n_rows, window, horizon)
+    if n_rows == 1:
+        assert not len(origin)
+        return
+    assert origin[0] >= 1
+    assert origin[-1] < n_rows
+    assert np.array_equal(origin, np.arange(origin[0], origin[-1] + 1))
+    if n_rows >= 2 * (window + horizon):
+        assert origin[0] == window
+        assert origin[-1] == n_rows - horizon
+
+
+def test_normalized_values_are_of_a_grain_and_bounded():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(4, 6))
+    scale = np.array([0.5, 1e-9, 3.0, 0.0])
+    out = normalized(values, scale)
+    assert np.all(np.abs(out) <= 1024)
+    assert not out[3].any()
+    assert_allclose(out[[0, 2]], values[[0, 2]] / scale[[0, 2], None], atol=2.0**-15)
+    # So are those of a series in other units.
+    moved = normalized(values * 3.7 * (1 + 1e-15), scale * 3.7)
+    assert np.array_equal(out, moved)
+
+
+# What the network reads
+
+
+@pytest.mark.parametrize("window, segment", [(9, 4), (8, 4), (3, 5), (6, 1)])
+@pytest.mark.parametrize("future_segment", [1, 2, 5])
+def test_what_the_network_reads(window, segment, future_segment):
+    lines, tables = make_lines()
+    reader = make_reader(
+        window=window, segment_length=segment, future_segment_length=future_segment
+    )
+    which, origin = all_windows(lines)
+    cut = Cut.of(lines, which, origin, window, View(1, False))
+    batch = reader.read(lines, which, origin, cut)
+    n, m = len(which), reader.n_segments
+    assert batch.x.shape == (m * n, reader.n_in)
+    assert np.array_equal(batch.n_active, [n] * m)
+    x = batch.x.reshape(m, n, segment, reader.n_channels)
+    future = batch.future.reshape(reader.n_future_segments, n, reader.n_future_in)
+    for i, (k, o) in enumerate(zip(which, origin, strict=True)):
+        covariates, calendar = tables[lines.series[k]][1:]
+        rows = x[:, i].reshape(m * segment, -1)
+        for t in range(m * segment):
+            row = o - m * segment + t
+            in_window = row >= o - window
+            lag = t - (m * segment - window)
+            value = normalized(cut.window[i : i + 1], cut.scale[i : i + 1])[0, lag]
+            assert rows[t, 0] == (value if in_window else 0)
+            assert rows[t, 1] == (cut.unknown[i, lag] if in_window else 0)
+            there = in_window and row >= 0
+            assert np.array_equal(rows[t, 2:], covariates[row] if there else [0] * 3)
+        for s in range(reader.n_future_segments):
+            expected = np.zeros(reader.n_future_segments)
+            expected[s] = 1
+            begin = o + s * future_segment
+            dates = calendar[begin] if begin < len(calendar) else [0, 0]
+            known = np.zeros((future_segment, 2))
+            for step in range(future_segment):
+                row = begin + step
+                if row < len(covariates) and row < o + reader.horizon:
+                    known[step] = covariates[row, 1:]
+            whose = np.eye(2)[lines.target[k]]
+            expected = np.concatenate([expected, dates, known.ravel(), whose])
+            assert np.array_equal(future[s, i], expected)
+
+
+# The linear part
+
+
+def test_the_equations_are_solved():
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=(12, 8))
+    a = a.T @ a + 0.1 * np.eye(8)
+    b = rng.normal(size=(8, 3))
+    factor, x = a.copy(), b.copy()
+    assert _windows.cholesky(factor)
+    assert_allclose(np.tril(factor), np.linalg.cholesky(a), rtol=1e-10, atol=1e-12)
+    _windows.solve(factor, x)
+    assert_allclose(x, np.linalg.solve(a, b), rtol=1e-9)
+    for matrix in (-np.eye(2), np.zeros((2, 2)), np.full((2, 2), np.nan)):
+        assert not _windows.cholesky(matrix.copy())
+
+
+@pytest.mark.parametrize("n_lags", [6, 4])
+def test_the_ridge_is_that_of_the_closed_form(n_lags):
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(50, 6)), rng.normal(size=(50, 3))
+    moments = Moments(6, 3)
+    moments.add(x[:20], y[:20])
+    moments.add(x[:0], y[:0])
+    other = Moments(6, 3)
+    other.add(x[20:], y[20:])
+    moments = moments + other
+    assert moments.n == 50
+    penalty = 0.3 * np.mean(np.sum(x**2, axis=0))
+    newest = x[:, 6 - n_lags :]
+    expected = np.linalg.solve(
+        newest.T @ newest + penalty * np.eye(n_lags), newest.T @ y
+    )
+    weights = moments.ridge(n_lags, 0.3)
+    assert_allclose(weights, expected, rtol=1e-10)
+    assert moments.error(weights) == pytest.approx(np.sum((y - newest @ weights) ** 2))
+    assert not Moments(6, 3).ridge(6, 1.0).any()
+
+
+def test_moments_are_those_of_windows_less_their_level():
+    lines, _ = make_lines(gaps=0.2)
+    which, origin = all_windows(lines)
+    view, weight = View(2, False), line_weights(lines)
+    moments = moments_of(lines, which, origin, 7, 5, view, weight)
+    cut = Cut.of(lines, which, origin, 7, view)
+    known = np.isfinite(cut.level)
+    share = weight[which][known, None]
+    x = cut.window[known] * share
+    future = lines.future(which, origin, 5)[known]
+    whole = np.hstack([cut.window[known], future - cut.level[known, None]])
+    y = np.array([filled(row, 2)[7:] for row in whole]) * share
+    assert_allclose(moments.xx, x.T @ x, rtol=1e-10)
+    assert_allclose(moments.xy, x.T @ y, rtol=1e-10, atol=1e-12)
+    assert_allclose(moments.yy, (y**2).sum(axis=0), rtol=1e-10)
+
+
+def ar_lines(n=400, seed=0, phi=0.8):
+    rng = np.random.default_rng(seed)
+    y = np.zeros(n)
+    for t in range(1, n):
+        y[t] = phi * y[t - 1] + rng.normal()
+    return Lines([(y[:, None], np.empty((n, 0)), np.empty((n, 0)))])
+
+
+def test_the_linear_forecast_that_is_kept_is_the_ridge_of_all_windows():
+    lines, view, weight = ar_lines(), View(1, False), np.ones(1)
+    origin = origins_of(400, 12, 4)
+    which = np.zeros_like(origin)
+    parts = split_by_time(origin, 4, lines.n_rows[which], 0.4)
+    choice = fit_linear(lines, which, origin, parts, 12, 4, view, weight)
+    assert choice.n_lags in (4, 8, 12)
+    assert choice.weights.shape == (choice.n_lags, 4)
+    cut = Cut.of(lines, which, origin, 12, view)
+    x = cut.window[:, 12 - choice.n_lags :]
+    y = lines.future(which, origin, 4) - cut.level[:, None]
+    penalty = choice.strength * np.mean(np.sum(cut.window**2, axis=0))
+    ridge = np.linalg.solve(x.T @ x + penalty * np.eye(len(x.T)), x.T @ y)
+    assert_allclose(choice.weights, ridge, rtol=1e-8, atol=1e-10)
+    forecast = LinearForecast(choice.weights).forecast(cut.window)
+    assert_allclose(forecast, x @ ridge, atol=1e-9)
+    # The error is that of later windows than a fold was fitted to.
+    error = 0.0
+    for weights, (_, test) in zip(choice.by_fold, parts.folds, strict=True):
+        later = Cut.of(lines, which[test], origin[test], 12, view)
+        y = lines.future(which[test], origin[test], 4) - later.level[:, None]
+        error += np.sum((y - later.window[:, 12 - len(weights) :] @ weights) ** 2)
+    assert choice.error == pytest.approx(error)
+
+
+@pytest.mark.parametrize("n", [400, 5])
+def test_a_random_walk_is_forecast_by_its_last_value(n):
+    walk = np.random.default_rng(3).normal(size=n).cumsum()
+    lines = Lines([(walk[:, None], np.empty((n, 0)), np.empty((n, 0)))])
+    origin = origins_of(n, 12, 4)
+    which = np.zeros_like(origin)
+    parts = split_by_time(origin, 4, lines.n_rows[which], 0.4)
+    choice = fit_linear(lines, which, origin, parts, 12, 4, View(1, False), np.ones(1))
+    if n == 400:
+        assert choice.weights.shape == (0, 4)
+        assert not LinearForecast(choice.weights).forecast(np.ones((3, 12))).any()
+    else:  # too short to be judged
+        assert parts.folds == []
+        assert np.isfinite(choice.weights).all()
+
+
+def test_linear_forecasts_have_the_same_bits_in_any_batch():
+    rng = np.random.default_rng(0)
+    linear = LinearForecast(rng.normal(size=(11, 6)))
+    window = rng.normal(size=(37, 13))
+    out = linear.forecast(window)
+    for isa in ISAS:
+        with instruction_set(isa):
+            assert_same_bits(linear.forecast(window), out)
+    assert_same_bits(
+        np.concatenate([linear.forecast(row[np.newaxis]) for row in window]), out
+    )
+
+
+def test_a_regression_explains_changes_and_no_level():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 2))
+    x[:, 1] = 1.0  # does not move
+    y = 3 * x[:, [0]] + 100 + 0.1 * rng.normal(size=(300, 1))
+    y[5] = np.nan
+    lines = Lines([(y, x, np.empty((300, 0)))])
+    reader = make_reader(n_past_only=0, n_calendar=0, n_targets=0)
+    coef = regression(lines, reader, 12)
+    assert coef.shape == (2, 1)
+    assert coef[0, 0] == pytest.approx(3, rel=0.02)
+    assert coef[1, 0] == 0
+
+
+# Scales
+
+
+def test_moments_of_columns():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(20, 3)), rng.normal(size=(30, 3))
+    a[:, 1], b[:, 1] = 7.0, 7.0
+    a[3, 0] = b[2, 0] = np.nan
+    both = np.concatenate([a, b])
+    both[:, 2] = a[:, 2] = b[:, 2] = np.nan
+    mean, scale = column_moments([a, b])
+    assert mean == pytest.approx([np.nanmean(both[:, 0]), 7.0, 0.0])
+    assert scale == pytest.approx([np.nanstd(both[:, 0]), 1.0, 1.0])
+    with pytest.raises(ValueError, match="too large"):
+        column_moments([np.array([[1e308], [-1e308]])])
+
+
+def test_weights_of_lines():
+    y = np.array([[1.0, 5.0, np.nan], [3.0, 5.0, np.nan], [np.nan, 5.0, np.nan]])
+    lines = Lines([(y, np.empty((3, 0)), np.empty((3, 0)))])
+    assert_allclose(line_weights(lines), [1.0, 0.0, 0.0])
+
+
+# The network
+
+
+@pytest.mark.parametrize("loss", ["squared", "quantile"])
+@pytest.mark.parametrize("sizes", [(3,), (4, 3)])
+@pytest.mark.parametrize("cell, activation", CELLS)
+def test_the_decoder_is_a_step_from_the_last_state(cell, activation, sizes, loss):
+    lines, _ = make_lines()
+    reader, loss = make_reader(), LOSSES[loss]
+    network = make_network(reader, loss.n_out, sizes, cell=cell, activation=activation)
+    rng = np.random.default_rng(0)
+    theta = rng.normal(size=network.n_params) / 2
+    network.load(theta)
+    which, origin = all_windows(lines)
+    cut = Cut.of(lines, which, origin, 9, View(1, False))
+    batch = reader.read(lines, which, origin, cut)
+    raw = network.forward(batch)
+    assert raw.shape == (len(which), loss.n_out)
+    params = network.views(theta)
+    oracle = ReferenceNetwork(
+        reader.n_in, sizes, loss.n_out, cell=cell, activation=activation
+    )
+    n = len(which)
+    X = list(batch.x.reshape(reader.n_segments, n, -1).swapaxes(0, 1))
+    oracle.forward(params, X)
+    future = batch.future.reshape(reader.n_future_segments, n, -1).swapaxes(0, 1)
+    for i in range(n):
+        out = decode(oracle.cell, params, oracle.hidden[i][-1], future[i])
+        assert_allclose(raw[i], out[: loss.n_out], rtol=1e-10, atol=1e-12)
+
+
+@losses
+@pytest.mark.parametrize("sizes", [(2,), (2, 3)])
+@pytest.mark.parametrize("cell, activation", CELLS)
+def test_gradient_of_the_whole_network(cell, activation, sizes, name):
+    lines, _ = make_lines(lengths=(14,), n_targets=1, gaps=0.1)
+    reader = make_reader(window=5, segment_length=2, n_targets=0)
+    loss = LOSSES[name]
+    data = WindowData(
+        lines, *all_windows(lines), reader, LinearForecast(np.zeros((0, 5))),
+        View(1, False), np.ones(1), 2,
+    )  # fmt: skip
+    batch, y, weight = data.batch(np.arange(3, 7), np.float64)
+    network = make_network(reader, loss.n_out, sizes, cell=cell, activation=activation)
+    theta = np.random.default_rng(1).normal(size=network.n_params) / 2
+
+    def value():
+        network.load(theta)
+        return loss.value(y, network.forward(batch), weight)
+
+    network.load(theta)
+    raw = network.forward(batch, training=True)
+    _, draw = loss.value_and_gradient(y, raw, weight)
+    grad = np.zeros_like(theta)
+    network.backward(draw, grad)
+    assert_allclose(grad, numerical_gradient(value, theta), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("rates", [(0.5, 0.0), (0.4, 0.3)])
+def test_gradient_with_dropout(rates):
+    lines, _ = make_lines(lengths=(14,), n_targets=1, gaps=0)
+    reader = make_reader(window=5, segment_length=2, n_targets=0)
+    network = make_network(
+        reader, 5, (2, 2), dropout=rates[0], recurrent_dropout=rates[1]
+    )
+    which, origin = all_windows(lines)
+    cut = Cut.of(lines, which, origin, 5, View(1, False))
+    batch = reader.read(lines, which, origin, cut)
+    theta = np.random.default_rng(1).normal(size=network.n_params) / 2
+    draw = np.random.default_rng(2).normal(size=(len(which), 5))
+
+    def forward():
+        network.load(theta)
+        return network.forward(
+            batch, training=True, random_state=np.random.RandomState(3)
+        )
+
+    forward()
+    grad = np.zeros_like(theta)
+    network.backward(draw, grad)
+    numerical = numerical_gradient(lambda: np.sum(draw * forward()), theta)
+    assert_allclose(grad, numerical, rtol=1e-6, atol=1e-8)
+
+
+def test_a_new_network_corrects_nothing():
+    lines, _ = make_lines()
+    reader = make_reader()
+    network = make_network(reader, 5, (4,))
+    network.load(initialize(network, reader, np.random.RandomState(0)))
+    which, origin = all_windows(lines)
+    cut = Cut.of(lines, which, origin, 9, View(1, False))
+    assert not network.forward(reader.read(lines, which, origin, cut)).any()
+
+
+# Losses
+
+
+@losses
+def test_gradients_of_losses(name):
+    loss = LOSSES[name]
+    rng = np.random.default_rng(0)
+    y, raw = rng.normal(size=(6, 5)), rng.normal(size=(6, loss.n_out))
+    y[0, 2] = y[1] = y[2, 0] = np.nan
+    weight = np.array([1.0, 3.0, 0.5, 2.0, 0.0, 1.0])
+    value, gradient = loss.value_and_gradient(y, raw, weight)
+    assert value == loss.value(y, raw, weight)
+    assert gradient.shape == raw.shape
+    assert_allclose(
+        gradient,
+        numerical_gradient(lambda: loss.value(y, raw, weight), raw),
+        rtol=1e-6, atol=1e-9,
+    )  # fmt: skip
+    # What is unknown does not count, and a window of weight 0 neither.
+    assert not gradient.reshape(6, 5, -1)[0, 2].any()
+    assert not gradient[[1, 4]].any()
+    raw[4] = 1e3
+    assert loss.value(y, raw, weight) == value
+    single = loss.value_and_gradient(y, raw.astype(np.float32), weight)
+    assert single[1].dtype == np.float32
+    assert_allclose(single[1], gradient, atol=1e-6)
+
+
+def test_the_value_of_a_loss_is_the_mean_over_known_steps():
+    rng = np.random.default_rng(0)
+    y, raw = rng.normal(size=(4, 5)), rng.normal(size=(4, 5))
+    y[0, 1] = np.nan
+    weight = np.array([1.0, 2.0, 3.0, 4.0])
+    errors = raw - y
+    for name, of_error in {"squared": lambda e: e**2 / 2, "absolute": np.abs}.items():
+        expected = np.average(np.nanmean(of_error(errors), axis=1), weights=weight)
+        assert LOSSES[name].value(y, raw, weight) == pytest.approx(expected)
+    loss = LOSSES["quantile"]
+    raw = rng.normal(size=(4, 20))
+    error = y[..., None] - loss.forecast(raw)
+    pinball = np.where(error > 0, error * loss.quantiles, error * (loss.quantiles - 1))
+    expected = np.average(np.nanmean(pinball.mean(axis=-1), axis=1), weights=weight)
+    assert loss.value(y, raw, weight) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e3, 1e15, 1e30])
+def test_quantiles_never_cross(scale):
+    rng = np.random.default_rng(0)
+    for name in ("quantile", "one quantile", "outer quantiles"):
+        loss = LOSSES[name]
+        raw = scale * rng.standard_cauchy(size=(200, loss.n_out))
+        for values in (raw, raw.astype(np.float32).astype(float), -np.abs(raw)):
+            assert np.all(np.diff(loss.forecast(values), axis=-1) >= 0)
+
+
+def test_the_middle_quantile_is_the_one_nearest_to_the_median():
+    assert ForecastQuantileLoss(1, [0.1, 0.45, 0.6]).middle == 1
+    assert ForecastQuantileLoss(1, [0.7, 0.9]).middle == 0
+
+
+# Folds
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.4, 0.9])
+@pytest.mark.parametrize("n_rows, horizon", [(100, 4), (40, 12), (500, 1)])
+def test_folds_look_forward(n_rows, horizon, fraction):
+    origin = origins_of(n_rows, 8, horizon)
+    parts = split_by_time(origin, horizon, np.full(len(origin), n_rows), fraction)
+    together = np.concatenate(parts.pieces)
+    assert np.array_equal(np.sort(together), np.arange(len(origin)))
+    first = np.floor(n_rows * (1 - fraction))
+    for training, test in parts.folds:
+        # No training window saw a value that a test window forecasts.
+        assert (origin[training] + horizon).max() <= origin[test].min()
+        assert origin[test].min() >= first
+    if len(parts.folds) == 2:
+        (small, test_1), (large, test_2) = parts.folds
+        assert np.isin(small, large).all()
+        assert not np.intersect1d(test_1, test_2).size
+        tested = origin[np.concatenate([test_1, test_2])]
+        assert np.array_equal(np.sort(tested), origin[origin >= first])
+
+
+def test_folds_of_series():
+    series = np.repeat(np.arange(5), 3)
+    parts = split_by_series(series)
+    (a, b), (c, d) = parts.folds
+    assert np.array_equal(a, d)
+    assert np.array_equal(b, c)
+    assert not np.intersect1d(series[a], series[b]).size
+    assert len(a) + len(b) == 15
+    assert split_by_series(np.zeros(3, dtype=int)).folds == []
+
+
+def window_data(lines, reader, power=2, n_lags=0):
+    linear = LinearForecast(np.full((n_lags, 5), 0.1))
+    return WindowData(
+        lines, *all_windows(lines), reader, linear, View(1, False),
+        line_weights(lines), power,
+    )  # fmt: skip
+
+
+def test_windows_as_the_training_reads_them():
+    lines, _ = make_lines()
+    reader = make_reader()
+    for power in (1, 2):
+        data = window_data(lines, reader, power, n_lags=4)
+        rows = np.array([50, 3, 70])
+        batch, left, weight = data.batch(rows, np.float64)
+        which, origin = data.which[rows], data.origin[rows]
+        cut = Cut.of(lines, which, origin, 9, data.view)
+        assert_same_bits(batch.x, reader.read(lines, which, origin, cut).x)
+        expected = lines.future(which, origin, 5) - cut.level[:, None]
+        expected -= cut.window[:, 5:] @ np.full((4, 5), 0.1)
+        assert_allclose(left * cut.scale[:, None], expected, atol=1e-3)
+        # Errors count in units of a line, and the mean of a batch is one.
+        expected = (cut.scale * data.weight[which]) ** power
+        assert_allclose(weight, expected / expected.mean())
+        assert len(data.sample_weight) == len(data.which)
+        of_all = data.sample_weight[rows]
+        assert_allclose(of_all / of_all.mean(), weight)
+    assert np.array_equal(np.concatenate(list(data.blocks())), data.drawn)
+
+
+def test_windows_that_tell_nothing_weigh_nothing():
+    y = np.ones((30, 1))
+    y[20:, 0] = np.random.default_rng(0).normal(size=10)
+    y[25:] = np.nan
+    lines = Lines([(y, np.empty((30, 0)), np.empty((30, 0)))])
+    options = dict.fromkeys(("n_past_only", "n_known_future", "n_calendar"), 0)
+    data = window_data(lines, make_reader(n_targets=0, **options))
+    origin = data.origin
+    _, left, weight = data.batch(np.arange(29), np.float64)
+    unknown = np.isnan(left).all(axis=1)
+    assert np.array_equal(unknown, origin >= 25)
+    constant = origin <= 20
+    assert np.array_equal(weight == 0, unknown | constant)
+    # Among themselves they have a loss, but no target.
+    _, left, weight = data.batch(np.arange(5), np.float64)
+    assert np.isnan(left).all()
+    assert np.all(weight == 1)
+
+
+def test_held_out_windows_are_the_last_ones():
+    lines, _ = make_lines(lengths=(100, 60), n_targets=1, gaps=0)
+    data = window_data(lines, make_reader(n_targets=0))
+    training, validation = data.hold_out(0.25)
+    for k, cut in ((0, 75), (1, 45)):
+        assert (training.origin[training.which == k] + 5).max() == cut
+        assert validation.origin[validation.which == k].min() == cut
+    # Of a fold, they are the last ones of the fold.
+    fold = data._take(data.origin + 5 <= 40)
+    training, validation = fold.hold_out(0.25)
+    assert (training.origin + 5).max() == 30
+    assert validation.origin.min() == 30
+    assert (validation.origin + 5).max() == 40
+
+
+@pytest.mark.parametrize("n", [3, 10, 11, 1000])
+def test_thinning_is_even(n):
+    rows = np.arange(n) * 7
+    out = thinned(rows, 10)
+    assert len(out) == min(n, 10)
+    assert np.isin(out, rows).all()
+    assert np.ptp(np.diff(out)) <= 7
+
+
+# Calibration
+
+
+def test_gates_keep_what_helps_in_both_folds():
+    rng = np.random.default_rng(0)
+    loss, n = ForecastSquaredError(8), 4000
+    change = rng.normal(size=(n, 8))
+    left = np.empty((n, 8))
+    noise = rng.normal(size=(n, 8))
+    fold = np.arange(n) * 2 // n
+    left[:, :2] = change[:, :2] + noise[:, :2]  # right
+    left[:, 2:4] = 0.5 * change[:, 2:4] + noise[:, 2:4]  # twice too much
+    left[:, 4:6] = noise[:, 4:6]  # nothing
+    # Right in the first fold, and wrong in the second.
+    left[:, 6:] = np.where(fold == 0, 1, -1)[:, None] * change[:, 6:] + noise[:, 6:]
+    gate = choose_gate(left, change, np.ones(n), loss, fold)
+    assert gate.shape == (8,)
+    assert_allclose(gate, [1, 1, 0.5, 0.5, 0, 0, 0, 0], atol=0.1)
+    # What is unknown, or has no weight, says nothing.
+    weight = np.where(np.arange(n) % 2, 1.0, 0.0)
+    left[weight == 0] = -100 * change[weight == 0]
+    left[1::8] = np.nan
+    gate = choose_gate(left, change, weight, loss, fold)
+    assert_allclose(gate, [1, 1, 0.5, 0.5, 0, 0, 0, 0], atol=0.15)
+
+
+@losses
+def test_the_error_that_gates_are_chosen_by(name):
+    loss = LOSSES[name]
+    rng = np.random.default_rng(0)
+    y, raw = rng.normal(size=(6, 5)), rng.normal(size=(6, loss.n_out))
+    error = pointwise_error(y, loss.forecast(raw), loss)
+    assert error.mean() == pytest.approx(loss.value(y, raw, np.ones(6)))
+
+
+def test_quantiles_of_errors_are_those_of_split_conformal_prediction():
+    rng = np.random.default_rng(0)
+    error = rng.normal(size=(60, 3))
+    error[5:, 1] = np.nan
+    error[:, 2] = np.nan
+    group = np.array([0, 1] * 30)
+    out = error_quantiles(error, group, 3)
+    assert out.shape == (3, 3, len(LEVELS))
+    for g in range(2):
+        for step in range(2):
+            known = error[group == g, step]
+            known = known[np.isfinite(known)]
+            # Of n errors and one to come, the k-th smallest is above a share k / (n+1).
+            expected = np.quantile(known, LEVELS, method="weibull")
+            assert_allclose(out[g, step], expected, atol=1e-12)
+    assert np.isnan(out[:, 2]).all()
+    assert np.isnan(out[2]).all()
+    assert np.all(np.diff(out[0, 0]) >= 0)
+    # Steps and groups without errors have those of others.
+    out[1, 0] = np.nan
+    filled = without_gaps(out)
+    assert np.array_equal(filled[:2, 1], out[:2, 1])
+    assert np.array_equal(filled[0], out[0, [0, 1, 1]])
+    assert np.array_equal(filled[1], out[1, [1, 1, 1]])
+    assert_allclose(filled[2], (filled[0] + filled[1]) / 2)
+    assert without_gaps(out[2:]) is None
+
+
+def test_calibration_without_folds_trusts_half_of_the_network():
+    lines = ar_lines(12)
+    origin = origins_of(12, 4, 5)
+    which = np.zeros_like(origin)
+    parts = split_by_time(origin, 5, lines.n_rows[which], 0.4)
+    choice = fit_linear(lines, which, origin, parts, 4, 5, View(1, False), np.ones(1))
+    found = calibrate(None, parts, choice, LOSSES["squared"], lines.target, None)
+    assert np.array_equal(found.gate, [0.5] * 5)
+    assert found.errors is None
+    assert not found.interrupted
+
+
+# Forecasts
+
+
+def make_model(loss="squared", dtype="float32", n_lags=6, gate=0.7):
+    rng = np.random.default_rng(0)
+    reader, loss = make_reader(dtype=dtype), LOSSES[loss]
+    network = make_network(reader, loss.n_out, (5,), trains=False)
+    network.load(rng.normal(size=network.n_params).astype(dtype))
+    linear = LinearForecast(rng.normal(size=(n_lags, 5)) / 4)
+    return ForecastModel(
+        reader, linear, network, loss, np.full(5, gate), View(1, False)
+    )
+
+
+@pytest.mark.parametrize("loss", ["squared", "quantile"])
+def test_a_forecast_has_the_same_bits_in_any_batch(loss):
+    lines, _ = make_lines(lengths=(600, 700))
+    which, origin = all_windows(lines)
+    model = make_model(loss)
+    out, spread = model.forecast(lines, which, origin)
+    assert out.shape == (len(which), 5) + (4,) * (loss == "quantile")
+    order = np.random.default_rng(0).permutation(len(which))[:60]
+    some, of_some = model.forecast(lines, which[order], origin[order])
+    assert_same_bits(some, out[order])
+    assert_same_bits(of_some, spread[order])
+    for i in order[:20]:
+        one, of_one = model.forecast(lines, which[i : i + 1], origin[i : i + 1])
+        assert_same_bits(one[0], out[i])
+        assert of_one[0] == spread[i]
+    threaded, _ = model.forecast(lines, which, origin, n_threads=2)
+    assert_same_bits(threaded, out)
+    for isa in ISAS:
+        with instruction_set(isa):
+            other = make_model(loss).forecast(lines, which, origin)[0]
+            assert_same_bits(other, out)
+
+
+def test_a_forecast_is_its_parts():
+    lines, _ = make_lines()
+    which, origin = all_windows(lines)
+    out, spread = make_model(dtype="float64").forecast(lines, which, origin)
+    model = make_model(dtype="float64")
+    cut = Cut.of(lines, which, origin, 9, model.view)
+    assert np.array_equal(spread, cut.spread)
+    linear, _ = make_model(gate=0.0).forecast(lines, which, origin)
+    expected = cut.level[:, None] + model.linear.forecast(cut.window)
+    assert_allclose(linear, expected, rtol=1e-14)
+    raw = model.network.forward(model.reader.read(lines, which, origin, cut))
+    assert_allclose(out, linear + 0.7 * cut.scale[:, None] * raw, rtol=1e-12)
+
+
+def test_a_forecast_of_what_is_unknown_is_nan():
+    y = np.full((20, 1), np.nan)
+    y[12:] = 3.0
+    lines = Lines([(y, np.zeros((20, 3)), np.zeros((20, 2)))])
+    out, spread = make_model().forecast(lines, np.zeros(2, int), np.array([12, 13]))
+    assert np.isnan(out[0]).all()
+    assert np.all(out[1] == 3)
+    assert not spread.any()
