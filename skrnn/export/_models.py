@@ -1,0 +1,392 @@
+"""Estimators, transformers and pipelines as plain values, and back.
+
+The classes are those in `CLASSES` and no others, whatever a file asks for.
+"""
+
+from contextlib import contextmanager
+from reprlib import repr as short
+
+from sklearn import config_context
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import (
+    MaxAbsScaler,
+    MinMaxScaler,
+    RobustScaler,
+    StandardScaler,
+)
+
+from skrnn import estimators
+from skrnn.estimators._state import (
+    DeclaredState,
+    Optional,
+    array,
+    boolean,
+    check_fields,
+    check_names,
+    either,
+    integer,
+    list_of,
+    names_of,
+    number,
+    one_of,
+    text,
+)
+from skrnn.preprocessing import SequenceScaler
+
+# Not of the model: what a session has added, and what `describe` keeps in its own way.
+LEFT_OUT = {
+    "_idle_networks",
+    "_metadata_request",
+    "_skl_callbacks",
+    "_sklearn_output_config",
+}
+METHODS = (
+    "fit",
+    "partial_fit",
+    "predict",
+    "predict_proba",
+    "predict_log_proba",
+    "decision_function",
+    "score",
+    "transform",
+    "inverse_transform",
+)
+OUTPUTS = ("default", "pandas", "polars")
+
+# The scalers -------------------------------------------------------------------------
+
+
+def _n_features_in(state):
+    return state["n_features_in_"]
+
+
+def _n_features(state):
+    # Each row of a table is a sequence with one feature.
+    return 1 if state.get("_columns_are_steps") else state["n_features_in_"]
+
+
+FEATURES = {
+    "n_features_in_": integer(1),
+    "feature_names_in_": Optional(names_of(_n_features_in)),
+}
+# Of a feature that was never known, all is NaN.
+per_feature = either(None, array("floating", _n_features, finite=False))
+seen = either(
+    number,
+    array("int64", _n_features),
+    array("float64", _n_features),
+)
+MOMENTS = {
+    "mean_": per_feature,
+    "var_": per_feature,
+    "scale_": per_feature,
+    "n_samples_seen_": seen,
+}
+FIELDS = {
+    SequenceScaler: {**FEATURES, "_columns_are_steps": boolean, **MOMENTS},
+    StandardScaler: {**FEATURES, **MOMENTS},
+    MinMaxScaler: {
+        **FEATURES,
+        "min_": per_feature,
+        "scale_": per_feature,
+        "data_min_": per_feature,
+        "data_max_": per_feature,
+        "data_range_": per_feature,
+        "n_samples_seen_": seen,
+    },
+    MaxAbsScaler: {
+        **FEATURES,
+        "max_abs_": per_feature,
+        "scale_": per_feature,
+        "n_samples_seen_": seen,
+    },
+    RobustScaler: {**FEATURES, "center_": per_feature, "scale_": per_feature},
+}
+# What each uses, and the parameter that says whether it does.
+USED = {
+    SequenceScaler: {"mean_": "with_mean", "scale_": "with_std"},
+    StandardScaler: {"mean_": "with_mean", "scale_": "with_std"},
+    MinMaxScaler: {"min_": None, "scale_": None},
+    MaxAbsScaler: {"scale_": None},
+    RobustScaler: {"center_": "with_centering", "scale_": "with_scaling"},
+}
+
+
+def _check_scaler(scaler):
+    if hasattr(scaler, "_parameter_constraints"):
+        scaler._validate_params()
+    else:
+        for name, value in scaler.get_params().items():
+            boolean(value, name, None)
+    if isinstance(scaler, MinMaxScaler):
+        # Only fit looks at them, but clip uses them.
+        list_of(number, tuple)(scaler.feature_range, "feature_range", None)
+        if len(scaler.feature_range) != 2:
+            raise ValueError("feature_range must be two numbers.")
+    state, kind = vars(scaler), type(scaler)
+    if not _is_fitted(scaler):
+        return
+    check_fields(state, FIELDS[kind])
+    for name, parameter in USED[kind].items():
+        if parameter is not None and not getattr(scaler, parameter):
+            continue
+        if state[name] is None:
+            raise ValueError(f"{name} must not be None.")
+        divides = name == "scale_" and kind is not MinMaxScaler
+        if divides and (state[name] == 0).any():
+            raise ValueError("scale_ must not be 0.")
+
+
+# All of them -------------------------------------------------------------------------
+
+_ESTIMATORS = [getattr(estimators, name) for name in estimators.__all__]
+CLASSES = {
+    cls.__name__: cls
+    for cls in [Pipeline, *FIELDS, *_ESTIMATORS]
+    if cls in FIELDS or cls is Pipeline or issubclass(cls, DeclaredState)
+}
+
+
+def _fields(cls):
+    return FIELDS[cls] if cls in FIELDS else cls._fields
+
+
+def _pack(estimator):
+    if isinstance(estimator, DeclaredState):
+        return estimator._pack()
+    fields, state = FIELDS[type(estimator)], vars(estimator)
+    return {name: state[name] for name in fields if name in state}
+
+
+def _is_fitted(estimator):
+    if isinstance(estimator, DeclaredState):
+        return estimator.__sklearn_is_fitted__()
+    return any(name in vars(estimator) for name in FIELDS[type(estimator)])
+
+
+def _check(estimator):
+    if isinstance(estimator, DeclaredState):
+        estimator._check_state()
+    else:
+        _check_scaler(estimator)
+
+
+def _check_pipeline(pipeline):
+    pipeline._validate_params()
+    if pipeline.transform_input is not None:
+        list_of(text)(pipeline.transform_input, "transform_input", None)
+    if not pipeline.steps:
+        raise ValueError("It must have a step.")
+    taken = set(pipeline.get_params(deep=False))
+    for i, (name, step) in enumerate(pipeline.steps, 1):
+        text(name, "The name of a step", None)
+        if not name or "__" in name or name in taken:
+            raise ValueError(f"A step cannot be called {short(name)}, or not again.")
+        taken.add(name)
+        if step is None or (isinstance(step, str) and step == "passthrough"):
+            continue
+        if not isinstance(step, BaseEstimator):
+            raise ValueError(f"The step {short(name)} is {short(step)}.")
+        if i < len(pipeline.steps) and not hasattr(step, "transform"):
+            raise ValueError(f"The step {short(name)} does not transform.")
+
+
+def describe(estimator, encoder, prefix=""):
+    """Return what an estimator consists of as JSON.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+    encoder : Encoder
+        Makes JSON of values, and takes the arrays.
+    prefix : str, default=""
+        What stands before the names of parameters in errors: the steps of pipelines.
+
+    Returns
+    -------
+    model : dict
+    """
+    cls = type(estimator)
+    if CLASSES.get(cls.__name__) is not cls:
+        advice = ""
+        if hasattr(estimator, "best_estimator_"):
+            advice = " Its best_estimator_ may be one of them."
+        raise TypeError(
+            f"{_title(cls, prefix)} cannot be kept in a model file. These can: "
+            f"{', '.join(sorted(CLASSES))}.{advice}"
+        )
+    if cls is Pipeline:
+        return _describe_pipeline(estimator, encoder, prefix)
+    _refuse_unknown_attributes(estimator, prefix)
+    with _saying(_title(cls, prefix)):
+        _check(estimator)
+    state, fitted = vars(estimator), None
+    if _is_fitted(estimator):
+        # In the order of the names, by which they are looked up.
+        fitted = {
+            name: encoder.encode(value, prefix + name)
+            for name, value in sorted(_pack(estimator).items())
+        }
+    model = {
+        "class": cls.__name__,
+        "fitted": fitted,
+        "parameters": _describe_parameters(estimator, encoder, prefix),
+    }
+    if "_sklearn_output_config" in state:
+        model["output"] = state["_sklearn_output_config"].get("transform", "default")
+    if "_metadata_request" in state:
+        requests = estimator.get_metadata_routing()
+        requests = {name: getattr(requests, name).requests for name in METHODS}
+        model["requests"] = encoder.encode(
+            {name: asked for name, asked in requests.items() if asked}, "requests"
+        )
+    return model
+
+
+def _refuse_unknown_attributes(estimator, prefix):
+    cls = type(estimator)
+    known = LEFT_OUT | _fields(cls).keys() | estimator.get_params(deep=False).keys()
+    unknown = sorted(vars(estimator).keys() - known)
+    if unknown:
+        raise TypeError(
+            f"{prefix}{unknown[0]} cannot be kept in a model file: it is no attribute "
+            f"that {cls.__name__} has by itself. Delete it first, or keep the "
+            "estimator with joblib."
+        )
+
+
+def _describe_parameters(estimator, encoder, prefix):
+    parameters = {}
+    cls = type(estimator)
+    defaults = {} if issubclass(cls, DeclaredState) else cls().get_params(deep=False)
+    for name, value in sorted(estimator.get_params(deep=False).items()):
+        # Of scikit-learn's classes only what differs from the default, so that versions
+        # which have more parameters, or fewer, read it as well.
+        if name not in defaults or value != defaults[name]:
+            parameters[name] = encoder.encode(value, prefix + name)
+    return parameters
+
+
+def _describe_pipeline(pipeline, encoder, prefix):
+    if pipeline.memory is not None:
+        raise TypeError(
+            f"{prefix}memory cannot be kept in a model file: a cache is read by "
+            "pickle, which runs code. Set it to None first."
+        )
+    with _saying(_title(Pipeline, prefix)):
+        _check_pipeline(pipeline)
+    return {
+        "class": "Pipeline",
+        "parameters": {
+            name: encoder.encode(getattr(pipeline, name), prefix + name)
+            for name in ("transform_input", "verbose")
+        },
+        "steps": [
+            [name, step]
+            if step is None or isinstance(step, str)
+            else [name, describe(step, encoder, f"{prefix}{name}__")]
+            for name, step in pipeline.steps
+        ],
+    }
+
+
+def _title(cls, prefix):
+    return f"{cls.__name__} of the step {prefix[:-2]!r}" if prefix else cls.__name__
+
+
+@contextmanager
+def _saying(name):
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{name} cannot be kept in a model file: {error}") from error
+
+
+def restore(model, decoder):
+    """Return the estimator that `describe` was given; an error says what is wrong.
+
+    Parameters
+    ----------
+    model : object
+        JSON that anyone may have written.
+    decoder : Decoder
+        Makes values of it and of the arrays.
+
+    Returns
+    -------
+    estimator : estimator instance
+    """
+    if not isinstance(model, dict) or not isinstance(model.get("class"), str):
+        raise ValueError("a model is not described by its class")
+    cls = CLASSES.get(model["class"])
+    if cls is None:
+        raise ValueError(f"there is no class {short(model['class'])} to make it of")
+    if cls is Pipeline:
+        return _restore_pipeline(model, decoder)
+    _check_keys(model, ("class", "fitted", "parameters"), ("output", "requests"))
+    fitted = decoder.decode(model["fitted"])
+    estimator = cls(**_restore_parameters(model, decoder, cls()))
+    if fitted is not None:
+        check_names(_expect_dict(fitted), _fields(cls), "what was fitted")
+        if isinstance(estimator, DeclaredState):
+            estimator.__setstate__(vars(estimator) | estimator._unpack(fitted))
+        else:
+            vars(estimator).update(fitted)
+    _check(estimator)
+    if "output" in model:
+        one_of(*OUTPUTS)(model["output"], "output", None)
+        estimator.set_output(transform=model["output"])
+    if "requests" in model:
+        _restore_requests(estimator, decoder.decode(model["requests"]))
+    return estimator
+
+
+def _restore_parameters(model, decoder, example):
+    parameters = _expect_dict(decoder.decode(model["parameters"]))
+    _check_keys(parameters, (), example.get_params(deep=False))
+    return parameters
+
+
+def _restore_requests(estimator, requests):
+    for method, asked in _expect_dict(requests).items():
+        one_of(*METHODS)(method, "a method with metadata", None)
+        for value in _expect_dict(asked).values():
+            if not (value is None or isinstance(value, bool | str)):
+                raise ValueError(f"metadata cannot be asked for by {short(value)}")
+        with config_context(enable_metadata_routing=True):
+            getattr(estimator, f"set_{method}_request")(**asked)
+
+
+def _restore_pipeline(model, decoder):
+    _check_keys(model, ("class", "parameters", "steps"))
+    parameters = _restore_parameters(model, decoder, Pipeline([]))
+    _check_keys(parameters, (), ("transform_input", "verbose"))
+    steps = []
+    for item in _expect(model["steps"], list):
+        if not isinstance(item, list) or len(item) != 2:
+            raise ValueError(f"a step is not described by {short(item)}")
+        name, step = item
+        steps.append((name, restore(step, decoder) if isinstance(step, dict) else step))
+    pipeline = Pipeline(steps, **parameters)
+    _check_pipeline(pipeline)
+    return pipeline
+
+
+def _check_keys(value, required, optional=()):
+    for name in required:
+        if name not in value:
+            raise ValueError(f"there is no {name!r}")
+    for name in value:
+        if name not in required and name not in optional:
+            raise ValueError(f"there is {short(name)}, which is not known")
+
+
+def _expect(value, kind):
+    if not isinstance(value, kind):
+        raise ValueError(f"{short(value)} stands where a {kind.__name__} is due")
+    return value
+
+
+def _expect_dict(value):
+    return _expect(value, dict)

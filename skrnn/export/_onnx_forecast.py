@@ -1,0 +1,674 @@
+"""The graph of a forecaster, from the histories of series to the steps after them.
+
+It computes what `skrnn.forecasting` does: it cuts a window out of each history,
+subtracts the level and fills gaps, forecasts by the linear part, lets the network read
+the window and what is known of the future, and adds what counts of it. A line is one
+target of one series, a lag a row of its window.
+"""
+
+import functools
+import json
+from collections import namedtuple
+
+import numpy as np
+
+from skrnn.estimators import SequenceForecaster
+from skrnn.estimators._forecaster import Forecast
+from skrnn.export._onnx_graph import (
+    ONNX_CELLS,
+    Fitted,
+    Output,
+    all_true,
+    check_input_dtype,
+    is_finite,
+    run_layer,
+    run_layers,
+)
+from skrnn.forecasting import GRAIN, LARGEST, WindowReader
+from skrnn.series import SeriesSchema
+
+__all__ = ["onnx_inputs"]
+
+# Of a forecaster whose loss is none of quantiles, and what `predict_quantiles` gives.
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+class FittedForecaster(Fitted):
+    """What a graph is made from: a forecaster, as plain values."""
+
+    def __init__(self, forecaster):
+        super().__init__(forecaster)
+        self.reader = WindowReader(**forecaster._reader)
+        self.view, self.loss = forecaster._view(), forecaster._make_loss()
+        self.cell = ONNX_CELLS[self.structure["cell"]]
+        self.schema = SeriesSchema.from_state(forecaster._schema_state)
+        self.n_targets = self.schema.n_targets
+        self.n_covariates = self.schema.n_covariates
+
+    def inputs(self, dtype):
+        """Return the inputs of a graph by name: dtype and shape."""
+        reader = self.reader
+        columns = {
+            "y_past": self.n_targets,
+            "x_past": self.n_covariates,
+            "x_future": reader.n_known_future,
+            "calendar_past": reader.n_calendar,
+            "calendar_future": reader.n_calendar,
+        }
+        inputs = {
+            name: (dtype, ("n_series", self.n_rows(name), n))
+            for name, n in columns.items()
+            if n
+        }
+        return inputs | {"sequence_lens": (np.dtype(np.int64), ("n_series",))}
+
+    def n_rows(self, name):
+        """Return how many rows an input has."""
+        return "n_past" if name.endswith("_past") else self.reader.horizon
+
+    def quantiles(self):
+        """Return the quantiles that a graph gives, None if there are none."""
+        learned = self.structure["quantiles"]
+        if learned is None and self.estimator._errors is not None:
+            return QUANTILES
+        return learned
+
+    def error_quantiles(self):
+        """Return those of errors in units of the spread, (horizon, n_targets, n)."""
+        horizon = self.reader.horizon
+        forecast = Forecast(
+            middle=np.zeros((horizon, self.n_targets)),
+            quantiles=None,
+            spread=np.ones((horizon, self.n_targets)),
+            step=np.arange(horizon)[:, np.newaxis],
+            block=np.zeros((horizon, 1), dtype=np.intp),
+        )
+        return self.estimator._spread_out(forecast, np.array(QUANTILES))
+
+    def about(self):
+        """Return what a user of the graph may want to know, as texts by name."""
+        names = {
+            "targets": self.schema.target_names,
+            "covariates": self.schema.covariate_names,
+            "known_future": self.schema.covariate_names[self.reader.n_past_only :],
+            "calendar": self.schema.calendar_names,
+        }
+        quantiles = self.quantiles() or ()
+        about = {"window": self.reader.window, "horizon": self.reader.horizon}
+        about |= {name: [*map(str, values)] for name, values in names.items()}
+        about["quantiles"] = [float(q) for q in quantiles]
+        return {name: json.dumps(value) for name, value in about.items()}
+
+
+# ---------------------------------------------------------------- windows
+
+
+class Rows:
+    """Rows of histories of any length, and of what comes after them.
+
+    Lines have an origin, the number of rows that their windows see: all there are, but
+    where the last ones of a whole window are unknown, as many as make it end a number
+    of seasons ago.
+
+    Parameters
+    ----------
+    g : Graph
+    y : str
+        (n_series, n_past, n_targets)
+    lengths : str
+        (n_series,) int64: how many rows each history has.
+    fitted : FittedForecaster
+    """
+
+    def __init__(self, g, y, lengths, fitted):
+        self.g, self.n_targets = g, fitted.n_targets
+        self.n_past = g.size(y, 1)
+        self.lengths = g("Unsqueeze", lengths, np.array([1, 2]))
+        window, season = fitted.reader.window, fitted.view.season
+        zero = np.array(0)
+        y = self._by_target(y)
+        stop = g("Range", np.array(1), g("Add", self.n_past, np.array(1)), np.array(1))
+        seen = g("And", g("Not", g("IsNaN", y)), g("LessOrEqual", stop, self.lengths))
+        end = g.reduce("ReduceMax", g("Where", seen, stop, zero), 2)
+        end = g("Unsqueeze", end, np.array([2]))
+        silent = g("Sub", self.lengths, end)
+        gap = g("Mod", silent, np.array(season))
+        gap = g("Where", g("Less", gap, np.array(window)), gap, zero)
+        lost = g("GreaterOrEqual", silent, np.array(window))
+        lost = g("And", lost, g("Greater", end, zero))
+        # (n_series, n_targets, 1)
+        self.origin = g("Where", lost, g("Add", end, gap), self.lengths)
+
+    def _by_target(self, y):
+        return self.g("Transpose", y, perm=[0, 2, 1])
+
+    def _take(self, x, at):
+        # x (n_series, n_rows, n_columns) at (n_series, n_targets, n)
+        g = self.g
+        return g("GatherND", x, g("Reshape", at, np.array([0, -1, 1])), batch_dims=1)
+
+    def targets(self, y, n):
+        """Return windows (n_series, n_targets, n), NaN before the first row."""
+        g = self.g
+        at = g("Add", self.origin, np.arange(-n, 0))
+        before = g("Less", at, np.array(0))
+        y = g("GatherElements", self._by_target(y), g("Max", at, np.array(0)), axis=2)
+        return g("Where", before, np.array(np.nan), y)
+
+    def window(self, x, n):
+        """Return what is beside them, (n_series, n_targets * n, n_columns)."""
+        g = self.g
+        at = g("Add", self.origin, np.arange(-n, 0))
+        x = self._take(x, g("Max", at, np.array(0)))
+        before = g("Reshape", g("Less", at, np.array(0)), np.array([0, -1, 1]))
+        return g("Where", before, np.array(np.nan), x)
+
+    def future(self, past, future, steps):
+        """Return some rows from the origins on, of what is known of past and future.
+
+        Parameters
+        ----------
+        past, future : str
+            (n_series, n_past or horizon, n_columns)
+        steps : ndarray of int
+
+        Returns
+        -------
+        x : str
+            (n_series, n_targets * len(steps), n_columns)
+        """
+        g = self.g
+        at = g("Add", self.origin, steps)
+        ahead = g("Sub", at, self.lengths)
+        is_past = g("Reshape", g("Less", ahead, np.array(0)), np.array([0, -1, 1]))
+        last = g("Sub", self.n_past, np.array(1))
+        past = self._take(past, g("Min", at, last))
+        future = self._take(future, g("Max", ahead, np.array(0)))
+        return g("Where", is_past, past, future)
+
+
+# Names of what is known of windows: see `_windows.cut`. All have two dimensions, `n` is
+# how many values are known.
+Cut = namedtuple("Cut", ["window", "unknown", "level", "scale", "spread", "n"])
+
+
+def cut(g, y, n_lags, view):
+    """Add what describes windows y (n_lines, n_lags), NaN where unknown."""
+    zero = np.array(0.0)
+
+    def total(x, where):
+        # In the order of `_windows.cut`: a mean or a scale that differs in its last bit
+        # may move a value from one multiple of GRAIN to the next.
+        return g.total(g("Where", where, x, zero), 1)
+
+    def count(where):
+        n = g.reduce("ReduceSum", g.cast(where, np.float64), 1)
+        return g("Unsqueeze", n, np.array([1]))
+
+    unknown = g("IsNaN", y)
+    known = g("Not", unknown)
+    n = count(known)
+    divisor = g("Max", n, np.array(1.0))
+    last = g("Where", known, np.arange(n_lags), np.array(0))
+    last = g("Unsqueeze", g.reduce("ReduceMax", last, 1), np.array([1]))
+    level = g("GatherElements", y, last, axis=1)
+    window = g("Sub", y, level)
+    mean = g("Div", total(window, known), divisor)
+    change, pairs = season_change(g, window, known, n_lags, view.season)
+    centered = g("Sub", window, mean)
+    square = total(g("Mul", centered, centered), known)
+    scale = g("Sqrt", g("Div", square, divisor))
+    spread = scale
+    if change is not None:
+        n_pairs = count(pairs)
+        enough = g("Max", n_pairs, np.array(1.0))
+        change = g("Sqrt", g("Div", total(g("Mul", change, change), pairs), enough))
+        spread = g("Where", g("Greater", n_pairs, zero), change, scale)
+    if view.centered:
+        level, window = g("Add", level, mean), centered
+    for stride in sorted({view.season, 1}, reverse=True):
+        window = fill(g, window, n_lags, stride)
+        window = fill(g, window, n_lags, stride, backward=True)
+    window = g("Where", g("IsNaN", window), zero, window)  # nothing is known
+    return Cut(window, unknown, level, scale, spread, n)
+
+
+def season_change(g, window, known, n_lags, season):
+    """Add the changes over a season, and which of them are known; None for none."""
+    if season >= n_lags:
+        return None, None
+    later, earlier = (1, season), (1, 0, n_lags - season)
+    change = g("Sub", g.slice(window, *later), g.slice(window, *earlier))
+    return change, g("And", g.slice(known, *later), g.slice(known, *earlier))
+
+
+def fill(g, x, n, stride, backward=False):
+    """Give what is NaN in x (n_lines, n) the nearest value some strides before it.
+
+    A value that is handed on by one stride, then by two, by four and so on comes as far
+    as by one stride at a time.
+    """
+    shift = stride
+    while shift < n:
+        begin, stop, pads = 0, n - shift, [0, shift, 0, 0]
+        if backward:
+            begin, stop, pads = shift, n, [0, 0, 0, shift]
+        moved = g("Pad", g.slice(x, 1, begin, stop), np.array(pads), np.array(np.nan))
+        x = g("Where", g("IsNaN", x), moved, x)
+        shift *= 2
+    return x
+
+
+def normalized(g, values, scale):
+    """Add values (n_lines, n) in units of a scale (n_lines, 1), see `forecasting`."""
+    x = g("Mul", g("Div", values, scale), np.array(1 / GRAIN))
+    x = g("Mul", g("Round", x), np.array(GRAIN))
+    x = g("Clip", x, np.array(-LARGEST), np.array(LARGEST))
+    return g("Where", g("Greater", scale, np.array(0.0)), x, np.array(0.0))
+
+
+# ------------------------------------------------------------ the network
+
+
+def standardize(g, x, mean, scale):
+    """Add covariates in units of their scale, 0 where unknown."""
+    x = g("Div", g("Sub", x, mean), scale)
+    return g("Where", g("IsNaN", x), np.array(0.0), x)
+
+
+def read_window(g, window, x, fitted):
+    """Add the way from windows to what the first layer reads.
+
+    Parameters
+    ----------
+    g : Graph
+    window : Cut
+    x : str or None
+        Covariates, (n_lines, n_lags, n_covariates).
+    fitted : FittedForecaster
+
+    Returns
+    -------
+    x : str
+        (n_segments, n_lines, n_in)
+    """
+    reader = fitted.reader
+    rows = [normalized(g, window.window, window.scale), window.unknown]
+    rows = [g("Unsqueeze", g.cast(row, fitted.dtype), np.array([2])) for row in rows]
+    if x is not None:
+        rows.append(g.cast(x, fitted.dtype))
+    x = g("Concat", *rows, axis=2)
+    before = reader.n_segments * reader.segment_length - reader.window
+    if before:
+        x = g("Pad", x, np.array([0, before, 0, 0, 0, 0]), fitted.dtype.type(0))
+    x = g("Reshape", x, np.array([-1, reader.n_segments, reader.n_in]))
+    return g("Transpose", x, perm=[1, 0, 2])
+
+
+def read_future(g, x, calendar, n_lines, fitted):
+    """Add what the decoder reads of the segments of the future.
+
+    Parameters
+    ----------
+    g : Graph
+    x : str or None
+        Covariates that are known, (n_lines, horizon, n_known_future), standardised.
+    calendar : str or None
+        Of the first step of each segment, (n_lines, n_segments, n_calendar).
+    n_lines : str
+        (1,) int64
+    fitted : FittedForecaster
+
+    Returns
+    -------
+    future : str
+        (n_segments, n_lines, n_in)
+    """
+    reader, n_targets = fitted.reader, fitted.n_targets
+    m, k = reader.n_future_segments, reader.future_segment_length
+
+    def expand(x, n):
+        shape = g("Concat", np.array([m]), n_lines, np.array([n]), axis=0)
+        return g("Expand", x, shape)
+
+    columns = [expand(np.eye(m, dtype=fitted.dtype)[:, np.newaxis], m)]
+    if calendar is not None:
+        columns.append(g("Transpose", g.cast(calendar, fitted.dtype), perm=[1, 0, 2]))
+    if x is not None:
+        if m * k > reader.horizon:
+            pads = [0, 0, 0, 0, m * k - reader.horizon, 0]
+            x = g("Pad", x, np.array(pads), np.array(0.0))
+        x = g("Reshape", g.cast(x, fitted.dtype), np.array([0, m, -1]))
+        columns.append(g("Transpose", x, perm=[1, 0, 2]))
+    if reader.n_targets:
+        n_series = g("Div", n_lines, np.array([n_targets]))
+        repeats = g("Concat", n_series, np.array([1]), axis=0)
+        which = g("Tile", np.eye(n_targets, dtype=fitted.dtype), repeats)
+        columns.append(expand(which, n_targets))
+    return columns[0] if len(columns) == 1 else g("Concat", *columns, axis=2)
+
+
+def decode(g, pooled, future, fitted):
+    """Add raw outputs (n_lines, n_out): a step from one state for each segment.
+
+    Parameters
+    ----------
+    g : Graph
+    pooled : str
+        (1, n_lines, n_units)
+    future : str
+        (n_segments, n_lines, n_in)
+    fitted : FittedForecaster
+    """
+    reader, weights = fitted.reader, fitted.weights
+    m, n_out = reader.n_future_segments, fitted.loss.n_out
+    # All segments are one step of as many sequences.
+    x = g("Reshape", future, np.array([1, -1, reader.n_future_in]))
+    h = g("Tile", pooled, np.array([1, m, 1])) if m > 1 else pooled
+    # What a cell has beside its state begins with zero.
+    zero, others = np.zeros((), fitted.dtype), fitted.cell.states[1:]
+    initial = [h, *(g("Expand", zero, g("Shape", h)) for _ in others)]
+    h, _ = run_layer(g, x, None, [fitted.part("decoder.")], fitted, initial)
+    raw = g("Add", g("MatMul", h, weights["head.W"]), weights["head.b"])
+    n = len(weights["head.b"])
+    raw = g("Reshape", raw, np.array([m, -1, n]))
+    raw = g("Reshape", g("Transpose", raw, perm=[1, 0, 2]), np.array([-1, m * n]))
+    return g.slice(raw, 1, 0, n_out) if m > 1 else raw
+
+
+def spread_quantiles(g, raw, loss):
+    """Add the quantiles that raw outputs (n_lines, horizon, n) mean."""
+    middle, n = loss.middle, len(loss.quantiles)
+    root = g("Sqrt", g("Add", g("Mul", raw, raw), np.array(1.0)))
+    step = g("Mul", g("Add", raw, root), np.array(0.5))
+    start, axis = g("Gather", raw, np.array([middle]), axis=2), np.array(2)
+    parts = []
+    if middle > 0:
+        steps = g("Neg", g("Gather", step, np.arange(middle)[::-1], axis=2))
+        below = g("CumSum", g("Concat", start, steps, axis=2), axis)
+        parts.append(g("Gather", below, np.arange(1, middle + 1)[::-1], axis=2))
+    if middle + 1 < n:
+        start = [start, g("Gather", step, np.arange(middle + 1, n), axis=2)]
+        start = g("CumSum", g("Concat", *start, axis=2), axis)
+    parts.append(start)
+    return g("Concat", *parts, axis=2)
+
+
+def correction(g, window, x, x_future, calendar, fitted):
+    """Add what the network adds to the linear forecast, in units of the scale.
+
+    Parameters
+    ----------
+    g : Graph
+    window : Cut
+    x, x_future, calendar : str or None
+        (n_lines, window or horizon or n_segments, n_columns), the first two
+        standardised.
+    fitted : FittedForecaster
+
+    Returns
+    -------
+    change : str
+        (n_lines, horizon, n_quantiles) double; one quantile if there are none.
+    finite : str
+        (n_lines, n_out) bool: whether it is a number.
+    """
+    reader = fitted.reader
+    x = read_window(g, window, x, fitted)
+    _, last = run_layers(g, x, None, fitted)
+    future = read_future(g, x_future, calendar, g.size(x, 1), fitted)
+    raw = decode(g, last[-1][0], future, fitted)
+    finite = is_finite(g, raw, fitted)
+    n_quantiles = fitted.loss.n_out // reader.horizon
+    raw = g("Reshape", raw, np.array([-1, reader.horizon, n_quantiles]))
+    change = g.cast(raw, np.float64)
+    if fitted.structure["quantiles"] is not None:
+        change = spread_quantiles(g, change, fitted.loss)
+    return change, finite
+
+
+# --------------------------------------------------------------- the rest
+
+
+class Inputs:
+    """What a graph is given, as lines; what a forecaster does not read is None.
+
+    Attributes
+    ----------
+    y : str
+        Windows, (n_lines, window), less the effect of covariates.
+    x, x_future : str or None
+        Standardised, (n_lines, window or horizon, n_columns).
+    calendar : str or None
+        Of the first step of each segment, (n_lines, n_segments, n_calendar).
+    effect : str or None
+        What the known covariates add to the targets, (n_series, horizon, n_targets).
+    valid : list of str
+        (n_series, ...) bool: all of it is what an estimator takes.
+    """
+
+    def __init__(self, g, fitted, dtype):
+        forecaster, reader = fitted.estimator, fitted.reader
+        self.g, self.fitted = g, fitted
+        mean, scale = forecaster._x_mean, forecaster._x_scale
+        past_only, window = reader.n_past_only, reader.window
+        given = {
+            name: g.cast(name, np.float64) for name in [*fitted.inputs(dtype)][:-1]
+        }
+        y, x_past = given["y_past"], given.get("x_past")
+        lens = g("Min", "sequence_lens", g.size(y, 1))
+        lens = g("Max", lens, np.array(1))
+        self.valid = [g("Equal", lens, "sequence_lens")]
+        rows = Rows(g, y, lens, fitted)
+        y = rows.targets(y, window)
+        self.valid.append(g("Not", g("IsInf", y)))
+        self.x = self.x_future = self.calendar = self.effect = None
+        if x_past is not None:
+            x = standardize(g, rows.window(x_past, window), mean, scale)
+            self.x = self._lines(x, window)
+        if "x_future" in given:
+            mean, scale = mean[past_only:], scale[past_only:]
+            known = g.slice(x_past, 2, past_only)
+            x = rows.future(known, given["x_future"], np.arange(reader.horizon))
+            self.x_future = self._lines(standardize(g, x, mean, scale), reader.horizon)
+        if "calendar_future" in given:
+            m = reader.n_future_segments
+            first = reader.future_segment_length * np.arange(m)
+            x = rows.future(given["calendar_past"], given["calendar_future"], first)
+            x = g("Where", g("IsNaN", x), np.array(0.0), x)
+            self.calendar = self._lines(x, m)
+        coef = forecaster._coef
+        if coef is not None:
+            known = g.slice(self.x, 2, past_only)
+            shape = np.array([-1, fitted.n_targets, window, len(coef)])
+            known = g("Mul", g("Reshape", known, shape), coef.T[:, np.newaxis])
+            y = g("Sub", y, g("Squeeze", g.total(known, 3), np.array([3])))
+            x = standardize(g, given["x_future"], mean, scale)
+            x = g("Mul", g("Unsqueeze", x, np.array([2])), coef.T)
+            self.effect = g("Squeeze", g.total(x, 3), np.array([3]))
+        self.y = g("Reshape", y, np.array([-1, window]))
+
+    def _lines(self, x, n):
+        # From (n_series, n_targets * n, n_columns) to (n_lines, n, n_columns).
+        g, fitted = self.g, self.fitted
+        self.valid.append(is_finite(g, g.cast(x, fitted.dtype), fitted))
+        if fitted.n_targets == 1:
+            return x
+        shape = g("Concat", np.array([-1, n]), g.size(x, 2), axis=0)
+        return g("Reshape", x, shape)
+
+
+def each_series(g, conditions):
+    """Add whether conditions (n_series, ...) are true of all, (n_series,) each."""
+    for condition in conditions:
+        yield all_true(g, g("Flatten", condition), 1)
+
+
+def linear(g, window, weights):
+    """Add the linear forecast (n_lines, horizon) of windows."""
+    n_lags, horizon = weights.shape
+    if not n_lags:
+        return g("Expand", window.level, np.array([1, horizon]))
+    newest = g.slice(window.window, 1, -n_lags)
+    return g("Add", g("MatMul", newest, weights), window.level)
+
+
+def forecast(g, fitted, dtype):
+    """Add all from the inputs of a graph to the outputs.
+
+    Parameters
+    ----------
+    g : Graph
+    fitted : FittedForecaster
+    dtype : dtype
+        Of the inputs and outputs.
+
+    Returns
+    -------
+    outputs : list of Output
+    """
+    forecaster, n_targets = fitted.estimator, fitted.n_targets
+    horizon = fitted.reader.horizon
+    n_out = fitted.loss.n_out
+    n_quantiles = n_out // horizon
+    given = Inputs(g, fitted, dtype)
+    window = cut(g, given.y, fitted.reader.window, fitted.view)
+    out = linear(g, window, forecaster.linear_weights_)
+    out = g("Unsqueeze", out, np.array([2]))
+    valid = given.valid
+    if forecaster.gate_.any():
+        change, finite = correction(
+            g, window, given.x, given.x_future, given.calendar, fitted
+        )
+        valid.append(g("Reshape", finite, np.array([-1, n_targets * n_out])))
+        share = g("Unsqueeze", g("Mul", window.scale, forecaster.gate_), np.array([2]))
+        out = g("Add", out, g("Mul", change, share))
+    elif n_quantiles > 1:
+        out = g("Tile", out, np.array([1, 1, n_quantiles]))
+    # From lines to series.
+    out = g("Reshape", out, np.array([-1, n_targets, horizon, n_quantiles]))
+    shape = np.array([-1, n_targets, 1, 1])
+    n, spread = (g("Reshape", x, shape) for x in (window.n, window.spread))
+    # Without any history, the mean is what is known.
+    mean = forecaster._target_mean[:, np.newaxis, np.newaxis]
+    out = g("Where", g("Greater", n, np.array(0.0)), out, mean)
+    out = g("Transpose", out, perm=[0, 2, 1, 3])
+    if given.effect is not None:
+        out = g("Add", out, g("Unsqueeze", given.effect, np.array([3])))
+    # NaN for what is refused.
+    valid = functools.reduce(lambda a, b: g("And", a, b), each_series(g, valid))
+    valid = g("Reshape", valid, np.array([-1, 1, 1, 1]))
+    out = g("Where", valid, out, np.array(np.nan))
+    middle = g("Gather", out, np.array(getattr(fitted.loss, "middle", 0)), axis=3)
+    outputs = [Output("forecast", g.cast(middle, dtype), dtype, (horizon, n_targets))]
+    quantiles = fitted.quantiles()
+    if quantiles is not None:
+        if fitted.structure["quantiles"] is None:
+            # One value tells nothing of the changes to expect.
+            scale = forecaster._target_scale[:, np.newaxis, np.newaxis]
+            spread = g("Where", g("Less", n, np.array(2.0)), scale, spread)
+            spread = g("Transpose", spread, perm=[0, 2, 1, 3])
+            out = g("Add", out, g("Mul", spread, fitted.error_quantiles()))
+        shape = horizon, n_targets, len(quantiles)
+        outputs.append(Output("quantiles", g.cast(out, dtype), dtype, shape))
+    return outputs
+
+
+def onnx_inputs(forecaster, X=None, *, y_past=None, X_past=None, input_dtype="float64"):
+    """Make the inputs of a forecaster's ONNX model from tables.
+
+    They are read as by :meth:`SequenceForecaster.predict
+    <skrnn.SequenceForecaster.predict>`: the model that is run with them forecasts what
+    that returns.
+
+    Parameters
+    ----------
+    forecaster : SequenceForecaster
+        Fitted; what :func:`to_onnx` was given.
+    X : table of shape (n_steps, n_columns), panel of series, or None
+        As in `predict`: without a panel, what is known of the rows to forecast, which
+        must be among the `horizon` rows after the history. Fewer rows are padded with
+        NaN: of the forecasts, the first ones are theirs.
+    y_past : array-like of shape (n_past,) or (n_past, n_targets), default=None
+        As in `predict`.
+    X_past : table of shape (n_past, n_columns), default=None
+        As in `predict`.
+    input_dtype : {'float64', 'float32'}, default='float64'
+        That of :func:`to_onnx`.
+
+    Returns
+    -------
+    inputs : dict of str to ndarray
+        What the model is fed. Of a long history these are the rows that it reads.
+
+    See Also
+    --------
+    to_onnx : Make the model.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrnn import SequenceForecaster
+    >>> from skrnn.export import onnx_inputs
+    >>> panel = [np.sin(np.arange(n) / 3) for n in (60, 45, 50)]
+    >>> forecaster = SequenceForecaster(6, window=20, max_iter=1).fit(panel)
+    >>> inputs = onnx_inputs(forecaster, panel)
+    >>> {name: array.shape for name, array in inputs.items()}
+    {'y_past': (3, 20, 1), 'sequence_lens': (3,)}
+    """
+    if not isinstance(forecaster, SequenceForecaster):
+        raise TypeError(
+            f"Expected a fitted SequenceForecaster, got {forecaster!r}. Estimators of "
+            "sequences have the inputs X and sequence_lens: see to_onnx."
+        )
+    check_input_dtype(input_dtype)
+    schema = forecaster._check_is_fitted()
+    fitted = FittedForecaster(forecaster)
+    reader = fitted.reader
+    if schema.mode == "rows":
+        series, rows = forecaster._rows_to_forecast(schema, X, y_past, X_past)
+        _check_rows(rows - series.n_past, reader.horizon)
+        panel = [series]
+    else:
+        panel = forecaster._panel_to_forecast(schema, X, y_past, X_past)
+    lengths = [n_read(series, reader.window) for series in panel]
+    sizes = {"n_series": len(panel), "n_past": max(lengths)}
+    inputs = {
+        name: np.full([sizes.get(n, n) for n in shape], np.nan, dtype)
+        for name, (dtype, shape) in fitted.inputs(np.dtype(input_dtype)).items()
+        if name != "sequence_lens"
+    }
+    for i, (series, n) in enumerate(zip(panel, lengths, strict=True)):
+        past = slice(series.n_past - n, series.n_past)
+        future = slice(series.n_past, series.n_past + reader.horizon)
+        parts = {
+            "y_past": series.y[past],
+            "x_past": series.x[past],
+            "x_future": series.x[future, reader.n_past_only :],
+            "calendar_past": series.calendar[past],
+            "calendar_future": series.calendar[future],
+        }
+        for name, array in inputs.items():
+            array[i, : len(parts[name])] = parts[name]
+    return inputs | {"sequence_lens": np.array(lengths, dtype=np.int64)}
+
+
+def n_read(series, window):
+    """How many rows of a history a model reads: more if it has to look for a value."""
+    newest = series.y[max(0, series.n_past - window) : series.n_past]
+    lost = np.isnan(newest).all(axis=0).any()
+    return series.n_past if lost else len(newest)
+
+
+def _check_rows(ahead, horizon):
+    """Refuse rows that a model does not forecast, by their distance from the end."""
+    if ahead.min() < 0:
+        raise ValueError(
+            "X has rows within the history, and a model forecasts those after it. Pass "
+            "the history before these rows as y_past and X_past."
+        )
+    if ahead.max() >= horizon:
+        raise ValueError(
+            f"X reaches {ahead.max() + 1} rows beyond the history, and the model "
+            f"forecasts {horizon}, its horizon. Leave out the rows after these."
+        )

@@ -1,0 +1,374 @@
+"""Pieces of ONNX graphs that networks of all estimators are put together from.
+
+A piece is a function that adds nodes to a `Graph` and returns the names of what they
+compute.
+"""
+
+import importlib
+from collections import namedtuple
+from functools import cached_property
+from itertools import count
+
+import numpy as np
+
+from skrnn.cells import CELLS
+
+OLDEST_OPSET = 14
+INPUT_DTYPES = ("float32", "float64")
+# What a graph gives: its tensor, with the shape behind the number of sequences.
+Output = namedtuple("Output", ["name", "tensor", "dtype", "shape"])
+
+
+def import_optional(name, user):
+    """Import what only the extra "onnx" installs."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ImportError(f"{user} needs {name}: pip install skrnn[onnx]") from error
+
+
+def check_input_dtype(input_dtype):
+    """Refuse what no model takes."""
+    if input_dtype not in INPUT_DTYPES:
+        raise ValueError(
+            f"input_dtype must be 'float64' or 'float32', got {input_dtype!r}."
+        )
+
+
+class Graph:
+    """Nodes and constants of a graph; a call adds a node and names what it gives.
+
+    Parameters
+    ----------
+    opset : int
+        The version of ONNX's operators.
+    unique : callable, default=None
+        Makes a name that is not in use from a name.
+    """
+
+    def __init__(self, opset, unique=None):
+        from onnx import helper, numpy_helper
+
+        numbers = count()
+        self.opset = opset
+        self.unique = unique or (lambda name: f"{name}_{next(numbers)}")
+        self.nodes, self.initializers = [], []
+        self._make_node, self._from_array = helper.make_node, numpy_helper.from_array
+        self._type_of = helper.np_dtype_to_tensor_dtype
+
+    def __call__(self, op, *inputs, output=None, n_outputs=1, **attributes):
+        """Add a node; its inputs are names, or arrays, which become constants."""
+        inputs = [x if isinstance(x, str) else self.constant(x) for x in inputs]
+        outputs = [output or self.unique(op.lower()) for _ in range(n_outputs)]
+        node = self._make_node(op, inputs, outputs, name=outputs[0], **attributes)
+        self.nodes.append(node)
+        return outputs[0] if n_outputs == 1 else outputs
+
+    def constant(self, value):
+        """Add a constant."""
+        name = self.unique("constant")
+        value = np.array(value, order="C")
+        self.initializers.append(self._from_array(value, name))
+        return name
+
+    def cast(self, x, dtype):
+        """Add a cast to a NumPy dtype."""
+        return self("Cast", x, to=self._type_of(np.dtype(dtype)))
+
+    def reduce(self, op, x, *axes):
+        """Add a reduction over axes, which were an attribute once."""
+        if op == "ReduceSum" or self.opset >= 18:
+            return self(op, x, np.array(axes), keepdims=0)
+        return self(op, x, axes=axes, keepdims=0)
+
+    def total(self, x, axis):
+        """Add a sum over an axis, which stays, with one number after the other."""
+        return self.slice(self("CumSum", x, np.array(axis)), axis, -1)
+
+    def slice(self, x, axis, start, stop=2**31 - 1):
+        """Add a slice along an axis."""
+        return self("Slice", x, *(np.array([n]) for n in (start, stop, axis)))
+
+    def size(self, x, axis):
+        """Add the size of an axis, (1,) int64."""
+        return self("Gather", self("Shape", x), np.array([axis]))
+
+    def body(self):
+        """Return a graph for the inside of a node, whose names are new ones, too."""
+        return Graph(self.opset, self.unique)
+
+
+class Lengths:
+    """How many steps the sequences of a batch have, and which of all they are.
+
+    Parameters
+    ----------
+    graph : Graph
+    lengths : str
+        (n_seqs,) int64
+    n_steps : str
+        int64, of the longest sequence or more.
+    """
+
+    def __init__(self, graph, lengths, n_steps):
+        self.graph, self.lengths, self.n_steps = graph, lengths, n_steps
+
+    @cached_property
+    def int32(self):
+        """The lengths as the recurrent operators want them."""
+        return self.graph.cast(self.lengths, np.int32)
+
+    @cached_property
+    def alive(self):
+        """Which steps there are, (n_steps, n_seqs, 1) bool."""
+        g = self.graph
+        steps = g("Range", np.array(0), self.n_steps, np.array(1))
+        steps = g("Unsqueeze", steps, np.array([1, 2]))
+        return g("Less", steps, g("Unsqueeze", self.lengths, np.array([1])))
+
+
+# ------------------------------------------------------------------ cells
+
+
+def _rnn_step(g, z, u, states, split, activation):
+    return [g(activation, g("Add", z, u))]
+
+
+def _lstm_step(g, z, u, states, split, activation):
+    i, f, g_, o = split(g("Add", z, u))
+    kept = g("Mul", g("Sigmoid", f), states[1])
+    c = g("Add", kept, g("Mul", g("Sigmoid", i), g("Tanh", g_)))
+    return [g("Mul", g("Sigmoid", o), g("Tanh", c)), c]
+
+
+def _gru_step(g, z, u, states, split, activation):
+    (rx, zx, nx), (rh, zh, nh) = split(z), split(u)
+    r, z = g("Sigmoid", g("Add", rx, rh)), g("Sigmoid", g("Add", zx, zh))
+    n = g("Tanh", g("Add", nx, g("Mul", r, nh)))
+    return [g("Add", n, g("Mul", z, g("Sub", states[0], n)))]
+
+
+# How ONNX has a cell:
+#
+# op          its operator
+# attributes  of the operator
+# gates       our gates in the operator's order
+# states      what is carried from step to step
+# step        the equations, from what the inputs and the states give to the gates
+OnnxCell = namedtuple("OnnxCell", ["op", "attributes", "gates", "states", "step"])
+
+ONNX_CELLS = {
+    "rnn": OnnxCell("RNN", {}, [0], "h", _rnn_step),
+    "lstm": OnnxCell("LSTM", {}, [0, 3, 1, 2], "hc", _lstm_step),
+    "gru": OnnxCell("GRU", {"linear_before_reset": 1}, [1, 0, 2], "h", _gru_step),
+}
+
+
+def split_bias(b, n_columns):
+    """Return the biases beside the inputs and beside the states, (n_columns,) each."""
+    b_state = np.zeros(n_columns, b.dtype)
+    n_inside = len(b) - n_columns  # those of a gate that is applied after the product
+    b_state[n_columns - n_inside :] = b[n_columns:]
+    return b[:n_columns], b_state
+
+
+def operator_layer(g, x, lengths, layer, cell, activation, initial):
+    """Run a layer by ONNX's own operator, which runtimes have for float32 only.
+
+    Parameters
+    ----------
+    g : Graph
+    x : str
+        (n_steps, n_seqs, n_in)
+    lengths : Lengths or None
+        None if all sequences have all steps.
+    layer : list of (W, U, b)
+        Weights of each direction.
+    cell : str
+    activation : str
+        As ONNX calls it.
+    initial : list of str or None
+        States to begin with, (n_directions, n_seqs, n_units) each; None for zero.
+
+    Returns
+    -------
+    y : str
+        (n_steps, n_seqs, n_directions * n_units)
+    last : list of str
+        States after the last step of each direction, like `initial`.
+    """
+    onnx_cell = ONNX_CELLS[cell]
+    n_units, n_columns = layer[0][1].shape
+
+    def ordered(columns):
+        blocks = np.split(columns, n_columns // n_units, axis=-1)
+        return np.concatenate([blocks[gate] for gate in onnx_cell.gates], axis=-1)
+
+    W = np.stack([ordered(W).T for W, _, _ in layer])
+    R = np.stack([ordered(U).T for _, U, _ in layer])
+    halves = [split_bias(b, n_columns) for _, _, b in layer]
+    B = np.stack([np.concatenate([*map(ordered, pair)]) for pair in halves])
+    attributes = dict(
+        onnx_cell.attributes,
+        hidden_size=n_units,
+        direction="bidirectional" if len(layer) > 1 else "forward",
+    )
+    if isinstance(CELLS[cell].kernel, dict):
+        attributes["activations"] = [activation] * len(layer)
+    lens = "" if lengths is None else lengths.int32
+    y, *last = g(
+        onnx_cell.op,
+        *(x, W, R, B, lens, *(initial or ())),
+        n_outputs=1 + len(onnx_cell.states),
+        **attributes,
+    )
+    # (n_steps, n_directions, n_seqs, n_units)
+    if len(layer) == 1:
+        return g("Squeeze", y, np.array([1])), last
+    y = g("Transpose", y, perm=[0, 2, 1, 3])
+    return g("Reshape", y, np.array([0, 0, len(layer) * n_units])), last
+
+
+def scanned_layer(g, x, lengths, layer, cell, activation, initial):
+    """Run a layer by its equations, step by step; like `operator_layer`."""
+    from onnx import helper
+
+    onnx_cell = ONNX_CELLS[cell]
+    n_units, n_columns = layer[0][1].shape
+    letters = onnx_cell.states
+    n_seqs = g("Gather", g("Shape", x), np.array([1]))
+    states_shape = g("Concat", n_seqs, np.array([n_units]), axis=0)
+    zero = helper.make_tensor("zero", 11, [1], [0.0])
+    outputs = []
+    for d, (W, U, b) in enumerate(layer):
+        b_in, b_state = split_bias(b, n_columns)
+        body = g.body()
+        names = [body.unique(f"before_{letter}") for letter in letters]
+        z, alive = body.unique("z"), body.unique("alive")
+
+        def split(gates, body=body):
+            sizes = np.full(n_columns // n_units, n_units)
+            return body("Split", gates, sizes, n_outputs=len(sizes), axis=-1)
+
+        u = body("Add", body("MatMul", names[0], U), b_state)
+        after = onnx_cell.step(body, z, u, names, split, activation)
+        if lengths is not None:
+            after = [
+                body("Where", alive, new, old)
+                for new, old in zip(after, names, strict=True)
+            ]
+        y = body("Identity", after[0])
+
+        def declare(name, n, kind=11):
+            return helper.make_tensor_value_info(name, kind, [None, n])
+
+        inside = helper.make_graph(
+            body.nodes,
+            body.unique("step"),
+            [declare(name, n_units) for name in names]
+            + [declare(z, n_columns)]
+            + ([declare(alive, 1, 9)] if lengths is not None else []),
+            [declare(name, n_units) for name in (*after, y)],
+            body.initializers,
+        )
+        if initial is None:
+            start = [g("ConstantOfShape", states_shape, value=zero) for _ in letters]
+        else:
+            start = [g("Squeeze", state, np.array([0])) for state in initial]
+        rows = [g("Add", g("MatMul", x, W), b_in)]
+        if lengths is not None:
+            rows.append(lengths.alive)
+        *last, y = g(
+            "Scan",
+            *start,
+            *rows,
+            n_outputs=len(letters) + 1,
+            body=inside,
+            num_scan_inputs=len(rows),
+            scan_input_directions=[d] * len(rows),
+            scan_output_directions=[d],
+        )
+        outputs.append((y, [g("Unsqueeze", state, np.array([0])) for state in last]))
+    if len(outputs) == 1:
+        return outputs[0]
+    ys, lasts = zip(*outputs, strict=True)
+    last = [g("Concat", *states, axis=0) for states in zip(*lasts, strict=True)]
+    return g("Concat", *ys, axis=2), last
+
+
+# ------------------------------------------------------------------ layers
+
+
+class Fitted:
+    """What a graph is made from: the network of an estimator, as plain values."""
+
+    def __init__(self, estimator):
+        self.estimator = estimator
+        self.structure = estimator._structure
+        self.dtype = np.dtype(self.structure["dtype"])
+        self.weights = estimator.weights_
+
+    @cached_property
+    def encoder(self):
+        """What makes numbers that the network reads of a step."""
+        return self.estimator._make_encoder()
+
+    def layers(self):
+        """Return a list with a list of (W, U, b), one a direction, for each layer."""
+        both = self.structure.get("bidirectional", False)
+        return [
+            [self.part(f"layer{k}.{way}") for way in ("", "reverse.")[: 1 + both]]
+            for k in range(len(self.structure["hidden_layer_sizes"]))
+        ]
+
+    def part(self, name):
+        """Return the (W, U, b) of what is called so."""
+        return tuple(self.weights[f"{name}{letter}"] for letter in "WUb")
+
+
+def is_finite(g, x, fitted):
+    """Add whether values of the dtype of the network are neither NaN nor infinity."""
+    return g("LessOrEqual", g("Abs", x), np.finfo(fitted.dtype).max)
+
+
+def all_true(g, x, *axes):
+    """Add a logical and over axes."""
+    x = g.reduce("ReduceMin", g.cast(x, np.int32), *axes)
+    return g.cast(x, bool)
+
+
+def run_layer(g, x, lengths, layer, fitted, initial=None):
+    """Add a recurrent layer, a list of (W, U, b); see `operator_layer`."""
+    structure = fitted.structure
+    run = operator_layer if fitted.dtype == np.float32 else scanned_layer
+    activation = structure["activation"].capitalize()
+    return run(g, x, lengths, layer, structure["cell"], activation, initial)
+
+
+def run_layers(g, x, lengths, fitted, initial=None):
+    """Add the recurrent layers.
+
+    Parameters
+    ----------
+    g : Graph
+    x : str
+        (n_steps, n_seqs, n_in)
+    lengths : Lengths or None
+        None if all sequences have all steps.
+    fitted : Fitted
+    initial : list of list of str, default=None
+        States of each layer to begin with, (n_directions, n_seqs, n_units) each.
+
+    Returns
+    -------
+    y : str
+        States of the last layer, (n_steps, n_seqs, n_pooled).
+    last : list of list of str
+        States of each layer after the last step, like `initial`.
+    """
+    last = []
+    for k, layer in enumerate(fitted.layers()):
+        start = None if initial is None else initial[k]
+        x, states = run_layer(g, x, lengths, layer, fitted, start)
+        last.append(states)
+    return x, last

@@ -1,0 +1,508 @@
+"""Weights under the names of ``torch.nn``, without torch: arrays out and arrays in."""
+
+from collections import deque
+from collections.abc import Mapping
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+
+from skrnn.cells import CELLS
+from skrnn.estimators import RNNClassifier, RNNRegressor, SequenceForecaster
+from skrnn.training import History
+
+__all__ = ["from_torch", "to_torch"]
+
+
+def to_torch(estimator):
+    """Return the parameters of a fitted estimator under the names of ``torch.nn``.
+
+    Parameters
+    ----------
+    estimator : RNNClassifier, RNNRegressor or SequenceForecaster
+        A fitted estimator. Of a pipeline, give the last step.
+
+    Returns
+    -------
+    mapping : dict of str to ndarray
+        New arrays, of the `dtype` of the estimator where nothing else is said:
+
+        - ``rnn.weight_ih_l0``, ``rnn.weight_hh_l0``, ``rnn.bias_ih_l0``,
+          ``rnn.bias_hh_l0``, the same with ``_reverse`` behind it for the other
+          direction, and so on with ``l1``: the parameters of one ``torch.nn.RNN``,
+          ``LSTM`` or ``GRU``. Layers of different sizes, which no such module has, are
+          modules of one layer each: ``rnn.0.weight_ih_l0``, ``rnn.1.weight_ih_l0``, as
+          in a ``torch.nn.ModuleList``.
+        - ``attention.weight``, of shape (1, n_pooled), with ``pooling='attention'``: of
+          a ``torch.nn.Linear`` without bias.
+        - ``head.weight`` and ``head.bias``: of a ``torch.nn.Linear``.
+        - ``input_mean`` and ``input_scale`` with ``standardize=True``, of a regressor
+          also ``target_mean`` and ``target_scale``, and ``input_fill``, which stands
+          for missing values, with ``missing='indicator'`` and ``standardize=False``:
+          float64. ``segment_length``, int64, where it is not 1. These are for buffers
+          of a module, or to be left out.
+
+        Of a forecaster also
+
+        - ``decoder.weight_ih``, ``decoder.weight_hh``, ``decoder.bias_ih`` and
+          ``decoder.bias_hh``: of a ``torch.nn.RNNCell``, ``LSTMCell`` or ``GRUCell``,
+          the step that makes a segment of the forecast; ``head`` reads its state.
+        - ``linear.weight``, float64, of shape (horizon, n_lags), if there are any lags,
+          and, where covariates are regressed on, ``effect.weight``, float64, of shape
+          (n_targets, n_known_future): of a ``torch.nn.Linear`` without bias.
+        - ``gate``, of shape (horizon,), and ``target_mean``; with covariates
+          ``input_mean`` and ``input_scale``: float64, for buffers.
+
+    See Also
+    --------
+    from_torch : The way back.
+
+    Notes
+    -----
+    PyTorch has two biases for each gate where one would do. The first one is the bias
+    here, and the second is zero, but for the last gate of a GRU.
+
+    The network of a forecaster reads windows in units of their own scale and corrects
+    a linear forecast. The user guide says what is around it, in the chapter on ONNX
+    and PyTorch; :func:`to_onnx` makes a model with all of it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrnn import RNNRegressor
+    >>> from skrnn.export import to_torch
+    >>> X = np.random.default_rng(0).normal(size=(20, 6, 2))
+    >>> reg = RNNRegressor(8, standardize=False, max_iter=5).fit(X, X[:, 0, 0])
+    >>> {name: array.shape for name, array in to_torch(reg).items()}
+    {'rnn.weight_ih_l0': (24, 2), 'rnn.weight_hh_l0': (24, 8),
+     'rnn.bias_ih_l0': (24,), 'rnn.bias_hh_l0': (24,),
+     'head.weight': (1, 8), 'head.bias': (1,)}
+    """
+    forecasts = isinstance(estimator, SequenceForecaster)
+    if not forecasts:
+        _check_kind(estimator, " or a SequenceForecaster")
+    estimator._check_is_fitted()
+    structure, weights = estimator._structure, estimator.weights_
+    stacked = len(set(structure["hidden_layer_sizes"])) == 1
+    mapping = {}
+    for name, k, reverse, _ in _parts(structure):
+        mapping |= _module(weights, name, structure, _names("rnn", k, reverse, stacked))
+    if forecasts:
+        mapping |= _module(weights, "decoder", structure, ("decoder.", ""))
+    if "attention.q" in weights:
+        mapping["attention.weight"] = weights["attention.q"][np.newaxis]
+    mapping["head.weight"] = weights["head.W"].T
+    mapping["head.bias"] = weights["head.b"]
+    mapping |= _forecasting(estimator) if forecasts else _scales(estimator)
+    if estimator.segment_length_ > 1:
+        mapping["segment_length"] = np.int64(estimator.segment_length_)
+    return {
+        name: np.array(value, order="C")
+        for name, value in mapping.items()
+        if value is not None
+    }
+
+
+def _module(weights, name, structure, affixes):
+    """Return the parameters of a module, between what stands around their names."""
+    W, U, b = (weights[f"{name}.{letter}"] for letter in "WUb")
+    n_units, n_columns = U.shape
+    bias_hh = np.zeros(n_columns, b.dtype)
+    bias_hh[n_columns - _n_inside(structure) * n_units :] = b[n_columns:]
+    arrays = {
+        "weight_ih": W.T,
+        "weight_hh": U.T,
+        "bias_ih": b[:n_columns],
+        "bias_hh": bias_hh,
+    }
+    prefix, suffix = affixes
+    return {f"{prefix}{kind}{suffix}": array for kind, array in arrays.items()}
+
+
+def _scales(estimator):
+    """Return what is done to inputs and targets, None for what is not."""
+    names = ["input_mean", "input_scale", "input_fill"]
+    if estimator._structure["standardize"]:
+        names += ["target_mean", "target_scale"]
+    return {name: getattr(estimator, f"_{name}", None) for name in names}
+
+
+def _forecasting(forecaster):
+    """Return what a forecaster has beside its network, None for what it has not."""
+    weights, coef = forecaster.linear_weights_, forecaster._coef
+    covariates = len(forecaster._x_mean) > 0
+    return {
+        "linear.weight": weights.T if len(weights) else None,
+        "effect.weight": None if coef is None else coef.T,
+        "gate": forecaster.gate_,
+        "input_mean": forecaster._x_mean if covariates else None,
+        "input_scale": forecaster._x_scale if covariates else None,
+        "target_mean": forecaster._target_mean,
+    }
+
+
+def from_torch(
+    mapping,
+    estimator,
+    *,
+    classes=None,
+    multilabel=False,
+    rnn="rnn",
+    attention="attention",
+    head="head",
+):
+    """Make a fitted estimator of parameters under the names of ``torch.nn``.
+
+    It predicts, follows streams, and is trained on with ``partial_fit`` or
+    ``warm_start=True``, as if it had been fitted.
+
+    Parameters
+    ----------
+    mapping : mapping of str to array-like
+        Parameters as :func:`to_torch` names them: what that returned, or the
+        ``state_dict()`` of a module; torch itself is not needed. Biases may be left
+        out, as with ``bias=False``. The head of a classifier has a row for each class,
+        and may have one row, the log-odds of the second class, if there are two.
+    estimator : RNNClassifier or RNNRegressor
+        Says what network the parameters belong to: `hidden_layer_sizes`, `cell`,
+        `activation`, `bidirectional`, `pooling`, `dtype`, and what is done to the
+        inputs: `segment_length` ('auto' is that of the mapping, and 1 if it has none),
+        `missing` and `standardize`, which needs the means and scales in the mapping.
+        The estimator stays as it is.
+    classes : array-like of shape (n_classes,), default=None
+        Labels of the rows of the head, in their order. None is 0, 1, 2, ...
+    multilabel : bool, default=False
+        Whether the rows of the head are labels, of which a sequence can have several.
+    rnn : str, default='rnn'
+        What stands in front of the names of the recurrent layers, without the dot.
+    attention : str, default='attention'
+        The same for the query of attention pooling.
+    head : str, default='head'
+        The same for the head.
+
+    Returns
+    -------
+    fitted : RNNClassifier or RNNRegressor
+        A clone of `estimator` with these parameters.
+
+    Raises
+    ------
+    ValueError
+        If names are missing or left over, or an array is not of the right shape or
+        type, or not finite.
+
+    See Also
+    --------
+    to_torch : The way there.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrnn import RNNClassifier
+    >>> from skrnn.export import from_torch, to_torch
+    >>> X = [np.ones((3, 2)), np.zeros((5, 2))] * 10
+    >>> clf = RNNClassifier(8, cell="lstm", max_iter=20, random_state=0)
+    >>> clf.fit(X, ["a", "b"] * 10)
+    RNNClassifier(...)
+    >>> back = from_torch(to_torch(clf), clf, classes=clf.classes_)
+    >>> bool((back.predict_proba(X) == clf.predict_proba(X)).all())
+    True
+    """
+    if isinstance(estimator, SequenceForecaster):
+        raise TypeError(
+            "A SequenceForecaster is not made of weights alone: it goes on from series "
+            "and has tested its forecasts on them. Fit one; with warm_start=True or "
+            "partial_fit its network is trained on."
+        )
+    _check_kind(estimator)
+    estimator = clone(estimator)
+    estimator._check_parameters(incremental=False)
+    structure = estimator._describe_structure()
+    arrays = _Arrays(mapping, np.dtype(structure["dtype"]))
+    theta = _read_layers(arrays, structure, rnn)
+    if structure["pooling"] == "attention":
+        n_pooled = _n_pooled(structure)
+        theta["attention.q"] = arrays.take(f"{attention}.weight", (1, n_pooled))[0]
+    W, b = _read_head(arrays, structure, head)
+    if isinstance(estimator, RNNClassifier):
+        W, b, y = _sort_classes(estimator, W, b, classes, multilabel)
+    elif classes is not None or multilabel:
+        raise ValueError("classes and multilabel are for classifiers.")
+    else:
+        y = np.zeros((1, len(W)) if len(W) > 1 else 1)
+    theta["head.W"], theta["head.b"] = W.T, b
+    estimator._learn_targets(y, resume=False)
+    _read_scales(arrays, structure, estimator, theta["layer0.W"].shape[0])
+    arrays.check_empty()
+    _finish(estimator, structure, theta)
+    return estimator
+
+
+def _check_kind(estimator, more=""):
+    if not isinstance(estimator, RNNClassifier | RNNRegressor):
+        raise TypeError(
+            f"Expected an RNNClassifier or an RNNRegressor{more}, got {estimator!r}. "
+            "Of a pipeline, take the last step."
+        )
+
+
+# ------------------------------------------------------------------ names
+
+
+def _n_inside(structure):
+    """How many gates, the last ones, have a bias inside of what they are applied to."""
+    spec = CELLS[structure["cell"]]
+    return len(spec.biases) - spec.n_gates
+
+
+def _n_pooled(structure):
+    return structure["hidden_layer_sizes"][-1] * (1 + structure["bidirectional"])
+
+
+def _parts(structure):
+    """Yield our name of each direction of each layer, the layer, and what it is."""
+    for k, n_units in enumerate(structure["hidden_layer_sizes"]):
+        yield f"layer{k}", k, False, n_units
+        if structure.get("bidirectional"):  # a forecaster never is
+            yield f"layer{k}.reverse", k, True, n_units
+
+
+def _names(rnn, k, reverse, stacked):
+    """What stands before and behind torch's names of the parameters of a layer."""
+    prefix = f"{rnn}." if rnn else ""
+    if not stacked:
+        prefix, k = f"{prefix}{k}.", 0
+    return prefix, f"_l{k}" + "_reverse" * reverse
+
+
+# ---------------------------------------------------------------- reading
+
+
+class _Arrays:
+    """The arrays of a mapping, each taken once and checked.
+
+    Parameters
+    ----------
+    mapping : mapping of str to array-like
+    dtype : dtype
+        Of the network.
+    """
+
+    def __init__(self, mapping, dtype):
+        if not isinstance(mapping, Mapping):
+            raise TypeError(
+                f"Expected a mapping of names to arrays, got {type(mapping)}. Of a "
+                "module of torch, pass module.state_dict()."
+            )
+        if not mapping:
+            raise ValueError("The mapping is empty: there are no parameters in it.")
+        self._left, self._dtype = dict(mapping), dtype
+
+    def __contains__(self, name):
+        return name in self._left
+
+    def take(self, name, shape, dtype=None):
+        """Return an array as `dtype`, that of the network by default.
+
+        Parameters
+        ----------
+        name : str
+        shape : tuple of int or None
+            None for a length that is not known.
+        dtype : dtype, default=None
+        """
+        if name not in self._left:
+            raise ValueError(
+                f"The mapping has no {name!r}. Left in it are {sorted(self._left)}."
+            )
+        array = _as_array(self._left.pop(name), name)
+        if array.dtype.kind != "f":
+            raise TypeError(
+                f"{name} must hold numbers of floating point, got {array!r}."
+            )
+        if array.ndim != len(shape) or any(
+            n not in (None, m) for n, m in zip(shape, array.shape, strict=True)
+        ):
+            expected = ", ".join("n" if n is None else str(n) for n in shape)
+            raise ValueError(
+                f"{name} has the shape {array.shape}, and ({expected}) is what the "
+                "parameters of the estimator ask for."
+            )
+        wanted = self._dtype if dtype is None else np.dtype(dtype)
+        if not np.can_cast(array.dtype, wanted):
+            raise ValueError(
+                f"{name} is {array.dtype}, and {wanted} does not hold all of that. "
+                "Set dtype='float64' in the estimator, or convert the array first."
+            )
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} contains NaN or infinity.")
+        return array.astype(wanted)
+
+    def take_count(self, name):
+        """Return a positive int."""
+        array = _as_array(self._left.pop(name), name)
+        if array.dtype.kind not in "iu" or array.size != 1 or array.item() < 1:
+            raise ValueError(f"{name} must be a positive int, got {array!r}.")
+        return array.item()
+
+    def check_empty(self):
+        """Refuse parameters that nobody asked for."""
+        if self._left:
+            raise ValueError(
+                f"The mapping has what this estimator has no use for: "
+                f"{sorted(self._left)}. A network of these parameters would compute "
+                "something else."
+            )
+
+
+def _as_array(value, name):
+    """Return an array, also of a tensor of torch, wherever it is."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+        try:
+            value = value.numpy()
+        except TypeError as error:  # bfloat16
+            raise TypeError(
+                f"{name} is of a type that NumPy lacks: convert it with .float()."
+            ) from error
+    return np.asarray(value)
+
+
+def _read_layers(arrays, structure, rnn):
+    """Return the weights of the recurrent layers by our names."""
+    n_gates = CELLS[structure["cell"]].n_gates
+    prefix, suffix = _names(rnn, 0, False, stacked=False)
+    stacked = f"{prefix}weight_ih{suffix}" not in arrays
+    theta, n_in = {}, None
+    for name, k, reverse, n_units in _parts(structure):
+        prefix, suffix = _names(rnn, k, reverse, stacked)
+        n_columns = n_gates * n_units
+        W = arrays.take(f"{prefix}weight_ih{suffix}", (n_columns, n_in))
+        U = arrays.take(f"{prefix}weight_hh{suffix}", (n_columns, n_units))
+        b = np.zeros((2, n_columns), W.dtype)
+        if f"{prefix}bias_ih{suffix}" in arrays or f"{prefix}bias_hh{suffix}" in arrays:
+            b[0] = arrays.take(f"{prefix}bias_ih{suffix}", (n_columns,))
+            b[1] = arrays.take(f"{prefix}bias_hh{suffix}", (n_columns,))
+        inside = n_columns - _n_inside(structure) * n_units
+        # What is nothing but ours comes back as it was, -0.0 too.
+        joined = np.where(b[1] == 0, b[0], b[0] + b[1])
+        b = np.concatenate([joined[:inside], b[0, inside:], b[1, inside:]])
+        theta |= {f"{name}.W": W.T, f"{name}.U": U.T, f"{name}.b": b}
+        if reverse or not structure["bidirectional"]:
+            n_in = n_units * (1 + structure["bidirectional"])
+        elif k == 0:
+            n_in = W.shape[1]  # the other direction reads the same
+    return theta
+
+
+def _read_head(arrays, structure, head):
+    W = arrays.take(f"{head}.weight", (None, _n_pooled(structure)))
+    if not len(W):
+        raise ValueError(f"{head}.weight has no rows: there is nothing to predict.")
+    if f"{head}.bias" in arrays:
+        return W, arrays.take(f"{head}.bias", (len(W),))
+    return W, np.zeros(len(W), W.dtype)
+
+
+def _sort_classes(estimator, W, b, classes, multilabel):
+    """Return the head in the order of sorted classes, and targets that tell of them."""
+    if multilabel:
+        if classes is not None:
+            raise ValueError("Labels of a multilabel indicator have no classes.")
+        if len(W) < 2:
+            raise ValueError("A multilabel indicator has two labels or more.")
+        return W, b, np.zeros((1, len(W)), int)
+    if classes is None:
+        classes = np.arange(max(2, len(W)))
+    if np.ndim(classes) != 1 or not 0 < len(classes) == len(np.unique(classes)):
+        raise ValueError(
+            f"classes must hold one label at least, and each once, got {classes!r}."
+        )
+    classes = estimator._check_targets(classes)
+    if len(W) != len(classes) and (len(W) > 1 or len(classes) > 2):
+        raise ValueError(
+            f"The head has {len(W)} rows, and there are {len(classes)} classes."
+        )
+    order = np.argsort(classes)
+    if len(W) > 1:
+        W, b = W[order], b[order]
+    elif order[0] == 1:
+        W, b = -W, -b
+    if len(W) == 2:
+        # A softmax of two is the logistic function of their difference.
+        W, b = (np.diff(v.astype(np.float64), axis=0).astype(v.dtype) for v in (W, b))
+    return W, b, classes
+
+
+def _read_scales(arrays, structure, estimator, n_in):
+    """Set what is done to inputs and targets."""
+    segment_length = structure["segment_length"]
+    given = 1 if segment_length == "auto" else segment_length
+    if "segment_length" in arrays:
+        given = arrays.take_count("segment_length")
+        if segment_length not in ("auto", given):
+            raise ValueError(
+                f"The mapping is of a network with segment_length={given}, and the "
+                f"estimator has segment_length={segment_length}."
+            )
+    estimator.segment_length_ = given
+    indicator = structure["missing"] == "indicator"
+    n_features, rest = divmod(n_in, given * (1 + indicator))
+    if rest or not n_features:
+        raise ValueError(
+            f"The first layer reads {n_in} numbers, which are no whole number of "
+            f"features with segment_length={given} and missing="
+            f"{structure['missing']!r}."
+        )
+    structure["n_features"] = estimator.n_features_in_ = n_features
+    estimator._columns_are_steps = False
+
+    def take(name, n, positive=False):
+        if name not in arrays:
+            raise ValueError(
+                f"The mapping has no {name!r}, which standardize=True asks for. Add "
+                "it, or set standardize=False if the network was trained without."
+            )
+        values = arrays.take(name, (n,), np.float64)
+        if positive and not (values > 0).all():
+            raise ValueError(f"{name} must be positive, got {values}.")
+        return values
+
+    estimator._input_mean = estimator._input_scale = estimator._input_fill = None
+    n_out = estimator._make_loss().n_out
+    scales = isinstance(estimator, RNNRegressor)
+    if scales:
+        estimator._target_mean = np.zeros(n_out)
+        estimator._target_scale = np.ones(n_out)
+    if structure["standardize"]:
+        estimator._input_mean = take("input_mean", n_features)
+        estimator._input_scale = take("input_scale", n_features, positive=True)
+        if scales:
+            estimator._target_mean = take("target_mean", n_out)
+            estimator._target_scale = take("target_scale", n_out, positive=True)
+    elif indicator:
+        estimator._input_fill = np.zeros(n_features)
+        if "input_fill" in arrays:
+            estimator._input_fill = take("input_fill", n_features)
+
+
+def _finish(estimator, structure, theta):
+    """Set what else a fit leaves behind, as if it had made no epoch yet."""
+    loss = estimator._make_loss()
+    estimator._structure = {**structure, "n_out": loss.n_out}
+    estimator.n_outputs_ = loss.n_out
+    estimator.n_layers_ = len(structure["hidden_layer_sizes"]) + 2
+    estimator.out_activation_ = loss.out_activation
+    network = estimator._make_network()
+    vector = np.empty(network.n_params, network.dtype)
+    for name, view in network.views(vector).items():
+        view[...] = theta[name]
+    state = check_random_state(estimator.random_state)
+    estimator._seed = state.randint(np.iinfo(np.int32).max)
+    estimator._training_state = np.random.RandomState([estimator._seed, 2]).get_state(
+        legacy=False
+    )
+    estimator._solver_state = None
+    estimator._idle_networks = deque()
+    estimator._set_history(History(), incremental=False)
+    estimator._theta = vector
