@@ -1,0 +1,969 @@
+"""The checks of sequence estimators pass what is right, and each catches what is wrong.
+
+The estimators here are no part of skrnn. Each wrong one differs from a right one in one
+respect.
+"""
+
+import copy
+import fnmatch
+import importlib
+import pickle
+import unittest
+import warnings
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    RegressorMixin,
+    TransformerMixin,
+)
+from sklearn.exceptions import EstimatorCheckFailedWarning, SkipTestWarning
+from sklearn.utils import check_array, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_consistent_length,
+    check_is_fitted,
+)
+
+from skrnn.sequences import check_sequences
+from skrnn.testing import (
+    check_sequence_estimator,
+    parametrize_with_sequence_checks,
+    sequence_checks_generator,
+)
+from skrnn.testing._checks import SEQUENCE_CHECKS
+
+OURS = [check.__name__ for check, _ in SEQUENCE_CHECKS]
+
+
+# Right ---------------------------------------------------------------------------
+
+
+class Linear(BaseEstimator):
+    """A linear model of what sequences are summed up as."""
+
+    def __init__(self, penalty=1.0, n_jobs=None, random_state=None):
+        self.penalty = penalty
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def summaries(self, X, reset=False):
+        sequences = check_sequences(X, estimator=self, reset=reset)
+        return self.summarize([np.asarray(x, np.float64) for x in sequences])
+
+    def summarize(self, arrays):
+        """Sum up arrays (n_steps, n_features) as rows of numbers of moderate size."""
+        with np.errstate(over="ignore"):
+            means = np.tanh([x.mean(axis=0) for x in arrays])
+        lasts = np.tanh([x[-1] for x in arrays])
+        lengths = [[1.0, np.log(len(x))] for x in arrays]
+        return np.hstack([means, lasts, lengths])
+
+    def fit(self, X, y, sample_weight=None):
+        before = vars(self).copy()
+        try:
+            return self.learn(X, y, sample_weight, reset=True)
+        except Exception:
+            self.__dict__ = before
+            raise
+
+    def partial_fit(self, X, y, sample_weight=None, classes=None):
+        before = vars(self).copy()
+        try:
+            reset = not hasattr(self, "coef_")
+            return self.learn(X, y, sample_weight, reset, classes)
+        except Exception:
+            self.__dict__ = before
+            raise
+
+    def learn(self, X, y, sample_weight, reset, classes=None):
+        if y is None:
+            raise ValueError("This estimator requires y to be passed.")
+        S = self.summaries(X, reset)
+        y = self.encode(y, reset, classes)
+        check_consistent_length(S, y)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, S)
+            S, y = S[sample_weight > 0], y[sample_weight > 0]
+            sample_weight = sample_weight[sample_weight > 0, None]
+        weighted = S if sample_weight is None else S * sample_weight
+        y = y.reshape(len(y), -1)
+        A, B = weighted.T @ S, weighted.T @ y
+        if not reset:
+            A, B = A + self._A, B + self._B
+        self._A, self._B = A, B
+        self.coef_ = np.linalg.solve(A + self.penalty * np.eye(len(A)), B)
+        return self
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+
+class Classifier(ClassifierMixin, Linear):
+    def encode(self, y, reset, classes):
+        y = column_or_1d(y, warn=True)
+        if y.dtype.kind != "O":
+            check_array(y, ensure_2d=False, dtype=None, input_name="y")
+        check_classification_targets(y)
+        if reset:
+            self.classes_ = np.unique(y if classes is None else classes)
+        return (y[:, None] == self.classes_).astype(float)
+
+    def scores(self, X):
+        check_is_fitted(self)
+        return self.summaries(X) @ self.coef_
+
+    def decision_function(self, X):
+        scores = self.scores(X)
+        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+
+    def predict_proba(self, X):
+        proba = np.exp(self.scores(X))
+        return proba / proba.sum(axis=1, keepdims=True)
+
+    def predict(self, X):
+        best = self.scores(X).argmax(axis=1)
+        return self.classes_[best]
+
+
+class Labels(Classifier):
+    """With multilabel targets, too."""
+
+    def encode(self, y, reset, classes):
+        self._many = np.ndim(y) == 2 and np.shape(y)[1] > 1
+        if not self._many:
+            return super().encode(y, reset, classes)
+        self.classes_ = np.arange(np.shape(y)[1])
+        return np.asarray(y, float)
+
+    def predict(self, X):
+        scores = self.scores(X)
+        return (scores > 0.5).astype(int) if self._many else super().predict(X)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+class Regressor(RegressorMixin, Linear):
+    def encode(self, y, reset, classes):
+        y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+        if y.shape[1:] == (1,):
+            y = column_or_1d(y, warn=True)
+        self._one = y.ndim == 1
+        return y
+
+    def predict(self, X):
+        check_is_fitted(self)
+        y = self.summaries(X) @ self.coef_
+        return y[:, 0] if self._one else y
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
+class Scaler(TransformerMixin, BaseEstimator):
+    """Subtracts the mean of each sequence's feature, unknown values left out."""
+
+    def fit(self, X, y=None):
+        before = vars(self).copy()
+        try:
+            steps = list(check_sequences(X, estimator=self, missing="indicator"))
+            table = np.concatenate([np.asarray(x, np.float64) for x in steps])
+        except Exception:
+            self.__dict__ = before
+            raise
+        self.mean_ = np.nan_to_num(np.nanmean(table, axis=0))
+        return self
+
+    def transform(self, X):
+        check_is_fitted(self, "mean_")
+        sequences = check_sequences(X, estimator=self, reset=False, missing="indicator")
+        return [np.asarray(x, np.float64) - self.mean_ for x in sequences]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+class Forecaster(BaseEstimator):
+    """Without targets: a sample is a series, and its next steps are predicted."""
+
+    def __init__(self, horizon=3):
+        self.horizon = horizon
+
+    def fit(self, X, y=None):
+        before = vars(self).copy()
+        try:
+            sequences = check_sequences(X, estimator=self)
+        except Exception:
+            self.__dict__ = before
+            raise
+        with np.errstate(over="ignore"):
+            arrays = [np.asarray(x, np.float64) for x in sequences]
+            drifts = [(x[-1] - x[0]) / len(x) for x in arrays]
+            self.drift_ = np.mean(drifts, axis=0)
+        return self
+
+    def predict(self, X):
+        check_is_fitted(self, "drift_")
+        sequences = check_sequences(X, estimator=self, reset=False)
+        ahead = np.arange(1, self.horizon + 1)[:, None]
+        with np.errstate(over="ignore"):
+            return np.array(
+                [np.asarray(x, np.float64)[-1] + ahead * self.drift_ for x in sequences]
+            )
+
+    def score(self, X, y=None):
+        return -float(np.mean([np.abs(x).mean() for x in self.predict(X)]))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.estimator_type = "forecaster"
+        tags.input_tags.three_d_array = True
+        return tags
+
+
+RIGHT = [Classifier(), Labels(), Regressor(), Scaler(), Forecaster()]
+
+
+def statuses(estimator, **options):
+    """What became of each check, by its name."""
+    results = check_sequence_estimator(estimator, on_fail=None, on_skip=None, **options)
+    return {result["check_name"]: result["status"] for result in results}
+
+
+@pytest.mark.parametrize("estimator", RIGHT, ids=str)
+def test_right_estimators_pass(estimator):
+    results = check_sequence_estimator(estimator)
+    assert {result["status"] for result in results} == {"passed"}
+    assert not [name for name in vars(estimator) if name.endswith("_")]
+
+
+# Wrong ---------------------------------------------------------------------------
+
+WRONG = []  # pairs of an estimator and patterns of the checks that must catch it
+
+
+def caught_by(*patterns):
+    def collect(cls):
+        WRONG.append((cls(), patterns))
+        return cls
+
+    return collect
+
+
+@caught_by("check_data_not_modified", "check_form_read_only*", "check_form_memory_map")
+class ChangesSequences(Regressor):
+    def summarize(self, arrays):
+        for x in arrays:
+            x -= x.mean()
+        return super().summarize(arrays)
+
+
+@caught_by("check_data_not_modified")
+class ChangesTargets(Regressor):
+    def encode(self, y, reset, classes):
+        y = super().encode(y, reset, classes)
+        y -= y.mean(axis=0)
+        return y
+
+
+@caught_by("check_data_not_modified")
+class ReplacesItems(Regressor):
+    def predict(self, X):
+        y = super().predict(X)
+        if isinstance(X, list):
+            X[:] = [np.array(x) for x in X]
+        return y
+
+
+@caught_by(
+    "check_one_by_one_invariance",
+    "check_subset_invariance",
+    "check_neighbour_invariance",
+    "check_sample_weight_zero",
+)
+class StandardizesTheBatch(Regressor):
+    def summarize(self, arrays):
+        rows = super().summarize(arrays)
+        return rows - rows.mean(axis=0)
+
+
+@caught_by("check_one_by_one_invariance", "check_length_invariance")
+class PadsWithZeros(Regressor):
+    def summarize(self, arrays):
+        longest = max(len(x) for x in arrays)
+        pad = [np.pad(x, ((0, longest - len(x)), (0, 0))) for x in arrays]
+        return super().summarize(pad)
+
+
+@caught_by("check_order_invariance", "check_subset_invariance")
+class SortsByLength(Regressor):
+    def predict(self, X):
+        order = np.argsort(check_sequences(X).lengths, kind="stable")
+        return super().predict(X)[order]
+
+
+@caught_by("check_other_lengths", "check_length_invariance")
+class RefusesLonger(Regressor):
+    def summarize(self, arrays):
+        longest = max(len(x) for x in arrays)
+        if hasattr(self, "coef_") and longest > self._longest:
+            raise ValueError("These sequences are longer than those of fit.")
+        self._longest = longest
+        return super().summarize(arrays)
+
+
+@caught_by("check_methods_repeat")
+class IsStateful(Regressor):
+    """Each call begins where the last one ended."""
+
+    def predict(self, X):
+        y = super().predict(X) + getattr(self, "_state", 0.0)
+        self._state = 0.1 * y.ravel()[-1]
+        return y
+
+
+@caught_by("check_methods_leave_state")
+class CountsCalls(Regressor):
+    def predict(self, X):
+        y = super().predict(X)
+        self.n_calls_ = getattr(self, "n_calls_", 0) + 1
+        return y
+
+
+@caught_by("check_n_jobs_invariance")
+class DependsOnThreads(Regressor):
+    def predict(self, X):
+        return super().predict(X) + 0.1 * (self.n_jobs or 1)
+
+
+@caught_by("check_error_n_features", "check_partial_fit", "check_feature_names_in")
+class ForgetsFeatures(Regressor):
+    """Fits what has other features than in fit into the same width."""
+
+    def summaries(self, X, reset=False):
+        if reset:
+            return super().summaries(X, reset)
+        width = len(self.coef_) // 2 - 1
+        sequences = [np.asarray(x, np.float64) for x in check_sequences(X)]
+        return self.summarize([np.resize(x, (len(x), width)) for x in sequences])
+
+
+@caught_by("check_failed_fit_*", "check_failed_partial_fit_*", "check_failed_first_fit")
+class IsHalfFitted(Regressor):
+    def fit(self, X, y, sample_weight=None):
+        vars(self).pop("coef_", None)
+        return self.learn(X, y, sample_weight, reset=True)
+
+    def partial_fit(self, X, y, sample_weight=None):
+        self.n_calls_ = getattr(self, "n_calls_", 0) + 1
+        return super().partial_fit(X, y, sample_weight)
+
+
+@caught_by("check_failed_method_changes_nothing")
+class BreaksInPredict(Regressor):
+    def predict(self, X):
+        check_is_fitted(self)
+        self.coef_ = -self.coef_
+        y = -super().predict(X)
+        self.coef_ = -self.coef_
+        return y
+
+
+@caught_by(
+    "check_fit_idempotent",
+    "check_clone_of_fitted",
+    "check_pipeline",
+    "check_cross_val_predict",
+    "check_grid_search",
+    "check_sample_weight_none",
+)
+class IsRandom(Regressor):
+    """Draws from NumPy's global generator, whatever `random_state` is."""
+
+    def learn(self, X, y, sample_weight, reset, classes=None):
+        super().learn(X, y, sample_weight, reset, classes)
+        self.coef_ = self.coef_ + np.random.normal(size=self.coef_.shape)  # noqa: NPY002
+        return self
+
+
+@caught_by("check_refit_forgets")
+class GoesOn(Regressor):
+    """Every fit starts from the one before."""
+
+    def learn(self, X, y, sample_weight, reset, classes=None):
+        before = getattr(self, "coef_", None)
+        super().learn(X, y, sample_weight, reset, classes)
+        if before is not None and before.shape == self.coef_.shape:
+            self.coef_ = 0.5 * (self.coef_ + before)
+        return self
+
+
+@caught_by("check_refit_forgets")
+class KeepsAnAttribute(Regressor):
+    def learn(self, X, y, sample_weight, reset, classes=None):
+        super().learn(X, y, sample_weight, reset, classes)
+        if self.n_features_in_ == 3:
+            self.third_ = True
+        return self
+
+
+@caught_by("check_data_not_needed_after_fit")
+class KeepsTheSequences(Regressor):
+    def learn(self, X, y, sample_weight, reset, classes=None):
+        super().learn(X, y, sample_weight, reset, classes)
+        self._X = X
+        return self
+
+    def predict(self, X):
+        return super().predict(X) + super().predict(self._X)[0]
+
+
+@caught_by("check_pickle", "check_pickle_in_memory_map")
+class HoldsAFunction(Regressor):
+    def learn(self, X, y, sample_weight, reset, classes=None):
+        super().learn(X, y, sample_weight, reset, classes)
+        self._link = lambda y: y
+        return self
+
+
+@caught_by("check_pickle")
+class SharesItsModel(Regressor):
+    """Copies write into the same coefficients."""
+
+    shared: ClassVar[dict] = {}
+
+    def learn(self, X, y, sample_weight, reset, classes=None):
+        super().learn(X, y, sample_weight, reset, classes)
+        self.shared[self.coef_.shape] = self.coef_
+        return self
+
+    def predict(self, X):
+        check_is_fitted(self)
+        self.coef_ = self.shared[self.coef_.shape]
+        return super().predict(X)
+
+
+@caught_by("check_pickle_in_memory_map")
+class WritesIntoItsModel(Regressor):
+    def predict(self, X):
+        check_is_fitted(self)
+        self.coef_ *= 1.0
+        return super().predict(X)
+
+
+@caught_by("check_clone_of_fitted")
+class IsBornFitted(Regressor):
+    def __sklearn_clone__(self):
+        return copy.copy(self)
+
+
+@caught_by("check_fit_returns_self", "check_partial_fit")
+class ReturnsNothing(Regressor):
+    def fit(self, X, y, sample_weight=None):
+        super().fit(X, y, sample_weight)
+
+    def partial_fit(self, X, y, sample_weight=None):
+        super().partial_fit(X, y, sample_weight)
+
+
+@caught_by("check_fit_keeps_parameters")
+class ChangesItsParameters(Regressor):
+    def fit(self, X, y, sample_weight=None):
+        self.penalty = self.penalty + 1.0
+        return super().fit(X, y, sample_weight)
+
+
+@caught_by("check_fit_keeps_parameters")
+class AddsAttributes(Regressor):
+    def fit(self, X, y, sample_weight=None):
+        self.history = []
+        return super().fit(X, y, sample_weight)
+
+
+@caught_by("check_unfitted", "check_failed_first_fit")
+class NeverSaysItIsNotFitted(Regressor):
+    def predict(self, X):
+        return super().predict(X) if hasattr(self, "coef_") else np.zeros(len(X))
+
+
+@caught_by("check_sequence_tags")
+class HasTheTagsOfTables(Regressor):
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = False
+        return tags
+
+
+@caught_by("check_n_features_in")
+class CountsStepsAsFeatures(Regressor):
+    """As scikit-learn's ``validate_data(allow_nd=True)`` does."""
+
+    def learn(self, X, y, sample_weight, reset, classes=None):
+        super().learn(X, y, sample_weight, reset, classes)
+        self._features, self.n_features_in_ = self.n_features_in_, len(X[0])
+        return self
+
+    def predict(self, X):
+        check_is_fitted(self)
+        fitted = Regressor()
+        vars(fitted).update(vars(self), n_features_in_=self._features)
+        return fitted.predict(X)
+
+
+@caught_by("check_feature_names_in", "check_error_other_columns")
+class IgnoresNames(Regressor):
+    def summaries(self, X, reset=False):
+        if isinstance(X, list) and X and hasattr(X[0], "columns"):
+            X = [x.to_numpy() for x in X]
+        return super().summaries(X, reset)
+
+
+@caught_by("check_length_one")
+class TakesDifferences(Regressor):
+    def summarize(self, arrays):
+        if min(len(x) for x in arrays) < 2:
+            raise ValueError("Sequences need two steps.")
+        return super().summarize([np.diff(x, axis=0) for x in arrays])
+
+
+@caught_by("check_one_sequence")
+class WantsMany(Regressor):
+    def encode(self, y, reset, classes):
+        if len(y) == 1:
+            raise ValueError("singular matrix")
+        return super().encode(y, reset, classes)
+
+
+@caught_by("check_constant_features", "check_extreme_values")
+class DividesByTheSpread(Regressor):
+    def learn(self, X, y, sample_weight, reset, classes=None):
+        super().learn(X, y, sample_weight, reset, classes)
+        table = np.concatenate([np.asarray(x, np.float64) for x in check_sequences(X)])
+        with np.errstate(all="ignore"):
+            self.coef_ = self.coef_ + 0.0 / table.std(axis=0).min()
+        return self
+
+
+@caught_by("check_missing_values")
+class MistakesNoneForZero(Scaler):
+    def fit(self, X, y=None):
+        if isinstance(X, list) and X and isinstance(X[0], list):
+            X = [np.nan_to_num(np.array(x, dtype=float)) for x in X]
+        return super().fit(X)
+
+
+@caught_by("check_sample_weight_zero", "check_error_sample_weight")
+class IgnoresWeights(Regressor):
+    def learn(self, X, y, sample_weight, reset, classes=None):
+        return super().learn(X, y, None, reset, classes)
+
+
+@caught_by("check_sample_weight_forms", "check_sample_weight_none")
+class MisreadsWeights(Regressor):
+    def learn(self, X, y, sample_weight, reset, classes=None):
+        if sample_weight is None:
+            sample_weight = np.full(len(X), 3.0)
+        elif isinstance(sample_weight, list):
+            sample_weight = None
+        return super().learn(X, y, sample_weight, reset, classes)
+
+
+@caught_by("check_target_forms", "check_target_column")
+class MisreadsTargets(Regressor):
+    def encode(self, y, reset, classes):
+        if not isinstance(y, np.ndarray):
+            y = np.zeros(len(y))
+        return super().encode(y + 1.0 if y.ndim == 2 else y, reset, classes)
+
+
+@caught_by("check_error_targets_no_classes", "check_labels")
+class RoundsTargets(Classifier):
+    def encode(self, y, reset, classes):
+        return super().encode(np.asarray(y).astype(int), reset, classes)
+
+
+@caught_by("check_labels", "check_one_class")
+class ReturnsCodes(Classifier):
+    def predict(self, X):
+        return self.scores(X).argmax(axis=1)
+
+
+@caught_by("check_classifier_output")
+class Disagrees(Classifier):
+    def predict_proba(self, X):
+        return super().predict_proba(X)[:, ::-1]
+
+
+@caught_by("check_multi_label")
+class ReturnsScores(Labels):
+    def predict(self, X):
+        scores = self.scores(X)
+        return scores if self._many else super().predict(X)
+
+
+@caught_by("check_regressor_output")
+class ReturnsAColumn(Regressor):
+    def predict(self, X):
+        y = super().predict(X)
+        return y.reshape(len(y), -1)
+
+
+@caught_by("check_fit_transform")
+class TransformsTwice(Scaler):
+    def fit_transform(self, X, y=None):
+        return self.transform(super().fit_transform(X))
+
+
+@caught_by("check_score")
+class ScoresNothing(Regressor):
+    def score(self, X, y):
+        return np.nan
+
+
+@caught_by("check_form_fortran_order*", "check_form_mixed")
+class ReadsMemory(Regressor):
+    """Numbers as they follow each other in memory, whatever the strides say."""
+
+    def summarize(self, arrays):
+        return super().summarize([x.ravel("K").reshape(x.shape) for x in arrays])
+
+
+@caught_by("check_form_*int8", "check_form_bool")
+class KeepsTheType(Regressor):
+    """Computes in the type that it is given."""
+
+    def summaries(self, X, reset=False):
+        rows = super().summaries(X, reset)
+        with np.errstate(over="ignore"):
+            sums = [(x[-1] * x.dtype.type(99)).sum() for x in check_sequences(X)]
+        return rows + np.tanh(np.asarray(sums, np.float64) / 1e4)[:, None]
+
+
+@caught_by("check_form_*")
+class TakesPlainListsOnly(Regressor):
+    def summaries(self, X, reset=False):
+        if (
+            not isinstance(X, list)
+            or not all(type(x) is np.ndarray and x.dtype is np.dtype("f8") for x in X)
+            or not all(x.ndim == 2 and x.base is None for x in X)
+            or not all(x.flags.carray for x in X)
+            or len({id(x) for x in X}) < len(X)
+        ):
+            raise ValueError("X must be a list of arrays.")
+        return super().summaries(X, reset)
+
+
+@caught_by("check_error_*")
+class TakesAnything(Regressor):
+    """What it cannot read is 0."""
+
+    def fit(self, X, y, sample_weight=None):
+        try:
+            return super().fit(X, y, sample_weight)
+        except (TypeError, ValueError):
+            return super().fit([np.zeros((2, 2))] * 4, np.zeros(4))
+
+    def partial_fit(self, X, y, sample_weight=None):
+        return self.fit(X, y, sample_weight)
+
+    def predict(self, X):
+        try:
+            return super().predict(X)
+        except (TypeError, ValueError):
+            return np.zeros(20)
+
+
+@caught_by("check_errors_name_the_sequence")
+class NeverSaysWhere(Regressor):
+    def summaries(self, X, reset=False):
+        try:
+            return super().summaries(X, reset)
+        except (TypeError, ValueError) as error:
+            raise ValueError("Something is wrong with X.") from error
+
+
+# A check says what is wrong, or the estimator does, when it refuses what it should not.
+FAILURES = (AssertionError, TypeError, ValueError, AttributeError, pickle.PicklingError)
+
+
+def selected(estimator, *patterns):
+    """Those of the estimator's checks that are ours and whose names match."""
+    for _, check in sequence_checks_generator(estimator):
+        name = check.func.__name__
+        if name in OURS and any(fnmatch.fnmatch(name, p) for p in patterns):
+            yield name, check
+
+
+@pytest.mark.parametrize(
+    "estimator, patterns",
+    WRONG,
+    ids=[type(estimator).__name__ for estimator, _ in WRONG],
+)
+def test_wrong_estimators_are_caught(estimator, patterns):
+    for pattern in patterns:
+        checks = list(selected(estimator, pattern))
+        assert checks
+        for _, check in checks:
+            with pytest.raises(FAILURES) as failure:
+                check(estimator)
+            assert str(failure.value)
+
+
+def test_every_check_catches_something():
+    caught = set()
+    for estimator, patterns in WRONG:
+        caught |= {name for name, _ in selected(estimator, *patterns)}
+    assert caught == set(OURS)
+
+
+# What the functions do -----------------------------------------------------------
+
+
+def names_for(estimator, **options):
+    checks = sequence_checks_generator(estimator, **options)
+    return [check.func.__name__ for _, check in checks]
+
+
+def run_one(estimator, name, **options):
+    for _, check in sequence_checks_generator(estimator, **options):
+        if check.func.__name__ == name:
+            check(estimator)
+
+
+def test_checks_are_selected_by_kind():
+    names = {type(e).__name__: set(names_for(e)) for e in RIGHT}
+    assert "check_classifier_output" in names["Classifier"]
+    assert "check_multi_label" in names["Labels"] - names["Classifier"]
+    assert "check_regressor_output" in names["Regressor"] - names["Classifier"]
+    assert "check_missing_values" in names["Scaler"] - names["Regressor"]
+    assert "check_error_nan" in names["Regressor"] - names["Scaler"]
+    assert "check_fit_transform" in names["Scaler"] - names["Regressor"]
+    assert "check_partial_fit" in names["Regressor"] - names["Forecaster"]
+    for name in ("check_sample_weight_zero", "check_target_forms"):
+        assert name in names["Regressor"] - names["Forecaster"] - names["Scaler"]
+    assert set().union(*names.values()).issuperset(OURS)
+
+
+class WantsPositive(Regressor):
+    def summarize(self, arrays):
+        assert min(x.min() for x in arrays) >= 0
+        return super().summarize(arrays)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.no_validation = True
+        tags.requires_fit = False
+        tags.input_tags.two_d_array = False
+        tags.input_tags.positive_only = True
+        return tags
+
+
+def test_checks_are_selected_by_tags():
+    names = names_for(WantsPositive())
+    assert len(names) == len(set(names))
+    assert not [n for n in names if n in OURS and ("error" in n or n.endswith("_2d"))]
+    assert "check_unfitted" not in names
+    check_sequence_estimator(WantsPositive())
+
+
+class AdmitsChance(IsRandom):
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.non_deterministic = True
+        return tags
+
+
+def test_chance_is_allowed_if_the_tags_say_so():
+    names = names_for(AdmitsChance())
+    ends = ("invariance", "idempotent")
+    assert not [n for n in names if n in OURS and n.endswith(ends)]
+    check_sequence_estimator(AdmitsChance())
+
+
+def test_shortest_sequences():
+    assert "check_length_one" in names_for(TakesDifferences())
+    assert "check_length_one" not in names_for(TakesDifferences(), min_length=2)
+    check_sequence_estimator(TakesDifferences(), min_length=2)
+
+
+class RoundsByTheBatch(Regressor):
+    def summarize(self, arrays):
+        return super().summarize(arrays) * (1 + 1e-9 * len(arrays))
+
+
+def test_exact():
+    run_one(RoundsByTheBatch(), "check_one_by_one_invariance")
+    with pytest.raises(AssertionError, match="one by one"):
+        run_one(RoundsByTheBatch(), "check_one_by_one_invariance", exact=True)
+    run_one(RoundsByTheBatch(), "check_methods_repeat", exact=True)
+
+
+class Explains(Regressor):
+    def explain(self, X):
+        check_is_fitted(self)
+        return [np.cumsum(x, axis=0) * len(X) for x in check_sequences(X)]
+
+
+def test_further_methods():
+    run_one(Explains(), "check_subset_invariance")
+    run_one(Explains(), "check_order_invariance", methods=["explain", "unknown"])
+    with pytest.raises(AssertionError, match="Explains.explain depends on what"):
+        run_one(Explains(), "check_subset_invariance", methods=["explain", "unknown"])
+
+
+def test_the_first_failure_is_raised():
+    with pytest.raises(AssertionError, match="Disagrees.predict and predict_proba dis"):
+        check_sequence_estimator(Disagrees())
+
+
+def test_results_and_warnings_of_failures():
+    seen = []
+    with pytest.warns(EstimatorCheckFailedWarning, match="check_classifier_output"):
+        results = check_sequence_estimator(
+            Disagrees(), on_fail="warn", callback=lambda **result: seen.append(result)
+        )
+    assert seen == results
+    failed = [result for result in results if result["status"] != "passed"]
+    assert [result["check_name"] for result in failed] == ["check_classifier_output"]
+    assert failed[0]["status"] == "failed"
+    assert isinstance(failed[0]["exception"], AssertionError)
+    assert not failed[0]["expected_to_fail"]
+
+
+def test_expected_failures():
+    expected = {"check_classifier_*": "its classes are the other way round"}
+    results = check_sequence_estimator(Disagrees(), expected_failed_checks=expected)
+    failed = [result for result in results if result["status"] != "passed"]
+    assert [result["status"] for result in failed] == ["xfail"]
+    assert failed[0]["expected_to_fail_reason"] == expected["check_classifier_*"]
+    with pytest.raises(ValueError, match="no check of this name: .'check_clasifier'"):
+        check_sequence_estimator(
+            Disagrees(), expected_failed_checks={"check_clasifier": "a typo"}
+        )
+    # What concerns others than this estimator may be named.
+    check_sequence_estimator(
+        Regressor(), expected_failed_checks={"check_multi_label": "none"}
+    )
+
+
+def test_marks():
+    expected = {"check_classifier_output": "for this reason"}
+    checks = list(
+        sequence_checks_generator(
+            Disagrees(), expected_failed_checks=expected, mark="xfail"
+        )
+    )
+    params = [
+        check for check in checks if not isinstance(check, tuple) or len(check) > 2
+    ]
+    assert len(params) == 1
+    assert params[0].marks[0].kwargs == {"reason": "for this reason"}
+    strict = sequence_checks_generator(
+        Disagrees(), expected_failed_checks=expected, mark="xfail", xfail_strict=True
+    )
+    marks = [item.marks for item in strict if hasattr(item, "marks")]
+    assert marks[0][0].kwargs == {"reason": "for this reason", "strict": True}
+    skipped = sequence_checks_generator(
+        Disagrees(), expected_failed_checks=expected, mark="skip"
+    )
+    functions = [check for _, check in skipped if not hasattr(check, "func")]
+    assert [check.__name__ for check in functions] == ["check_classifier_output"]
+    with pytest.raises(unittest.SkipTest, match="for this reason"):
+        functions[0](Disagrees())
+
+
+def test_parametrize():
+    decorator = parametrize_with_sequence_checks(
+        [Disagrees(penalty=2.0), Scaler()],
+        expected_failed_checks=lambda estimator: (
+            {"check_classifier_output": "a reason"}
+            if isinstance(estimator, Disagrees)
+            else {}
+        ),
+    )
+    names, pairs = decorator.args
+    assert names == "estimator, check"
+    assert len(pairs) == len(names_for(Disagrees())) + len(names_for(Scaler()))
+    assert sum(hasattr(pair, "marks") for pair in pairs) == 1
+    make_id = decorator.kwargs["ids"]
+    estimator, check = pairs[-1]
+    assert (make_id(estimator), make_id(check)) == ("Scaler()", "check_pipeline")
+    assert make_id(pairs[0][0]) == "Disagrees(penalty=2.0)"
+
+
+def test_arguments_are_checked():
+    with pytest.raises(TypeError, match=r"Pass an instance: Regressor\(\)"):
+        check_sequence_estimator(Regressor)
+    with pytest.raises(TypeError, match=r"Pass an instance: Regressor\(\)"):
+        parametrize_with_sequence_checks([Regressor])
+    with pytest.raises(ValueError, match="on_skip must be"):
+        check_sequence_estimator(Regressor(), on_skip="raise")
+    with pytest.raises(ValueError, match="on_fail must be"):
+        check_sequence_estimator(Regressor(), on_fail="stop")
+    with pytest.raises(ValueError, match="mark must be"):
+        list(sequence_checks_generator(Regressor(), mark="fail"))
+    with pytest.raises(ValueError, match="callback cannot be provided"):
+        check_sequence_estimator(Regressor(), callback=print)
+
+
+def test_what_cannot_run_is_skipped(monkeypatch):
+    missing = {"polars"}
+
+    def import_or_skip(package):
+        if package in missing:
+            raise unittest.SkipTest(f"{package} is not installed")
+        return importlib.import_module(package)
+
+    for module in ("_checks", "_forms"):
+        monkeypatch.setattr(f"skrnn.testing.{module}.import_or_skip", import_or_skip)
+    with pytest.warns(SkipTestWarning, match="polars is not installed"):
+        results = check_sequence_estimator(Forecaster())
+    skipped = {r["check_name"] for r in results if r["status"] == "skipped"}
+    assert skipped == {name for name in OURS if "polars" in name}
+    missing.add("pandas")
+    found = statuses(Regressor())
+    assert set(found.values()) == {"passed", "skipped"}
+    assert found["check_cross_val_predict"] == found["check_target_forms"] == "passed"
+
+
+def test_a_check_can_be_called_alone():
+    check_pickle = next(c for c, _ in SEQUENCE_CHECKS if c.__name__ == "check_pickle")
+    check_pickle("Regressor", Regressor())
+    with pytest.raises(Exception, match="HoldsAFunction|lambda|[Pp]ickle"):
+        check_pickle("HoldsAFunction", HoldsAFunction())
+
+
+def test_the_estimator_is_left_alone_and_so_is_the_generator():
+    estimator = Regressor()
+    np.random.seed(0)  # noqa: NPY002
+    expected = np.random.random()  # noqa: NPY002
+    np.random.seed(0)  # noqa: NPY002
+    with warnings.catch_warnings():
+        filters = list(warnings.filters)
+        check_sequence_estimator(estimator)
+        assert warnings.filters == filters
+    assert np.random.random() == expected  # noqa: NPY002
+    assert vars(estimator) == vars(Regressor())
+
+
+def test_every_check_is_documented():
+    page = (Path(__file__).parents[1] / "doc" / "testing.rst").read_text("utf-8")
+    for check, _ in SEQUENCE_CHECKS:
+        name = check.__name__.removeprefix("check_form_").removeprefix("check_error_")
+        assert f"``{name}``" in page, name
+        assert check.__doc__.endswith(".") and len(check.__doc__) < 120
