@@ -1,0 +1,953 @@
+"""Generated calls of the estimators, and what must hold of each.
+
+All that is generated is made of whole numbers, so that whatever draws whole numbers can
+generate it: Hypothesis in the tests, a seed in ``benchmarks/fuzz.py``, and what a
+coverage-guided fuzzer has found in ``.ci/fuzz``.
+"""
+
+import array
+import collections
+import contextlib
+import copy
+import decimal
+import functools
+import inspect
+import io
+import math
+import random
+import re
+import types
+import warnings
+
+import numpy as np
+import scipy.sparse
+from hypothesis import strategies as st
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
+
+from skrnn import RNNClassifier, RNNRegressor, SequenceForecaster
+from skrnn.preprocessing import SequenceScaler
+from skrnn.sequences import check_sequences
+
+
+class Source:
+    """Draws from one function, `integer(low, high)` with both ends included.
+
+    The first option of each choice is the simplest, which Hypothesis shrinks to.
+    """
+
+    def __init__(self, integer):
+        self.integer = integer
+
+    def pick(self, options):
+        """One of a sequence."""
+        return options[self.integer(0, len(options) - 1)]
+
+    def chance(self, n):
+        """True once in `n` times."""
+        return self.integer(1, n) == n
+
+
+def seeded(seed):
+    """A source that draws from a seed: the same on every machine."""
+    uniform = random.Random(seed).random
+    return Source(lambda low, high: low + int(uniform() * (high - low + 1)))
+
+
+@st.composite
+def drawn(draw, make, *args):
+    """What ``make(source, *args)`` makes of a source that Hypothesis draws from."""
+    return make(Source(lambda low, high: draw(st.integers(low, high))), *args)
+
+
+# Sequences -----------------------------------------------------------------------
+
+# What a value of a sequence can be at worst.
+SPECIAL = [
+    0.0, -0.0, 1.0, -1.0, 1e-8, 1e8, -1e15, 2.0**53 + 2, 3e38, -3.4e38, 3.5e38, 1e39,
+    1e150, -1e200, 1.7e308, -1.7e308, 5e-324, 1e-310, 1e-45, -1e-40, 1e-200,
+    math.nan, math.inf, -math.inf,
+]  # fmt: skip
+FINITE = SPECIAL[:-3]
+DTYPES = [
+    "f8", "f4", "f2", "g", "i1", "i2", "i4", "i8", "u1", "u4", "u8", "?",
+    ">f4", ">f8", ">i2", "O",
+]  # fmt: skip
+
+
+def plain_values(source, shape):
+    """Small numbers, few of which are equal, for two draws."""
+    size = math.prod(shape)
+    steps = np.arange(size) * source.pick([1, 3, 5, 0]) + source.integer(0, 16)
+    return ((steps % 17 - 8) / 4).reshape(shape)
+
+
+def values(source, shape, special=SPECIAL):
+    """Numbers of which some are extreme, now and then."""
+    plain = plain_values(source, shape)
+    if plain.size and source.chance(4):
+        if source.chance(3):
+            plain *= source.pick([1e-300, 1e-38, 1e-6, 1e6, 1e30, 1e37, 1e100, 1e300])
+        flat = plain.ravel()
+        for _ in range(source.integer(0, 3)):
+            flat[source.integer(0, flat.size - 1)] = source.pick(special)
+    return plain
+
+
+def fortran(source, x):
+    return np.asfortranarray(x)
+
+
+def backwards(source, x):
+    """The same numbers behind negative strides."""
+    flip = (slice(None, None, -1),) * x.ndim
+    return np.ascontiguousarray(x[flip])[flip]
+
+
+def strided(source, x):
+    wide = np.zeros(tuple(2 * n for n in x.shape), x.dtype)
+    wide[(slice(None, None, 2),) * x.ndim] = x
+    return wide[(slice(None, None, 2),) * x.ndim]
+
+
+def read_only(source, x):
+    x = x.copy()
+    x.flags.writeable = False
+    return x
+
+
+def misaligned(source, x):
+    if x.dtype == object:
+        return x
+    memory = np.zeros(x.nbytes + 1, np.uint8)
+    moved = memory[1:].view(x.dtype).reshape(x.shape)
+    moved[...] = x
+    return moved
+
+
+def repeated(source, x):
+    """Strides of zero: each step is the first one."""
+    return np.broadcast_to(x[:1], x.shape)
+
+
+def retyped(source, x):
+    dtype = source.pick(DTYPES)
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return x.astype(dtype)
+    except (OverflowError, ValueError):  # of objects
+        return x
+
+
+class Subclass(np.ndarray):
+    """An array of a class of its own."""
+
+
+class Offers:
+    """Has `__array__`, and no other way in."""
+
+    def __init__(self, x):
+        self.x = x
+
+    def __array__(self, dtype=None, copy=None):
+        return self.x if dtype is None else self.x.astype(dtype)
+
+
+class Raises:
+    """Whatever asks it for its contents is told so."""
+
+    def __array__(self, dtype=None, copy=None):
+        raise ValueError("an object that raises")
+
+    def __len__(self):
+        raise TypeError("an object that raises")
+
+
+LAYOUTS = [
+    fortran,
+    backwards,
+    strided,
+    read_only,
+    misaligned,
+    repeated,
+    retyped,
+    retyped,
+    lambda source, x: x.view(Subclass),
+    lambda source, x: x.tolist(),
+    lambda source, x: tuple(map(tuple, x)) if x.ndim == 2 else tuple(x),
+    lambda source, x: np.ma.masked_array(x, x == x.flat[0]),
+    lambda source, x: Offers(x),
+    lambda source, x: memoryview(np.ascontiguousarray(x)),
+    lambda source, x: array.array("d", x.astype(float).tobytes()),
+    lambda source, x: _frame(x),
+    lambda source, x: _frame(x, "polars"),
+]
+
+
+def _frame(x, package="pandas"):
+    package = _package(package)
+    x = x if x.ndim == 2 else x[:, None]
+    if package is None:
+        return x
+    return package.DataFrame({f"f{j}": x[:, j] for j in range(x.shape[1])})
+
+
+@functools.cache
+def _package(name):
+    try:
+        return __import__(name)
+    except ImportError:
+        return None
+
+
+# What is no sequence at all, and must be said to be none.
+JUNK = [
+    lambda: None,
+    lambda: "text",
+    lambda: b"bytes",
+    lambda: 3,
+    lambda: math.nan,
+    lambda: 1j,
+    lambda: [],
+    lambda: [[]],
+    lambda: {},
+    lambda: {"a": [1.0]},
+    lambda: {1.0, 2.0},
+    lambda: object(),
+    lambda: Raises(),
+    lambda: [None, 1.0],
+    lambda: ["a", "b"],
+    lambda: [10**400],
+    lambda: [[10**400, 1]],
+    lambda: [decimal.Decimal("1.5"), decimal.Decimal("NaN")],
+    lambda: [[1.0, 2.0], [1.0]],
+    lambda: [[[1.0]], [[2.0]]],
+    lambda: [Raises()],
+    lambda: itself(),
+    lambda: range(3),
+    lambda: iter([1.0, 2.0]),
+    lambda: (x for x in [1.0]),
+    lambda: collections.deque([1.0, 2.0]),
+    lambda: types.SimpleNamespace(shape=(2, 1), __len__=2),
+    lambda: np.float32(1),
+    lambda: np.array(1.0),
+    lambda: np.zeros((0, 2)),
+    lambda: np.zeros((2, 0)),
+    lambda: np.zeros((1, 2, 3)),
+    lambda: np.zeros((1, 1, 1, 1)),
+    lambda: np.zeros((1,) * 20),
+    lambda: np.ones((2, 1)) * 1j,
+    lambda: np.array(["1.0", "2.0"]),
+    lambda: np.array([b"1.0"]),
+    lambda: np.array(["2020-01-01"], "M8[s]"),
+    lambda: np.array([3], "m8[s]"),
+    lambda: np.zeros(2, "i4,f4"),
+    lambda: np.zeros(2, "V4"),
+    lambda: np.array([None, 1.0], dtype=object),
+    lambda: np.array([np.ones(2), None, "a"], dtype=object),
+    lambda: np.broadcast_to(1.0, (10**12, 1))[:0],
+    lambda: np.bool_(True),
+    lambda: scipy.sparse.csr_array(np.ones((2, 2))),
+    lambda: np.array([[1.0, 2.0]]).view(np.ma.MaskedArray),
+    lambda: _masked(),
+    lambda: np.asarray([[1.0, 2.0]]).view(np.recarray),
+    lambda: matrix(),
+]
+
+
+def _masked():
+    return np.ma.masked_all((2, 2))
+
+
+def matrix():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        return np.matrix([[1.0, 2.0]])
+
+
+def itself():
+    x = []
+    x.append(x)
+    return x
+
+
+def objects(items):
+    out = np.empty(len(items), dtype=object)
+    out[:] = items
+    return out
+
+
+def _series(X):
+    return X if _package("pandas") is None else _package("pandas").Series(objects(X))
+
+
+def _list_column(X):
+    if _package("polars") is None:
+        return X
+    return _package("polars").Series([x.tolist() for x in X])
+
+
+def _level(X):
+    """All of the shortest length."""
+    return np.stack([x[: min(map(len, X))] for x in X])
+
+
+# From a list of arrays to a form in which a user may hold them.
+FORMS = [
+    list,
+    tuple,
+    objects,
+    _level,
+    lambda X: [x[:, 0] for x in X],
+    lambda X: _level(X)[:, :, 0],
+    lambda X: _level(X)[:, :, 0].tolist(),
+    lambda X: [x.tolist() for x in X],
+    _series,
+    _list_column,
+    lambda X: [_frame(x) for x in X],
+    lambda X: _frame(_level(X)[:, :, 0]),
+    lambda X: _frame(_level(X)[:, :, 0], "polars"),
+    lambda X: collections.deque(X),
+    lambda X: X[0],
+    lambda X: X[0][:, 0],
+    lambda X: _level(X)[..., None],
+    lambda X: _level(X).astype(object),
+    lambda X: Offers(_level(X)),
+    lambda X: np.asfortranarray(_level(X)),
+    lambda X: _level(X)[::-1, ::-1, ::-1],
+    lambda X: scipy.sparse.csr_array(_level(X)[:, :, 0]),
+]
+
+
+def sequences(source, n_seqs=None, n_features=None):
+    """X in some form, sound or not."""
+    if n_seqs is None:
+        n_seqs = source.integer(1, 6)
+    if n_features is None:
+        n_features = source.pick([2, 1, 3])
+    X = []
+    for _ in range(n_seqs):
+        n_steps = source.pick([3, 1, 2, 5, 9, 0]) if source.chance(8) else 3
+        n_steps = n_steps if n_steps != 3 else source.integer(1, 5)
+        width = n_features
+        if source.chance(60):
+            width = source.pick([n_features + 1, 0, 1])
+        X.append(values(source, (n_steps, width)))
+    for _ in range(source.pick([0, 1, 2])):
+        i = source.integer(0, n_seqs - 1)
+        if isinstance(X[i], np.ndarray) and X[i].size:
+            X[i] = source.pick(LAYOUTS)(source, X[i])
+    if source.chance(8):
+        X[source.integer(0, n_seqs - 1)] = source.pick(JUNK)()
+    form = source.pick(FORMS) if source.chance(2) else list
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return form(X)
+    except Exception:
+        return X  # what is in the list does not go into that form
+
+
+def anything(source, n_seqs=None, n_features=None):
+    """X, which once in a while is no collection of sequences at all."""
+    if source.chance(40):
+        return source.pick(JUNK)()
+    return sequences(source, n_seqs, n_features)
+
+
+# Targets, weights, groups --------------------------------------------------------
+
+LABELS = [
+    [0, 1], [0, 1, 2], [-1, 1], ["a", "b", "c"], [False, True], [1.0, 2.0], [5],
+    [b"a", b"b"], [2**62, 1], [0.5, 1.5], [None, "a"], [1, "a"], [math.nan, 1.0],
+]  # fmt: skip
+
+
+def one_dimensional(source, y):
+    """A vector in a form in which a user may hold it."""
+    form = source.pick(
+        [
+            np.asarray,
+            list,
+            tuple,
+            objects,
+            lambda y: np.asarray(y)[:, None],
+            lambda y: np.asarray(y).astype(source.pick(DTYPES)),
+            lambda y: np.asarray(y)[::-1],
+            lambda y: y[:-1],
+            lambda y: [*y, y[0]],
+            lambda y: _package("pandas").Series(y),
+            lambda y: scipy.sparse.csr_array(np.asarray(y)[:, None]),
+            lambda y: np.asarray(y)[:, None, None],
+            lambda y: np.asarray(y)[None],
+            lambda y: y[0],
+            lambda y: source.pick(JUNK)(),
+        ]
+    )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return form(list(y))
+    except Exception:
+        return list(y)
+
+
+def classes(source, n_seqs):
+    """Labels: of classes, or an indicator of several."""
+    if source.chance(5):
+        indicator = np.arange(2 * n_seqs).reshape(n_seqs, 2) % source.pick([2, 3, 1])
+        return source.pick([np.asarray, scipy.sparse.csr_array, np.ndarray.tolist])(
+            indicator
+        )
+    labels = source.pick(LABELS) if source.chance(3) else LABELS[0]
+    y = [labels[i % len(labels)] for i in range(source.integer(0, 3), 99)][:n_seqs]
+    return one_dimensional(source, y) if source.chance(4) else y
+
+
+def targets(source, n_seqs):
+    """Numbers: one target or two."""
+    if source.chance(4):
+        return values(source, (n_seqs, source.pick([2, 1])))
+    y = values(source, (n_seqs,))
+    return one_dimensional(source, y) if source.chance(4) else y
+
+
+def weights(source, n_seqs):
+    """What sequences weigh."""
+    if source.chance(2):
+        return None
+    w = np.abs(values(source, (n_seqs,))) + source.pick([0.25, 0.0])
+    if source.chance(10):
+        w *= -1
+    return one_dimensional(source, w) if source.chance(4) else w
+
+
+def groups(source, n_seqs):
+    if not source.chance(6):
+        return None
+    return one_dimensional(source, [i // 2 for i in range(n_seqs)])
+
+
+# Parameters ----------------------------------------------------------------------
+
+# By parameter: values that mean something, the mild ones first.
+GOOD = {
+    "hidden_layer_sizes": [3, (2, 3), 1, [4], np.array([2]), np.int64(5), (17,)],
+    "cell": ["gru", "lstm", "rnn"],
+    "activation": ["tanh", "relu"],
+    "bidirectional": [False, True],
+    "pooling": ["max", "last", "mean", "attention"],
+    "segment_length": ["auto", 1, 2, 3, 50],
+    "standardize": [True, False],
+    "missing": ["error", "indicator"],
+    "dropout": [0.0, 0.3, 0, 1 - 1e-16, 1e-300],
+    "recurrent_dropout": [0.0, 0.2, 1 - 1e-9],
+    "class_weight": [
+        None, "balanced", {0: 1.0, 1: 2.0}, {"a": 0.5}, {1: 0}, [{0: 1, 1: 2}] * 2,
+    ],
+    "solver": ["adam", "sgd", "lbfgs"],
+    "alpha": [0.001, 0, 1.0, 1e-300, 1e10, 1e300],
+    "batch_size": ["auto", 1, 2, 1000, 10**18],
+    "learning_rate": ["linear", "constant", "invscaling", "adaptive"],
+    "learning_rate_init": [0.01, 1e-300, 1.0, 1e10, 1e39, 1e300, np.float32(0.1)],
+    "power_t": [0.5, 0, 1e300, 1e-300],
+    "max_iter": [1, 2, 3],
+    "shuffle": [True, False],
+    "max_grad_norm": [1.0, None, 1e-300, 1e300, 1e-3],
+    "bptt_steps": [None, 1, 2, 10**6],
+    "momentum": [0.9, 0, 1],
+    "nesterovs_momentum": [True, False],
+    "beta_1": [0.9, 0, 1 - 1e-16],
+    "beta_2": [0.999, 0, 1 - 1e-16],
+    "epsilon": [1e-8, 1e-300, 1e300],
+    "max_fun": [10, 1, 2, 3],
+    "tol": [1e-4, 0, 1e300],
+    "n_iter_no_change": [10, 1, math.inf],
+    "early_stopping": [False, True],
+    "validation_fraction": [0.25, 1e-300, 1 - 1e-16, 0.5],
+    "scoring": ["loss", None, "neg_log_loss", "r2", "no such scorer"],
+    "warm_start": [False, True],
+    "random_state": [0, 1, 2**32 - 1, np.random.RandomState(3)],
+    "verbose": [False, True, 2],
+    "dtype": ["float32", "float64", np.float32, np.float64],
+    "n_jobs": [None, 1, 2, -1, 10**6],
+    "horizon": [1, 2, 3],
+    "window": [4, "auto", 1, 9],
+    "target": [None, 0, [0, 1], "f0"],
+    "known_future": ["auto", None, [1], "f1"],
+    "static": [None, [1], "f1"],
+    "categorical_features": ["from_dtype", [1], None],
+    "normalize": ["last", "mean"],
+    "calendar": ["auto", False, None, ["hour"]],
+    "loss": ["squared_error", "absolute_error", "quantile"],
+    "quantiles": [None, [0.1, 0.9], [0.5]],
+    "calibration_fraction": [0.4, 0.1, 1e-300, 1 - 1e-16],
+    "copy": [True, False],
+    "with_mean": [True, False],
+    "with_std": [True, False],
+}  # fmt: skip
+# And what is hardly ever meant.
+BAD = [
+    None, True, 0, 1, -1, 2.5, -0.0, math.nan, math.inf, -math.inf, 2**31, 2**63,
+    2**64, 10**400, -(10**400), "no", "", b"adam", [], (), {}, [1, 2], (0,), ("a",),
+    (2, 1.5), [[1], [2, 3]], {"a": 1}, {0: -1.0}, {0: math.nan}, {0: "x", 1: 2},
+    1j, object, len, np.array([]), np.array([1.5, 2.5]), np.float64("nan"),
+    np.bool_(True), np.int8(-3), np.str_("gru"), decimal.Decimal(1), "auto", "loss",
+]  # fmt: skip
+
+
+def parameters(source, cls):
+    """Parameters of an estimator, of which one is bad now and then."""
+    names = sorted(inspect.signature(cls).parameters)
+    chosen = {}
+    for name in names:
+        always = name in SMALL
+        if always or source.chance(6):
+            options = GOOD[name]
+            # Extremes are enough of a test one or two at a time.
+            n = len(options) if source.chance(3) else min(3, len(options))
+            chosen[name] = options[source.integer(0, n - 1)]
+    if source.chance(8):
+        name, value = source.pick(names), source.pick(BAD)
+        many = isinstance(value, int) and value > 2**30
+        if not (name in ("max_iter", "max_fun") and many):  # many, and no mistake
+            chosen[name] = value
+    return chosen
+
+
+# Without these each fit would take long; their defaults are for real data.
+SMALL = ("hidden_layer_sizes", "max_iter", "max_fun", "random_state")
+
+
+# Calls ---------------------------------------------------------------------------
+
+# A new estimator brings its targets: None for a transformer.
+MAKE_TARGETS = {
+    RNNClassifier: classes,
+    RNNRegressor: targets,
+    SequenceScaler: None,
+    SequenceForecaster: None,
+}
+FITS = ("fit", "partial_fit")
+PREDICTS = (
+    "predict", "predict_proba", "predict_log_proba", "decision_function",
+    "hidden_states", "attention_weights", "score", "transform", "inverse_transform",
+    "stream",
+)  # fmt: skip
+
+
+class Call:
+    """One call of a method of an estimator."""
+
+    def __init__(self, estimator, method, args, kwargs):
+        self.estimator, self.method = estimator, method
+        self.args, self.kwargs = args, kwargs
+
+    def __repr__(self):
+        return f"{self.estimator!r}.{self.method}(*{self.args!r}, **{self.kwargs!r})"
+
+
+FITTED = [
+    (RNNClassifier, {}),
+    (RNNClassifier, {"pooling": "attention", "cell": "lstm", "bidirectional": True}),
+    (RNNClassifier, {"cell": "rnn", "activation": "relu", "standardize": False}),
+    (RNNClassifier, {"missing": "indicator", "pooling": "mean", "segment_length": 2}),
+    (RNNClassifier, {"dtype": "float64", "hidden_layer_sizes": (3, 2), "n_jobs": 2}),
+    (RNNRegressor, {"pooling": "last"}),
+    (RNNRegressor, {"cell": "rnn", "activation": "relu", "pooling": "mean"}),
+    (RNNRegressor, {"missing": "indicator", "cell": "lstm", "segment_length": 3}),
+    (RNNRegressor, {"dtype": "float64", "standardize": False, "cell": "lstm"}),
+    (SequenceScaler, {}),
+    (SequenceScaler, {"with_mean": False, "with_std": False}),
+]
+
+
+@functools.cache
+def fitted(i, n_features, kind):
+    """One of `FITTED` after a fit, always the same object."""
+    cls, options = FITTED[i]
+    if cls is SequenceScaler:
+        estimator = cls(**options)
+    else:
+        estimator = cls(**{"hidden_layer_sizes": 3, "max_iter": 2, **options})
+        estimator.set_params(random_state=0)
+    source = seeded(i)
+    X = [plain_values(source, (2 + j % 3, n_features)) for j in range(8)]
+    if kind == "wide":
+        X = np.stack([x[:2, 0] for x in X])
+    y = np.arange(8) % 3
+    if kind == "several":
+        y = np.arange(16).reshape(8, 2) % 2
+    return estimator.fit(X, y) if MAKE_TARGETS[cls] else estimator.fit(X)
+
+
+def calls(source):
+    """Any call of any estimator."""
+    if source.chance(5):
+        return forecasts(source)
+    predicts = source.chance(2)
+    if predicts or source.chance(4):
+        n_features = source.pick([2, 1, 3])
+        kind = source.pick(["list", "wide", "several"]) if source.chance(2) else "list"
+        estimator = fitted(source.integer(0, len(FITTED) - 1), n_features, kind)
+        cls = type(estimator)
+        if kind == "wide":
+            n_features = 1
+    else:
+        cls = source.pick(list(MAKE_TARGETS)[:3])
+        estimator = cls(**parameters(source, cls))
+        n_features = None
+    n_seqs = source.integer(1, 6)
+    X = anything(source, n_seqs, n_features)
+    if predicts:
+        methods = [name for name in PREDICTS if hasattr(estimator, name)]
+        method = source.pick(methods)
+        if method == "score":
+            return Call(estimator, method, (X, MAKE_TARGETS[cls](source, n_seqs)), {})
+        if method == "stream":
+            given = {"n_seqs": source.pick([1, 2]) if source.chance(3) else 1}
+            if source.chance(3):
+                given["method"] = source.pick([*PREDICTS, "no", None])
+            if source.chance(20):
+                given["n_seqs"] = source.pick(BAD)
+            return Call(estimator, method, (X,), given)
+        return Call(estimator, method, (X,), {})
+    if hasattr(estimator, "n_features_in_"):
+        # A copy trains on what is fitted, and may be told to become something else.
+        estimator = copy.copy(estimator)
+        if source.chance(2):
+            estimator.set_params(**parameters(source, cls))
+    return fits(source, estimator, X, n_seqs)
+
+
+def fits(source, estimator, X, n_seqs):
+    """A call of fit or partial_fit."""
+    cls = type(estimator)
+    method = source.pick(FITS)
+    if MAKE_TARGETS[cls] is None:
+        return Call(estimator, method, (X, None, weights(source, n_seqs)), {})
+    y = MAKE_TARGETS[cls](source, n_seqs)
+    args, kwargs = (X, y), {"sample_weight": weights(source, n_seqs)}
+    if method == "partial_fit":
+        if is_classifier(estimator) and not source.chance(8):
+            kwargs["classes"] = source.pick([[0, 1, 2], [0, 1], ["a", "b"], [], [None]])
+            if not source.chance(4):
+                kwargs["classes"] = [0, 1]
+        return Call(estimator, method, args, kwargs)
+    kwargs["groups"] = groups(source, n_seqs)
+    if source.chance(12):
+        kwargs["X_val"] = anything(source, n_seqs)
+        if not source.chance(8):
+            kwargs["y_val"] = MAKE_TARGETS[cls](source, n_seqs)
+        kwargs["sample_weight_val"] = weights(source, n_seqs)
+    return Call(estimator, method, args, kwargs)
+
+
+@functools.cache
+def forecaster(i, n_columns):
+    """A fitted forecaster, always the same one."""
+    options = [{}, {"loss": "quantile", "dtype": "float64"}, {"normalize": "mean"}][i]
+    options = {"hidden_layer_sizes": 3, "max_iter": 1, "window": 4, **options}
+    estimator = SequenceForecaster(2, target=[0], random_state=0, **options)
+    series = [plain_values(seeded(j), (25 + j, n_columns)) for j in range(3)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return estimator.fit(series)
+
+
+def forecasts(source):
+    """Any call of a forecaster."""
+    n_columns = source.pick([1, 2])
+    form = source.pick(FORMS[:14]) if source.chance(3) else list
+    n_series = source.integer(1, 3)
+    X = []
+    for _ in range(n_series):
+        x = values(source, (source.pick([12, 9, 3, 25, 1, 0]), n_columns))
+        x = source.pick(LAYOUTS)(source, x) if source.chance(8) and x.size else x
+        X.append(source.pick(JUNK)() if source.chance(30) else x)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            X = form(X)
+    except Exception:
+        pass
+    if source.chance(40):
+        X = source.pick(JUNK)()
+    estimator = forecaster(source.integer(0, 2), n_columns)
+    methods = [name for name in FORECASTS if hasattr(estimator, name)]
+    if source.chance(2):
+        method, options = source.pick(methods), {}
+        if method == "backtest":
+            options["start"] = source.pick([5, 1, 0.5, 0, -1, 100, None, math.nan])
+            options["stride"] = source.pick([1, 3, 0])
+        elif method == "predict_interval":
+            options["coverage"] = source.pick([0.9, 0.5, 1e-300, 0, 1, math.nan, "a"])
+        elif method == "predict_quantiles":
+            options["quantiles"] = source.pick([[0.1, 0.9], None, [2], "a", [], 0.5])
+        elif source.chance(4):
+            options["y_past"] = values(source, (source.pick([6, 0, 1]),))
+            if method in ("update", "score"):
+                options["y"] = options.pop("y_past")
+        if method == "update":
+            estimator = copy.copy(estimator)
+        return Call(estimator, method, (X,), options)
+    if source.chance(2):
+        estimator = SequenceForecaster(**parameters(source, SequenceForecaster))
+    else:
+        estimator = copy.copy(estimator)
+    y = None
+    if source.chance(3):
+        y = values(source, (source.pick([12, 9, 3, 25, 1, 0]),))
+        y = one_dimensional(source, y) if source.chance(4) else y
+        X = X[0] if isinstance(X, list) and X and source.chance(2) else X
+    return Call(estimator, source.pick(FITS), (X, y), {})
+
+
+FORECASTS = (
+    "predict", "predict_interval", "predict_quantiles", "future_index", "backtest",
+    "hidden_states", "score", "update",
+)  # fmt: skip
+
+
+# What must hold ------------------------------------------------------------------
+
+# Warnings that the documentation or scikit-learn's speaks of.
+DOCUMENTED = [
+    (ConvergenceWarning, "Stochastic Optimizer: Maximum iterations|lbfgs failed to"),
+    (DataConversionWarning, "A column-vector y was passed"),
+    (UserWarning, "The number of unique classes is greater than 50%"),
+    (UserWarning, "R\\^2 score is not well-defined with less than two samples"),
+    (UserWarning, "A single label was found in 'y_true'|A single label was found"),
+    (UserWarning, "y_pred contains classes not in y_true"),
+    (UserWarning, "X does not have valid feature names|X has feature names, but"),
+    (UserWarning, "Warning: converting a masked element to nan"),
+    (FutureWarning, "Support for labels represented as bytes is deprecated"),
+]
+# NumPy warns in these, from checks of targets and metrics of scikit-learn's.
+CHECKS = [
+    "sklearn.metrics", "sklearn.externals", "sklearn.utils", "numpy._core.fromnumeric",
+    "numpy._core._methods", "numpy.ma.core",
+]  # fmt: skip
+# Words of NumPy, SciPy and Cython that tell a user nothing about what is wrong.
+UNCLEAR = re.compile(
+    r"(?s)Buffer dtype mismatch|memoryview|cannot be interpreted|could not be broadcast"
+    r"|unhashable|^'<' not supported|object is not (iterable|subscriptable)"
+    r"|has no attribute|^The truth value|unsupported operand|ufunc|index out of"
+    r"|Maximum allowed dimension|array is too big|Cannot convert|not enough values"
+    r"|unexpected keyword|positional argument|^setting an array element(?!.*X)"
+)
+
+
+class Broken(AssertionError):
+    """A call that did what no call may do."""
+
+
+def snapshot(value):
+    """A copy of a state that compares equal, bit for bit, to what is the same."""
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        return ("array", value.dtype.str, value.shape, value.tobytes())
+    if isinstance(value, dict):
+        return [(repr(k), snapshot(v)) for k, v in value.items()]
+    if isinstance(value, list | tuple | np.ndarray):
+        return (type(value).__name__, [snapshot(v) for v in value])
+    if isinstance(value, np.random.RandomState):
+        # An estimator may draw from one that it is given.
+        return "RandomState"
+    if isinstance(value, float) or value is None or isinstance(value, int | str):
+        return repr(value)
+    if isinstance(value, collections.deque):
+        return "idle networks"
+    return (type(value).__name__, id(value))
+
+
+def contents(X):
+    """The bits of the arrays in some data."""
+    if type(X) is np.ndarray and X.dtype != object and X.size < 10**6:
+        return X.tobytes()
+    if isinstance(X, list | tuple) or (isinstance(X, np.ndarray) and X.ndim == 1):
+        return [contents(x) if x is not X else None for x in X]
+    return None
+
+
+def run(call):
+    """Make a call; return what came of it, or raise `Broken`.
+
+    Either it gives a clear ValueError or TypeError, and estimator and data are as they
+    were; or finite results of the right shape. Nothing is warned of or printed but what
+    the documentation says.
+    """
+    estimator, method = call.estimator, call.method
+    if not hasattr(estimator, method):
+        return "no such method"  # which says why, as an AttributeError
+    before, data = snapshot(vars(estimator)), contents(call.args)
+    changes_data = "transform" in method and not estimator.copy
+    theirs = method == "score"  # the metrics of scikit-learn have words of their own
+    out, printed = None, io.StringIO()
+    with warnings.catch_warnings(), contextlib.redirect_stdout(printed):
+        warnings.simplefilter("error")
+        for category, message in DOCUMENTED:
+            warnings.filterwarnings("ignore", message, category)
+        for module in CHECKS:
+            warnings.filterwarnings("ignore", module=module)
+        try:
+            if method == "stream":
+                out = stream(estimator, *call.args, **call.kwargs)
+            else:
+                out = getattr(estimator, method)(*call.args, **call.kwargs)
+            error = None
+        except (ValueError, TypeError) as caught:
+            error = caught
+        except OverflowError as caught:
+            if not theirs:
+                raise
+            error = caught
+        except AttributeError as caught:
+            # A scorer may want a method that there is not.
+            if "none of the following attributes" not in str(caught):
+                raise
+            error = caught
+        except MemoryError:
+            if not asks_for_much(estimator, call):
+                raise
+            error = MemoryError("as much as was asked for")
+        if error is None:
+            check_result(estimator, call, out)
+    if printed.getvalue() and not getattr(estimator, "verbose", False):
+        raise Broken(f"printed {printed.getvalue()!r}")
+    if contents(call.args) != data and not changes_data:
+        raise Broken("the data have changed")
+    if error is not None or method not in (*FITS, "update"):
+        if snapshot(vars(estimator)) != before:
+            raise Broken(f"the estimator has changed; {error!r}") from error
+    if error is None:
+        return "result"
+    message = str(error)
+    if not theirs and (len(message) < 10 or UNCLEAR.search(message)):
+        raise Broken(f"an unclear message: {error!r}") from error
+    return f"{type(error).__name__}: {message}"
+
+
+def asks_for_much(estimator, call):
+    """Whether so much is asked for that there may be no memory for it."""
+    given = estimator.get_params()
+    sizes = [*np.ravel(given.get("hidden_layer_sizes", 1)), given.get("segment_length")]
+    return any(isinstance(n, int | np.integer) and n >= 2**20 for n in sizes) or (
+        "n_seqs" in call.kwargs and call.kwargs["n_seqs"] not in (1, 2)
+    )
+
+
+def stream(estimator, X, n_seqs=1, method="predict"):
+    """The answers to the steps of one sequence, or of junk."""
+    stream = estimator.stream(n_seqs, method=method)
+    steps = X if isinstance(X, list | tuple | np.ndarray) else [X]
+    out = []
+    for step in list(steps)[:3]:
+        step = (
+            step[0]
+            if isinstance(step, np.ndarray) and step.ndim and len(step)
+            else step
+        )
+        out.append(stream.step(step if n_seqs == 1 else [step] * n_seqs))
+    return out
+
+
+def check_result(estimator, call, out):
+    """Finite numbers, one for each sequence; a fit can predict what it has seen."""
+    X, method = call.args[0], call.method
+    if isinstance(estimator, SequenceForecaster):
+        check_forecast(estimator, call, out)
+        return
+    if method in FITS:
+        if out is not estimator:
+            raise Broken(f"{method} returned {type(out)}")
+        if hasattr(estimator, "transform"):
+            check_finite(estimator.mean_, estimator.var_, estimator.scale_)
+            return
+        check_finite(*estimator.weights_.values(), estimator.loss_curve_)
+        for name in PREDICTS[:4]:
+            if hasattr(estimator, name):
+                try:
+                    found = getattr(estimator, name)(X)
+                except ValueError as error:
+                    # Weights are huge after huge steps, and a sequence that weighs
+                    # nothing may hold anything.
+                    if "overflow" in str(error) or "too large" in str(error):
+                        return
+                    raise
+                check_outputs(estimator, X, found, name)
+    elif method == "stream":
+        check_finite(*out)
+    elif method == "score":
+        if is_classifier(estimator):  # R^2 of one sequence is not defined
+            check_finite(out)
+    else:
+        check_outputs(estimator, X, out, method)
+
+
+def check_forecast(estimator, call, out):
+    """Finite forecasts; a fit can go on from where its data ended."""
+    if call.method in (*FITS, "update"):
+        if out is not estimator:
+            raise Broken(f"{call.method} returned {type(out)}")
+        check_finite(*estimator.weights_.values())
+        try:
+            out = estimator.predict()
+        except ValueError as error:
+            if len(str(error)) < 10 or UNCLEAR.search(str(error)):
+                raise Broken(f"an unclear message: {error!r}") from error
+            return
+        check_finite(*(out if isinstance(out, list) else [out]))
+    elif call.method in ("predict", "predict_interval", "predict_quantiles"):
+        check_finite(*(out if isinstance(out, list) else [out]))
+
+
+def check_outputs(estimator, X, out, method):
+    if isinstance(X, collections.abc.Iterator):
+        raise Broken("took an iterator, which cannot be read twice")
+    lengths = check_sequences(X, missing="indicator").lengths
+    if method in ("transform", "inverse_transform"):
+        X, out = (check_sequences(x, missing="indicator") for x in (X, out))
+        for i in range(len(X)):
+            if out[i].shape != X[i].shape:
+                raise Broken(f"{out[i].shape} of {X[i].shape}")
+            if (np.isnan(out[i]) != np.isnan(X[i].astype(float))).any():
+                raise Broken("what is missing has changed")
+        return
+    if len(out) != len(lengths):
+        raise Broken(f"{len(out)} results for {len(lengths)} sequences")
+    if method in ("hidden_states", "attention_weights"):
+        k = estimator.segment_length_
+        if [len(steps) for steps in out] != [-(-n // k) for n in lengths]:
+            raise Broken("not one state for each step")
+        check_finite(*out)
+        return
+    shape = out.shape[1:]
+    if is_regressor(estimator) and shape != estimator._target_shape:
+        raise Broken(f"predictions of shape {shape}")
+    if is_classifier(estimator):
+        n = len(estimator.classes_)
+        vector = not estimator._multilabel and (
+            method == "predict" or (method == "decision_function" and n <= 2)
+        )
+        if shape != (() if vector else (n,)):
+            raise Broken(f"{method} of shape {shape}")
+        if method == "predict" and vector:
+            if not np.isin(out, estimator.classes_).all():
+                raise Broken("predicted what is no class")
+            return
+        if method == "predict_proba" and not estimator._multilabel:
+            if abs(out.sum(axis=1) - 1).max() > 1e-12:
+                raise Broken("probabilities do not sum to one")
+    check_finite(out)
+
+
+def check_finite(*arrays):
+    for x in arrays:
+        if x is not None and np.asarray(x).dtype.kind in "fc":
+            if not np.isfinite(x).all():
+                raise Broken(f"not finite: {x}")
+
+
+def unfitted(estimator):
+    """The same parameters in a new estimator."""
+    return clone(estimator)
