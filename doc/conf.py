@@ -23,8 +23,8 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"\.py$",
-    "image_scrapers": (),
-    "reset_modules": (),
+    "image_scrapers": ("matplotlib",),
+    "reset_modules": ("matplotlib",),
     "download_all_examples": False,
 }
 

@@ -14,11 +14,19 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 CHECKS = set(PROJECT["tool"]["numpydoc_validation"]["checks"])
 PAGES = [ROOT / "README.rst", *sorted((ROOT / "doc").glob("*.rst"))]
+PUBLIC = [
+    "skrnn",
+    "skrnn.datasets",
+    "skrnn.export",
+    "skrnn.plotting",
+    "skrnn.preprocessing",
+    "skrnn.testing",
+]
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
 def public_objects():
-    for module_name in ("skrnn", "skrnn.datasets", "skrnn.preprocessing"):
+    for module_name in PUBLIC:
         module = importlib.import_module(module_name)
         for name in module.__all__:
             item = getattr(module, name)

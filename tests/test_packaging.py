@@ -36,7 +36,17 @@ def test_installed_size():
     assert sum(file.size or 0 for file in files) <= 8e6
 
 
-@pytest.mark.parametrize("module", ["skrnn", "skrnn.datasets", "skrnn.preprocessing"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "skrnn",
+        "skrnn.datasets",
+        "skrnn.export",
+        "skrnn.plotting",
+        "skrnn.preprocessing",
+        "skrnn.testing",
+    ],
+)
 def test_public_names(module):
     module = importlib.import_module(module)
     assert list(module.__all__) == sorted(module.__all__)

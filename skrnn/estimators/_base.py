@@ -134,7 +134,7 @@ class BaseRNN(
         self : object
             The fitted estimator.
         """
-        given = self._check_given(X_val, y_val, sample_weight_val)
+        given = X_val, y_val, sample_weight_val
         return self._fit(X, y, sample_weight, given=given, groups=groups)
 
     def _fit(
@@ -149,6 +149,8 @@ class BaseRNN(
         incremental=False,
     ):
         resume = self._check_parameters(incremental)
+        if given is not None:
+            given = self._check_given(*given)
         samples = self._check_samples(X, y, sample_weight, groups, reset=not resume)
         self._learn_targets(samples.y, resume, classes)
         if not resume:

@@ -61,7 +61,7 @@ TRAINING = (
 )
 
 
-# Horizons between the history and what is asked for, of which nothing is asked, at most.
+# Horizons after the history, of which nothing is asked, at most.
 MOST_BLOCKS = 10_000
 
 

@@ -58,14 +58,20 @@ def auto_batch_size(n_seqs):
 
 def can_go_on(estimator):
     """Whether there is a partial_fit; an AttributeError that says why not."""
-    if estimator.solver == "lbfgs":
+
+    def is_set(name, value):
+        # Before it is checked a parameter may be an array, neither true nor false.
+        found = getattr(estimator, name, None)
+        return isinstance(found, type(value)) and found == value
+
+    if is_set("solver", "lbfgs"):
         raise AttributeError(
             "partial_fit is only available for stochastic optimizers. lbfgs is not "
             "stochastic."
         )
-    if estimator.early_stopping:
+    if is_set("early_stopping", True) or is_set("early_stopping", np.True_):
         raise AttributeError("partial_fit does not support early_stopping=True.")
-    if getattr(estimator, "class_weight", None) == "balanced":
+    if is_set("class_weight", "balanced"):
         raise AttributeError(
             "partial_fit does not support class_weight='balanced': it does not know "
             "how many sequences of each class will come. Give the weights as a dict."
