@@ -28,9 +28,9 @@ MOST_WINDOWS = 100_000
 MOST_CALIBRATION = 8_000
 # Strengths of the ridge penalty, in units of the mean square of the inputs.
 STRENGTHS = (1e3, 1e2, 1e1, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 1e-3)
-# A forecast is taken for better if its error is below this part of another's, and for
-# as good if it is below this multiple, or, in one fold of several, below the last one.
-CLEARLY, NEARLY, HARMLESS = 0.98, 1.01, 1.0005
+# A forecast is taken for as good as another one if its error is below the first
+# multiple of that, and for harmless in a fold if it is below the second.
+NEARLY, HARMLESS = 1.01, 1.0005
 # What normalised values are rounded to: the network sees the same numbers however a
 # series is scaled and shifted, although those differ in their last bits.
 GRAIN = 2.0**-14
@@ -502,6 +502,14 @@ class LinearChoice(NamedTuple):
     weights: np.ndarray
 
 
+def clear_gain(n_forecasts):
+    """By how much a forecast must beat the last value, tested so many times.
+
+    Forecasts of which few do not overlap beat it by chance.
+    """
+    return min(max(n_forecasts**-0.5, 0.02), 0.1)
+
+
 def fit_linear(lines, which, origin, parts, n_lags, horizon, view, weight):
     """Fit a ridge regression of the future on windows; return a `LinearChoice`.
 
@@ -542,7 +550,7 @@ def fit_linear(lines, which, origin, parts, n_lags, horizon, view, weight):
     least = min((candidate[2] for candidate in found), default=np.inf)
     if not folds:
         best = n_lags, 1.0, np.nan, []
-    elif least > CLEARLY * sum(repeated):
+    elif least > (1 - clear_gain(sum(t.n for _, t in folds) / horizon)) * sum(repeated):
         best = 0, np.inf, sum(repeated), [none] * len(folds)
     else:
         # All of the data will afford a longer window than a part of them did.
