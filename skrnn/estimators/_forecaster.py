@@ -576,7 +576,7 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, ForecastFit):
         """Forecast intervals that a share of `coverage` of the values fall into.
 
         What lies between two quantiles of the errors of forecasts of later rows than
-        the model had been fitted to (split-conformal prediction [5]_), for each step of
+        the model had been fitted to (split-conformal prediction), for each step of
         the horizon, in units of how much a series changes over a season in its window.
 
         Parameters
@@ -817,7 +817,7 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, ForecastFit):
                 For ``'forecast'``, ``'naive'`` and ``'seasonal_naive'`` the mean
                 absolute error ``'mae'``, the root mean squared error ``'rmse'`` and the
                 mean absolute scaled error ``'mase'``, whose unit is the mean absolute
-                change over a season in the rows before `start` [6]_; ``'coverage'`` of
+                change over a season in the rows before `start`; ``'coverage'`` of
                 the intervals.
         """
         schema = self._check_is_fitted()
