@@ -276,6 +276,10 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, ForecastFit):
     out by a linear regression first and added again, if that forecasts later rows
     better, as in regression with errors that are a series of their own [4]_.
 
+    Decoding from the last state is that of encoders and decoders [3]_. Intervals are
+    those of split-conformal prediction [5]_, and :meth:`backtest` has the mean absolute
+    scaled error [6]_ beside others.
+
     The forecast of ``a * y + b`` is `a` times that of `y`, plus `b`, for positive `a`.
     A forecast is the same to the last bit whatever others are made with it, and for any
     number of threads.
