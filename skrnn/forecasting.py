@@ -903,6 +903,11 @@ def _test(data, network, loss):
         )
         weight = (cut.scale * data.weight[which]) ** data.power
         change = loss.forecast(raw.astype(float))
+        if not np.isfinite(change).all():
+            raise ValueError(
+                "Training diverged: a forecast of windows held out is not finite. To "
+                "avoid this, lower learning_rate_init."
+            )
         parts.append((data.left(which, origin, cut), change, weight, ratio, which))
     return [np.concatenate(part) for part in zip(*parts, strict=True)]
 

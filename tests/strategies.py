@@ -904,7 +904,6 @@ def check_forecast(estimator, call, out):
 def check_outputs(estimator, X, out, method):
     if isinstance(X, collections.abc.Iterator):
         raise Broken("took an iterator, which cannot be read twice")
-    lengths = check_sequences(X, missing="indicator").lengths
     if method in ("transform", "inverse_transform"):
         X, out = (check_sequences(x, missing="indicator") for x in (X, out))
         for i in range(len(X)):
@@ -913,6 +912,9 @@ def check_outputs(estimator, X, out, method):
             if (np.isnan(out[i]) != np.isnan(X[i].astype(float))).any():
                 raise Broken("what is missing has changed")
         return
+    # As the estimator reads a table that could be in long form.
+    lengths = check_sequences(X, estimator=estimator, reset=False, missing="indicator")
+    lengths = lengths.lengths
     if len(out) != len(lengths):
         raise Broken(f"{len(out)} results for {len(lengths)} sequences")
     if method in ("hidden_states", "attention_weights"):

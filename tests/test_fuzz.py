@@ -334,6 +334,20 @@ def test_predictions_too_large_on_the_scale_of_y():
         estimator.predict(X)
 
 
+@pytest.mark.parametrize("name", ["early_stopping", "solver", "class_weight"])
+def test_parameters_that_are_arrays(name):
+    # They were asked whether they are true before they were looked at.
+    X, y = make_classes()
+    estimator = RNNClassifier(**QUICK | {name: np.array([1, 2])})
+    assert hasattr(estimator, "partial_fit")
+    for call in (
+        lambda: estimator.fit(X, y, X_val=X, y_val=y),
+        lambda: estimator.partial_fit(X, y, classes=["no", "yes"]),
+    ):
+        with pytest.raises(InvalidParameterError, match=f"The '{name}' parameter"):
+            call()
+
+
 def test_lbfgs_that_ends_nowhere():
     # SciPy's line search gave weights of NaN back, which became the model's.
     estimator = RNNClassifier(
@@ -493,3 +507,16 @@ def test_forecasts_of_values_that_lie_far_apart():
     estimator.set_params(calendar=[["hour"]])
     with pytest.raises((TypeError, ValueError), match="calendar names .*none of"):
         estimator.fit(X)
+
+
+def test_forecasts_of_a_network_that_diverged():
+    # The fit tests a network on windows held out, and went on with infinity.
+    series = np.arange(30.0) % 7
+    estimator = SequenceForecaster(
+        2, window=4, hidden_layer_sizes=3, max_iter=1, random_state=0, batch_size=1000,
+        loss="quantile", dtype="float64", learning_rate_init=1e300,
+    )  # fmt: skip
+    before = snapshot(vars(estimator))
+    with pytest.raises(ValueError, match="Training diverged"):
+        estimator.fit([series, series[::-1]])
+    assert snapshot(vars(estimator)) == before
