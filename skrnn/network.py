@@ -252,8 +252,10 @@ class Network:
         if random_state is None:
             raise ValueError("dropout needs a random_state.")
         draws = np.frombuffer(random_state.bytes(2 * shape[0] * shape[1]), dtype="<u2")
-        keep = draws.reshape(shape) >= round(rate * 65536)
-        return np.multiply(keep, 1 / (1 - rate), dtype=self.dtype, casting="unsafe")
+        mask = (draws.reshape(shape) >= round(rate * 65536)).astype(self.dtype)
+        # Not cast on the way: NumPy 2.0 crashes where there is no memory for that.
+        mask *= self.dtype.type(1 / (1 - rate))
+        return mask
 
     def _joined(self, name, states):
         # The directions side by side: (n_rows, n_directions * n_units).
