@@ -739,7 +739,7 @@ def initialize(network, reader, random_state):
 # -------------------------------------------------------------------- calibration
 
 
-def choose_gate(left, change, weight, loss, fold):
+def choose_gate(left, change, weight, loss, fold, least_gain=0.0):
     """Choose what of the network's corrections to keep, for four parts of the horizon.
 
     Parameters
@@ -752,6 +752,8 @@ def choose_gate(left, change, weight, loss, fold):
     loss : loss of forecasts
     fold : ndarray of shape (n_windows,)
         Which fold a window was tested in.
+    least_gain : float, default=0.0
+        By which part of it the error must fall, or nothing is kept.
 
     Returns
     -------
@@ -771,9 +773,10 @@ def choose_gate(left, change, weight, loss, fold):
     for steps in np.array_split(np.arange(horizon), min(4, horizon)):
         by_fold = errors[:, :, steps].sum(axis=-1)
         harmless = (by_fold <= HARMLESS * by_fold[0]).all(axis=1)
-        gate[steps] = candidates[
-            np.where(harmless, by_fold.sum(axis=1), np.inf).argmin()
-        ]
+        error = by_fold.sum(axis=1)
+        best = np.where(harmless, error, np.inf).argmin()
+        if error[best] <= (1 - least_gain) * error[0]:
+            gate[steps] = candidates[best]
     return gate
 
 
@@ -877,7 +880,9 @@ def calibrate(windows, parts, choice, loss, group, train_network):
         return Calibration(np.full(horizon, 0.5), None)
     fold = np.repeat(np.arange(len(tested)), [len(test[0]) for test in tested])
     left, change, weight, ratio, line = map(np.concatenate, zip(*tested, strict=True))
-    gate = choose_gate(left, change, weight, loss, fold)
+    # Where nothing linear beats the last value, the network must do so clearly, too.
+    least_gain = clear_gain(seen.sum() / horizon) if choice.n_lags == 0 else 0.0
+    gate = choose_gate(left, change, weight, loss, fold, least_gain)
     middle = change[..., loss.middle] if change.ndim == 3 else change
     error = (left - gate * middle) * ratio[:, np.newaxis]
     # Few forecasts that do not overlap say little of each tail of their errors, and
