@@ -3,7 +3,6 @@
 import copy
 import functools
 from abc import ABC, abstractmethod
-from collections import deque
 
 import numpy as np
 from sklearn.metrics import check_scoring
@@ -22,8 +21,9 @@ from skrnn.estimators._prediction import FittedNetwork
 from skrnn.estimators._samples import Samples, check_sample_weight
 from skrnn.estimators._split import split_validation
 from skrnn.estimators._state import DeclaredState
+from skrnn.estimators._training import Trained
 from skrnn.sequences import check_sequences, naming, scale_of
-from skrnn.training import History, TrainingData, train
+from skrnn.training import TrainingData, train
 
 
 def all_or_nothing(method):
@@ -43,7 +43,13 @@ def all_or_nothing(method):
 
 
 class BaseRNN(
-    CallbackSupportMixin, StampedState, DeclaredState, FittedNetwork, Parameters, ABC
+    CallbackSupportMixin,
+    StampedState,
+    DeclaredState,
+    FittedNetwork,
+    Trained,
+    Parameters,
+    ABC,
 ):
     """Base of the recurrent estimators; a subclass brings its targets and its loss."""
 
@@ -263,10 +269,7 @@ class BaseRNN(
         self.n_layers_ = len(self._structure["hidden_layer_sizes"]) + 2
         self.out_activation_ = loss.out_activation
         self._theta = self._make_network().initialize(np.random.RandomState(self._seed))
-        self._solver_state = None
-        self._training_state = np.random.RandomState([self._seed, 2]).get_state(
-            legacy=False
-        )
+        self._begin_training()
 
     def _announce(self, X, y, samples, theta):
         """Begin the tasks that callbacks follow."""
@@ -285,8 +288,7 @@ class BaseRNN(
     def _train(self, theta, samples, validation, tasks, resume, incremental):
         """Train `theta` and keep what came out."""
         solver = self._make_solver(resume, incremental)
-        random_state = np.random.RandomState()
-        random_state.set_state(self._training_state)
+        random_state = self._training_random_state()
         batch_size = self.batch_size
         if batch_size == "auto":
             batch_size = auto_batch_size(len(samples))
@@ -316,12 +318,7 @@ class BaseRNN(
             incremental=incremental,
             **hooks,
         )
-        self._theta = theta
-        self._idle_networks = deque()
-        if self.solver != "lbfgs":
-            self._solver_state = (self.solver, solver.get_state())
-        self._training_state = random_state.get_state(legacy=False)
-        self._set_history(history, incremental)
+        self._keep_training(theta, solver, random_state, history, incremental)
 
     def _make_data(self, samples, training):
         if samples is None:
@@ -344,33 +341,6 @@ class BaseRNN(
             return scorer(fitted, validation.sequences, validation.y, **weights)
 
         return score
-
-    def _set_history(self, history, incremental):
-        n_all = len(history.loss_curve)
-        self.n_iter_ = n_all if incremental else history.n_iter
-        self.t_ = history.t
-        self.loss_ = history.loss
-        self.best_loss_ = history.best_loss
-        self.loss_curve_ = history.loss_curve
-        self.grad_norm_curve_ = history.grad_norm_curve
-        watched = history.best_validation_score is not None
-        self.validation_loss_curve_ = history.validation_loss_curve if watched else None
-        self.validation_scores_ = history.validation_scores if watched else None
-        self.best_validation_score_ = history.best_validation_score
-        self._no_improvement = history.no_improvement
-
-    def _get_history(self):
-        return History(
-            loss_curve=self.loss_curve_,
-            validation_loss_curve=self.validation_loss_curve_ or [],
-            validation_scores=self.validation_scores_ or [],
-            grad_norm_curve=self.grad_norm_curve_,
-            n_iter=self.n_iter_,
-            t=self.t_,
-            best_loss=self.best_loss_,
-            best_validation_score=self.best_validation_score_,
-            no_improvement=self._no_improvement,
-        )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -9,6 +9,7 @@ from skrnn.estimators._callbacks import EpochTasks
 from skrnn.estimators._forecast_state import ForecasterState
 from skrnn.estimators._parameters import Parameters
 from skrnn.estimators._persistence import StampedState
+from skrnn.estimators._training import Trained
 from skrnn.forecasting import (
     LOSSES,
     MOST_WINDOWS,
@@ -88,7 +89,7 @@ def newest_rows(series, n_rows):
     )
 
 
-class ForecastFit(StampedState, ForecasterState, Parameters):
+class ForecastFit(StampedState, ForecasterState, Trained, Parameters):
     """What `fit` and `partial_fit` of a forecaster do."""
 
     def __sklearn_is_fitted__(self):
@@ -346,9 +347,7 @@ class ForecastFit(StampedState, ForecasterState, Parameters):
         if not resume or self._theta is None:
             self._theta = self._untrained(reader, loss)
             self._set_history(History())
-            self._training_state = np.random.RandomState([self._seed, 2]).get_state(
-                legacy=False
-            )
+            self._begin_training()
         if not found.interrupted:
             data = windows(np.arange(len(which)), LinearForecast(choice.weights))
             self._train_further(X, y, data, loss, resume)
@@ -388,8 +387,7 @@ class ForecastFit(StampedState, ForecasterState, Parameters):
                     "on_epoch": tasks.end_epoch,
                 }
         solver = self._make_solver(resume or incremental, incremental)
-        random_state = np.random.RandomState()
-        random_state.set_state(self._training_state)
+        random_state = self._training_random_state()
         history = self._train(
             network,
             theta,
@@ -402,12 +400,7 @@ class ForecastFit(StampedState, ForecasterState, Parameters):
             incremental=incremental,
             **hooks,
         )
-        self._theta = theta
-        self._idle_networks = deque()
-        if self.solver != "lbfgs":
-            self._solver_state = (self.solver, solver.get_state())
-        self._training_state = random_state.get_state(legacy=False)
-        self._set_history(history, incremental)
+        self._keep_training(theta, solver, random_state, history, incremental)
         if tasks is not None:
             tasks.end()
 
@@ -454,30 +447,4 @@ class ForecastFit(StampedState, ForecasterState, Parameters):
             validation=validation,
             n_threads=self._n_threads(),
             **more,
-        )
-
-    def _set_history(self, history, incremental=False):
-        self.n_iter_ = len(history.loss_curve) if incremental else history.n_iter
-        self.t_ = history.t
-        self.loss_ = history.loss
-        self.best_loss_ = history.best_loss
-        self.loss_curve_ = history.loss_curve
-        self.grad_norm_curve_ = history.grad_norm_curve
-        watched = history.best_validation_score is not None
-        self.validation_loss_curve_ = history.validation_loss_curve if watched else None
-        self.validation_scores_ = history.validation_scores if watched else None
-        self.best_validation_score_ = history.best_validation_score
-        self._no_improvement = history.no_improvement
-
-    def _get_history(self):
-        return History(
-            loss_curve=self.loss_curve_,
-            validation_loss_curve=self.validation_loss_curve_ or [],
-            validation_scores=self.validation_scores_ or [],
-            grad_norm_curve=self.grad_norm_curve_,
-            n_iter=self.n_iter_,
-            t=self.t_,
-            best_loss=self.best_loss_,
-            best_validation_score=self.best_validation_score_,
-            no_improvement=self._no_improvement,
         )

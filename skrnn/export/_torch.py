@@ -499,10 +499,7 @@ def _finish(estimator, structure, theta):
         view[...] = theta[name]
     state = check_random_state(estimator.random_state)
     estimator._seed = state.randint(np.iinfo(np.int32).max)
-    estimator._training_state = np.random.RandomState([estimator._seed, 2]).get_state(
-        legacy=False
-    )
-    estimator._solver_state = None
+    estimator._begin_training()
     estimator._idle_networks = deque()
     estimator._set_history(History(), incremental=False)
     estimator._theta = vector
