@@ -33,6 +33,16 @@ cdef class Recurrence:
     cdef object kept             # arrays of that pass, alive until the next one
 
     cdef double work(self)
+    cdef int refuse_memory(self, values, str what) except -1
+    cdef int reserve_forward(self, PackedShape shape) except -1
+    cdef take_mask(self, mask, h0, PackedShape shape)
+    cdef int copy_last_memory(self, target) except -1
+    cdef take_gradients(self, dy, dlast, dm_last)
+    cdef int pack_for_inputs(self) except -1
+    cdef reserve_start(self)
+    cdef int run_backward(self, int n_threads) except -1
+    cdef int run_input_gradient(self, char* dx, Py_ssize_t lddx,
+                                int n_threads) except -1
     cdef states(self)
     cdef int fill_rows(self, char* target, values, Py_ssize_t n_seqs,
                        str what) except -1

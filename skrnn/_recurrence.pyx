@@ -59,7 +59,6 @@ cdef extern from *:
 # instruction set, so that sums over it are the same sums.
 cdef enum:
     WIDTH = 16
-    CHUNK = 256
 
 # Threads are not worth their start below this many floating-point operations each: some
 # hundreds of microseconds of work on one core.
@@ -405,7 +404,7 @@ cdef class Recurrence:
             strlen(cell.w_gates) * self.w.n_in + strlen(cell.u_gates) * self.w.n_units)
 
     def forward(self, PackedShape shape, x, *, bint training=False, mask=None, h0=None,
-                m0=None, int n_threads=1):
+                m0=None, last_m=None, int n_threads=1):
         """Run over the packed rows x (n_rows, n_in).
 
         Parameters
@@ -418,6 +417,8 @@ cdef class Recurrence:
             Multiplies the state wherever U does.
         h0, m0 : ndarray (n_seqs, n_units) or None
             Initial state and memory; zero if None.
+        last_m : ndarray (n_seqs, n_units) or None
+            Filled with the memory after the last step processed of each sequence.
 
         Returns
         -------
@@ -425,61 +426,95 @@ cdef class Recurrence:
             A view, good until the next call.
         """
         cdef Run* run = &self.run
-        cdef Py_ssize_t n_seqs = shape.n_seqs, n_rows = shape.n_rows
-        cdef Py_ssize_t width = self.w.width
-        cdef Py_ssize_t row = width * self.itemsize
         cdef Py_ssize_t[MOST_THREADS + 1] cuts
         cdef int n, i
-        cdef const Cell* cell = self.w.cell
         self.shape = None
-        run.x = address(x, self.dtype, n_rows, self.w.n_in, &run.ldx, "x")
+        self.refuse_memory(m0, "m0")
+        self.refuse_memory(last_m, "last_m")
+        run.x = address(x, self.dtype, shape.n_rows, self.w.n_in, &run.ldx, "x")
         run.reverse = self.reverse
         run.training = training
         run.has_initial = h0 is not None or m0 is not None
-        self.h.reserve((n_seqs + n_rows) * row)
-        run.h = self.h.data
-        self.fill_rows(self.h.data, h0, n_seqs, "h0")
-        run.m = NULL
-        if cell.has_memory:
-            self.m.reserve((n_seqs + n_rows if training else n_seqs) * row)
-            run.m = self.m.data
-            self.fill_rows(self.m.data, m0, n_seqs, "m0")
-        elif m0 is not None:
-            raise ValueError(f"the cell {self.cell} has no memory, m0 must be None.")
-        run.z = NULL
-        # 16 numbers more keep rows off a distance of 4096 bytes, at which all of them
-        # would fall into one set of the first-level cache.
-        run.ldz = cell.accumulators * width + WIDTH
-        if training:
-            if not self.trains:
-                raise ValueError("this recurrence was made with trains=False.")
-            self.z.reserve(n_rows * run.ldz * self.itemsize)
-            run.z = self.z.data if cell.saves else NULL
-        run.h_in = run.h
-        run.mask = NULL
-        self.kept = (x, mask)
-        if mask is not None:
-            mask = self.padded(mask, n_seqs, "mask")
-            self.kept = (x, mask)
-            run.mask = address(mask, self.dtype, n_seqs, width, &run.lddy, "mask")
-            self.h_in.reserve((n_seqs + n_rows) * row)
-            run.h_in = self.h_in.data
-            memset(run.h_in, 0, n_seqs * row)
-            if h0 is not None:
-                self.fill_rows(self.h_in.data, h0 * mask[:, : self.w.n_units], n_seqs,
-                               "h0")
+        self.reserve_forward(shape)
+        self.fill_rows(self.h.data, h0, shape.n_seqs, "h0")
+        if run.m != NULL:
+            self.fill_rows(self.m.data, m0, shape.n_seqs, "m0")
+        self.kept = (x, self.take_mask(mask, h0, shape))
         self.shape = shape
-        n = threads_for(self.work(), n_threads, n_seqs)
+        n = threads_for(self.work(), n_threads, shape.n_seqs)
         if n == 1:
             with nogil:
-                self.table.forward(&self.w, &shape.steps, run, 0, n_seqs)
+                self.table.forward(&self.w, &shape.steps, run, 0, shape.n_seqs)
         else:
             shape.cut(n, cuts)
             for i in prange(n, nogil=True, num_threads=n, schedule="static",
                             chunksize=1):
                 self.table.forward(&self.w, &shape.steps, run, cuts[i], cuts[i + 1])
         run.z = self.z.data if training else NULL
+        if last_m is not None:
+            self.copy_last_memory(last_m)
         return self.states()
+
+    cdef int refuse_memory(self, values, str what) except -1:
+        if values is not None and not self.w.cell.has_memory:
+            raise ValueError(
+                f"the cell {self.cell} has no memory, {what} must be None."
+            )
+        return 0
+
+    cdef int reserve_forward(self, PackedShape shape) except -1:
+        # The memory of a forward pass.
+        cdef Run* run = &self.run
+        cdef Py_ssize_t n_seqs = shape.n_seqs, n_rows = shape.n_rows
+        cdef Py_ssize_t row = self.w.width * self.itemsize
+        cdef const Cell* cell = self.w.cell
+        self.h.reserve((n_seqs + n_rows) * row)
+        run.h = self.h.data
+        run.m = NULL
+        if cell.has_memory:
+            self.m.reserve((n_seqs + n_rows if run.training else n_seqs) * row)
+            run.m = self.m.data
+        run.z = NULL
+        # 16 numbers more keep rows off a distance of 4096 bytes, at which all of them
+        # would fall into one set of the first-level cache.
+        run.ldz = cell.accumulators * self.w.width + WIDTH
+        if run.training:
+            if not self.trains:
+                raise ValueError("this recurrence was made with trains=False.")
+            self.z.reserve(n_rows * run.ldz * self.itemsize)
+            run.z = self.z.data if cell.saves else NULL
+        return 0
+
+    cdef take_mask(self, mask, h0, PackedShape shape):
+        # Dropped states have memory of their own. Return what must be kept alive.
+        cdef Run* run = &self.run
+        cdef Py_ssize_t n_seqs = shape.n_seqs, row = self.w.width * self.itemsize
+        run.h_in = run.h
+        run.mask = NULL
+        if mask is None:
+            return None
+        mask = self.padded(np.ascontiguousarray(mask), n_seqs, "mask")
+        run.mask = address(mask, self.dtype, n_seqs, self.w.width, &run.ldmask, "mask")
+        self.h_in.reserve((n_seqs + shape.n_rows) * row)
+        run.h_in = self.h_in.data
+        memset(run.h_in, 0, n_seqs * row)
+        if h0 is not None:
+            self.fill_rows(self.h_in.data, h0 * mask[:, : self.w.n_units], n_seqs, "h0")
+        return mask
+
+    cdef int copy_last_memory(self, target) except -1:
+        cdef Py_ssize_t ld, b, at, row = self.w.width * self.itemsize
+        cdef Py_ssize_t n_seqs = self.shape.n_seqs
+        cdef const Py_ssize_t[::1] last_row = self.shape.last_row
+        cdef char* out = address(target, self.dtype, n_seqs, self.w.n_units, &ld,
+                                 "last_m")
+        for b in range(n_seqs):
+            at = b
+            if self.run.training:
+                at = n_seqs + (b if self.reverse else last_row[b])
+            memcpy(out + b * ld * self.itemsize, self.m.data + at * row,
+                   self.w.n_units * self.itemsize)
+        return 0
 
     cdef states(self):
         cdef Py_ssize_t row = self.w.width * self.itemsize
@@ -505,13 +540,13 @@ cdef class Recurrence:
             raise ValueError(f"{what} must have shape ({n_rows}, {self.w.n_units}),"
                              f" got {values.shape}.")
         if self.w.n_units == self.w.width:
-            return np.ascontiguousarray(values) if what == "mask" else values
+            return values
         wide = np.zeros((n_rows, self.w.width), dtype=self.dtype)
         wide[:, : self.w.n_units] = values
         return wide
 
-    def backward(self, dW, dU, db, *, dy=None, dlast=None, dx=None, dh0=None, dm0=None,
-                 Py_ssize_t bptt_steps=0, int n_threads=1):
+    def backward(self, dW, dU, db, *, dy=None, dlast=None, dm_last=None, dx=None,
+                 dh0=None, dm0=None, Py_ssize_t bptt_steps=0, int n_threads=1):
         """Gradients of what the last ``forward(training=True)`` computed.
 
         Parameters
@@ -520,8 +555,9 @@ cdef class Recurrence:
             The gradients of the weights are added to these; shapes as in `load`.
         dy : ndarray (n_rows, n_units) or None
             Gradient of every state.
-        dlast : ndarray (n_seqs, n_units) or None
-            Gradient of the state after the last step processed of each sequence.
+        dlast, dm_last : ndarray (n_seqs, n_units) or None
+            Gradients of the state and of the memory after the last step processed of
+            each sequence.
         dx, dh0, dm0 : ndarray or None
             Filled with the gradients of the inputs and of the initial state.
         bptt_steps : int
@@ -529,12 +565,9 @@ cdef class Recurrence:
         """
         cdef Run* run = &self.run
         cdef PackedShape shape = self.shape
-        cdef Py_ssize_t width = self.w.width, row, ld, n_columns, lddx = 0
-        cdef Py_ssize_t[MOST_THREADS + 1] cuts
-        cdef Py_ssize_t n = self.w.n_units
+        cdef Py_ssize_t ld, lddx = 0, n = self.w.n_units
         cdef const Cell* cell = self.w.cell
-        cdef const int[::1] lengths
-        cdef int n_threads_, i
+        cdef int n_threads_
         cdef char* pdW
         cdef char* pdU
         cdef char* pdb
@@ -548,74 +581,110 @@ cdef class Recurrence:
         pdb = address(db, self.dtype, 1, strlen(cell.biases) * n, &ld, "db")
         if not (dW.flags.c_contiguous and dU.flags.c_contiguous):
             raise ValueError("dW and dU must be C-contiguous.")
-        run.dy = NULL
-        run.dlast = NULL
-        if dy is not None:
-            dy = self.padded(dy, shape.n_rows, "dy")
-            run.dy = address(dy, self.dtype, shape.n_rows, width, &run.lddy, "dy")
-        if dlast is not None:
-            dlast = self.padded(dlast, shape.n_seqs, "dlast")
-            run.dlast = address(dlast, self.dtype, shape.n_seqs, width, &run.lddlast,
-                                "dlast")
+        _kept = self.take_gradients(dy, dlast, dm_last)
         if dx is not None:
-            self.input_panels.reserve(self.itemsize * self.table.product_size(
-                strlen(cell.w_gates) * width, self.w.n_in))
-            self.w.to_input = self.input_panels.data
-            self.table.pack_input(
-                &self.w, address(self.W, self.dtype, self.w.n_in,
-                                 strlen(cell.w_gates) * n,
-                                 &ld, "W"))
             pdx = address(dx, self.dtype, shape.n_rows, self.w.n_in, &lddx, "dx")
-        row = width * self.itemsize
-        self.carry.reserve(shape.n_seqs * row)
-        run.carry = self.carry.data
+            self.pack_for_inputs()
         run.dh0 = NULL
         run.dm0 = NULL
         if dh0 is not None or dm0 is not None:
-            start = np.zeros((2, shape.n_seqs, width), dtype=self.dtype)
-            run.dh0 = address(start[0], self.dtype, shape.n_seqs, width, &ld, "dh0")
-            if cell.has_memory:
-                run.dm0 = address(start[1], self.dtype, shape.n_seqs, width, &ld, "dm0")
-        lengths = shape.lengths
-        run.lengths = &lengths[0]
+            start = self.reserve_start()
         run.bptt_steps = bptt_steps
-        run.previous = shape.previous(self.reverse)
-        self.dw.reserve((self.w.n_in + n + 1) * cell.accumulators * row)
-        run.dw = self.dw.data
-        n_columns = self.w.n_in + n + 1
         n_threads_ = threads_for(2 * self.work(), n_threads, shape.n_seqs)
-        run.at_once = n_threads_ == 1
-        if n_threads_ == 1:
-            with nogil:
-                memset(run.dw, 0, n_columns * cell.accumulators * row)
-                self.table.backward(&self.w, &shape.steps, run, 0, shape.n_seqs)
-        else:
-            shape.cut(n_threads_, cuts)
-            for i in prange(n_threads_, nogil=True, num_threads=n_threads_,
-                            schedule="static", chunksize=1):
-                self.table.backward(&self.w, &shape.steps, run, cuts[i], cuts[i + 1])
-            memset(run.dw, 0, n_columns * cell.accumulators * row)
-            for i in prange(n_threads_, nogil=True, num_threads=n_threads_,
-                            schedule="static", chunksize=1):
-                self.table.weights(&self.w, run, n_columns * i // n_threads_,
-                                   n_columns * (i + 1) // n_threads_, shape.n_rows)
+        self.run_backward(n_threads_)
         with nogil:
             self.table.unpack(&self.w, run.dw, pdW, pdU, pdb)
-        if pdx != NULL and n_threads_ == 1:
-            with nogil:
-                self.table.input(&self.w, run, pdx, lddx, 0, shape.n_rows)
-        elif pdx != NULL:
-            for i in prange(n_threads_, nogil=True, num_threads=n_threads_,
-                            schedule="static", chunksize=1):
-                self.table.input(&self.w, run, pdx, lddx,
-                                 shape.n_rows * i // n_threads_,
-                                 shape.n_rows * (i + 1) // n_threads_)
+        if pdx != NULL:
+            self.run_input_gradient(pdx, lddx, n_threads_)
         if dh0 is not None:
             dh0[...] = start[0][:, :n]
         if dm0 is not None:
             dm0[...] = start[1][:, :n]
         # z holds dz now: a second backward pass needs a new forward pass.
         run.z = NULL
+
+    cdef take_gradients(self, dy, dlast, dm_last):
+        # What comes in from outside. Return what must be kept alive.
+        cdef Run* run = &self.run
+        cdef Py_ssize_t n_rows = self.shape.n_rows, n_seqs = self.shape.n_seqs
+        cdef Py_ssize_t width = self.w.width
+        run.dy = NULL
+        run.dlast = NULL
+        if dy is not None:
+            dy = self.padded(dy, n_rows, "dy")
+            run.dy = address(dy, self.dtype, n_rows, width, &run.lddy, "dy")
+        if dlast is not None:
+            dlast = self.padded(dlast, n_seqs, "dlast")
+            run.dlast = address(dlast, self.dtype, n_seqs, width, &run.lddlast, "dlast")
+        self.refuse_memory(dm_last, "dm_last")
+        self.carry.reserve(n_seqs * width * self.itemsize)
+        run.carry = self.carry.data
+        self.fill_rows(self.carry.data, dm_last, n_seqs, "dm_last")
+        return dy, dlast
+
+    cdef int pack_for_inputs(self) except -1:
+        cdef Py_ssize_t ld, n_columns = strlen(self.w.cell.w_gates) * self.w.n_units
+        cdef char* W = address(self.W, self.dtype, self.w.n_in, n_columns, &ld, "W")
+        self.input_panels.reserve(self.itemsize * self.table.product_size(
+            strlen(self.w.cell.w_gates) * self.w.width, self.w.n_in))
+        self.w.to_input = self.input_panels.data
+        self.table.pack_input(&self.w, W)
+        return 0
+
+    cdef reserve_start(self):
+        # Memory for the gradients of the initial state and memory.
+        cdef Run* run = &self.run
+        cdef Py_ssize_t ld, n_seqs = self.shape.n_seqs, width = self.w.width
+        start = np.zeros((2, n_seqs, width), dtype=self.dtype)
+        run.dh0 = address(start[0], self.dtype, n_seqs, width, &ld, "dh0")
+        if self.w.cell.has_memory:
+            run.dm0 = address(start[1], self.dtype, n_seqs, width, &ld, "dm0")
+        return start
+
+    cdef int run_backward(self, int n_threads) except -1:
+        # z -> dz, and the gradients of the weights.
+        cdef Run* run = &self.run
+        cdef PackedShape shape = self.shape
+        cdef Py_ssize_t[MOST_THREADS + 1] cuts
+        cdef Py_ssize_t n_columns = self.w.n_in + self.w.n_units + 1, size
+        cdef const int[::1] lengths = shape.lengths
+        cdef int i
+        run.lengths = &lengths[0]
+        run.previous = shape.previous(self.reverse)
+        size = n_columns * self.w.cell.accumulators * self.w.width * self.itemsize
+        self.dw.reserve(size)
+        run.dw = self.dw.data
+        run.fuse_weight_gradients = n_threads == 1
+        if n_threads == 1:
+            with nogil:
+                memset(run.dw, 0, size)
+                self.table.backward(&self.w, &shape.steps, run, 0, shape.n_seqs)
+            return 0
+        shape.cut(n_threads, cuts)
+        for i in prange(n_threads, nogil=True, num_threads=n_threads,
+                        schedule="static", chunksize=1):
+            self.table.backward(&self.w, &shape.steps, run, cuts[i], cuts[i + 1])
+        memset(run.dw, 0, size)
+        for i in prange(n_threads, nogil=True, num_threads=n_threads,
+                        schedule="static", chunksize=1):
+            self.table.weight_gradients(&self.w, run, n_columns * i // n_threads,
+                                        n_columns * (i + 1) // n_threads, shape.n_rows)
+        return 0
+
+    cdef int run_input_gradient(self, char* dx, Py_ssize_t lddx,
+                                int n_threads) except -1:
+        cdef Run* run = &self.run
+        cdef Py_ssize_t n_rows = self.shape.n_rows
+        cdef int i
+        if n_threads == 1:
+            with nogil:
+                self.table.input_gradient(&self.w, run, dx, lddx, 0, n_rows)
+            return 0
+        for i in prange(n_threads, nogil=True, num_threads=n_threads,
+                        schedule="static", chunksize=1):
+            self.table.input_gradient(&self.w, run, dx, lddx, n_rows * i // n_threads,
+                                      n_rows * (i + 1) // n_threads)
+        return 0
 
     def buffers(self):
         """The memory that calls reuse, as arrays: tests fill it with NaN."""

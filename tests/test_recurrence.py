@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from cases import ISAS, assert_same_bits, instruction_set
+from cases import ISAS, assert_same_bits, error, instruction_set
+from outside import import_oracle
 from skrnn import _recurrence
 from skrnn._recurrence import Linear, PackedShape, Recurrence
 
@@ -37,6 +38,10 @@ class Problem:
         self.mask = rng.integers(0, 2, size=(n_seqs, n_units)).astype(dtype) * 2
         self.dy = rng.normal(size=(n_rows, n_units)).astype(dtype)
         self.dlast = rng.normal(size=(n_seqs, n_units)).astype(dtype)
+        self.dm_last = self.last_m = None
+        if kernel == "lstm":
+            self.dm_last = rng.normal(size=(n_seqs, n_units)).astype(dtype)
+            self.last_m = np.empty((n_seqs, n_units), dtype=dtype)
         self.shape = PackedShape(N_ACTIVE)
         self.recurrence = Recurrence(kernel, n_in, n_units, dtype, reverse=reverse)
         self.last = np.arange(n_seqs) if reverse else self.shape.last_row
@@ -46,12 +51,20 @@ class Problem:
         self.recurrence.load(values["W"], values["U"], values["b"])
         start = {name: values[name] for name in ("h0", "m0") if name in values}
         return self.recurrence.forward(
-            self.shape, values["x"], mask=self.mask, **start, **options
+            self.shape,
+            values["x"],
+            mask=self.mask,
+            last_m=self.last_m,
+            **start,
+            **options,
         )
 
     def objective(self, values):
         h = self.forward(values)
-        return np.sum(h * self.dy) + np.sum(h[self.last] * self.dlast)
+        value = np.sum(h * self.dy) + np.sum(h[self.last] * self.dlast)
+        if self.last_m is not None:
+            value += np.sum(self.last_m * self.dm_last)
+        return value
 
     def gradients(self, **options):
         self.forward(training=True, **options)
@@ -63,6 +76,7 @@ class Problem:
             gradients["b"],
             dy=self.dy,
             dlast=self.dlast,
+            dm_last=self.dm_last,
             dx=gradients["x"],
             **{f"d{name}": value for name, value in given.items()},
             **options,
@@ -99,11 +113,84 @@ def test_bits_of_everything(kernel, dtype):
         for n_threads in (1, 2, 3):
             states = problem.forward(n_threads=n_threads).copy()
             found = {"h": states, **problem.gradients(n_threads=n_threads)}
+            if problem.last_m is not None:
+                found["last_m"] = problem.last_m.copy()
             first = first or found
             for name, value in found.items():
                 assert_same_bits(value, first[name])
             for buffer in problem.recurrence.buffers():
                 buffer.fill(np.nan)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("training", [False, True])
+def test_the_memory_goes_out_and_in(reverse, training):
+    """Sequences that are read in two parts end as those that are read at once."""
+    problem = Problem("lstm", reverse=reverse, dtype=np.float32)
+    whole = problem.forward(training=training).copy()
+    last_m, last_h = problem.last_m.copy(), whole[problem.last]
+    rows = problem.shape.offset
+    h, m = problem.values["h0"], problem.values["m0"]
+    for t in range(7)[:: -1 if reverse else 1]:
+        n = N_ACTIVE[t]
+        part_m = np.empty((n, 5), np.float32)
+        states = problem.recurrence.forward(
+            PackedShape(N_ACTIVE[t : t + 1]),
+            problem.values["x"][rows[t] : rows[t + 1]],
+            mask=problem.mask[:n],
+            h0=h[:n],
+            m0=m[:n],
+            last_m=part_m,
+            training=training,
+        )
+        assert_same_bits(states.copy(), whole[rows[t] : rows[t + 1]])
+        h, m = np.concatenate([states, h[n:]]), np.concatenate([part_m, m[n:]])
+    assert_same_bits(h, last_h)
+    assert_same_bits(m, last_m)
+
+
+@pytest.mark.parametrize("n_units", [3, 16, 37])
+def test_parity_of_the_memory_with_torch(n_units):
+    """From a given state, with gradients of all states and of the last two."""
+    torch = import_oracle("torch")
+    rng = np.random.default_rng(0)
+    n_in, n_seqs = 4, len(LENGTHS)
+    layer = torch.nn.LSTM(n_in, n_units).double()
+    shape = PackedShape(N_ACTIVE)
+    values = {"x": rng.normal(size=(shape.n_rows, n_in))}
+    for name in ("h0", "m0", "dlast", "dm_last"):
+        values[name] = rng.normal(size=(n_seqs, n_units))
+    values["dy"] = rng.normal(size=(shape.n_rows, n_units))
+    given = {name: torch.tensor(value) for name, value in values.items()}
+    x, h0, m0 = (given[name].requires_grad_() for name in ("x", "h0", "m0"))
+    packed = torch.nn.utils.rnn.PackedSequence(x, torch.tensor(N_ACTIVE).long())
+    h, (last_h, last_m) = layer(packed, (h0[None], m0[None]))
+    loss = (h.data * given["dy"]).sum() + (last_h * given["dlast"]).sum()
+    (loss + (last_m * given["dm_last"]).sum()).backward()
+
+    W, U, b, b_state = (p.detach().numpy() for p in layer.parameters())
+    weights = [np.ascontiguousarray(W.T), np.ascontiguousarray(U.T), b + b_state]
+    weights[2] = weights[2][np.newaxis]
+    recurrence = Recurrence("lstm", n_in, n_units, np.float64)
+    recurrence.load(*weights)
+    out = np.empty((n_seqs, n_units))
+    states = recurrence.forward(
+        shape, values["x"], h0=values["h0"], m0=values["m0"], last_m=out, training=True
+    )
+    assert error(states, h.data.detach().numpy()) < 1e-13
+    assert error(out, last_m[0].detach().numpy()) < 1e-13
+    found = {name: np.zeros_like(values[name]) for name in ("x", "h0", "m0")}
+    gradients = [np.zeros_like(weight) for weight in weights]
+    recurrence.backward(
+        *gradients,
+        **{name: values[name] for name in ("dy", "dlast", "dm_last")},
+        **{f"d{name}": value for name, value in found.items()},
+    )
+    for tensor, value in zip((x, h0, m0), found.values(), strict=True):
+        assert error(value, tensor.grad.numpy()) < 1e-12
+    dW, dU, db = (p.grad.numpy() for p in list(layer.parameters())[:3])
+    for value, desired in zip(gradients, (dW.T, dU.T, db[np.newaxis]), strict=True):
+        assert error(value, desired) < 1e-12
 
 
 @kernels
@@ -158,6 +245,8 @@ def test_wrong_arrays_are_refused():
         recurrence.forward(problem.shape, x, h0=np.zeros((2, 2)))
     with pytest.raises(ValueError, match="no memory"):
         recurrence.forward(problem.shape, x, m0=np.zeros((5, 5)))
+    with pytest.raises(ValueError, match="no memory, last_m"):
+        recurrence.forward(problem.shape, x, last_m=np.zeros((5, 5)))
     with pytest.raises(ValueError, match="dtype"):
         recurrence.forward(problem.shape, x.astype(np.float32))
     with pytest.raises(ValueError, match="forward pass with training=True"):
@@ -229,3 +318,17 @@ def test_a_mask_may_have_any_strides():
     problem.mask = problem.mask.copy()
     for name, gradient in problem.gradients().items():
         assert_same_bits(gradient, strided[name])
+    problem.mask = np.asfortranarray(problem.mask)
+    for name, gradient in problem.gradients().items():
+        assert_same_bits(gradient, strided[name])
+
+
+def test_a_gradient_of_memory_is_checked():
+    problem = Problem("gru")
+    problem.dm_last = np.zeros((5, 5))
+    with pytest.raises(ValueError, match="no memory, dm_last"):
+        problem.gradients()
+    problem = Problem("lstm")
+    problem.dm_last = problem.dm_last[:-1]
+    with pytest.raises(ValueError, match="dm_last must have shape"):
+        problem.gradients()

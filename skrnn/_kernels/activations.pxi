@@ -23,8 +23,8 @@ cdef extern from *:
     #endif
     #define LOG2_E ((real)1.4426950408889634)
 
-    /* P of expm1(r) = r + r*r*P(r),
-    |r| <= ln(2)/2: errors 1.4e-8 and 3e-19 of expm1. */
+    /* P of expm1(r) = r + r*r*P(r) for |r| <= ln(2)/2. The largest errors of expm1 are
+    1.4e-8 in float32 and 3e-19 in float64. */
     INLINE vec expm1_polynomial(vec r) {
     #ifdef SKRNN_DOUBLE
         vec p = vset1(2.0875327008400885e-09);

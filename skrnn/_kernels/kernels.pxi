@@ -42,9 +42,9 @@ cdef Table TABLE = Table(
     n_cells=sizeof(ALL_CELLS) // sizeof(Cell), cells=&ALL_CELLS[0],
     forward_size=forward_size, product_size=product_size, pack=pack,
     pack_input=pack_input, forward=forward,
-    backward=backward, weights=weights, unpack=unpack, input=input,
-    pack_product=pack_product, product=product, outer=outer, activate=activate,
-    peak=peak,
+    backward=backward, weight_gradients=weight_gradients, unpack=unpack,
+    input_gradient=input_gradient, pack_product=pack_product, product=product,
+    outer=outer, activate=activate, peak=peak,
 )
 
 table = PyCapsule_New(&TABLE, "skrnn.Table", NULL)

@@ -100,9 +100,12 @@ cdef inline void forward_pair(int VECS, int X_FIRST, int X_LAST, int H_FIRST,
 
 
 cdef inline void forward_any(int VECS, int X_FIRST, int X_LAST, int H_FIRST, int H_LAST,
-                             int n_rows, vec* out, const real* panel, const real* x,
-                             Py_ssize_t ldx, Py_ssize_t n_in, const real* h,
-                             Py_ssize_t ldh, Py_ssize_t n_units) noexcept nogil:
+                             int MOST_ROWS, int n_rows, vec* out, const real* panel,
+                             const real* x, Py_ssize_t ldx, Py_ssize_t n_in,
+                             const real* h, Py_ssize_t ldh,
+                             Py_ssize_t n_units) noexcept nogil:
+    # The conditions on MOST_ROWS are known when this is compiled: no taller tile is
+    # made.
     if n_rows == 1:
         forward_tile(1, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x, ldx,
                      n_in, h, ldh, n_units)
@@ -112,121 +115,149 @@ cdef inline void forward_any(int VECS, int X_FIRST, int X_LAST, int H_FIRST, int
     elif n_rows == 3:
         forward_tile(3, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x, ldx,
                      n_in, h, ldh, n_units)
-    elif ROWS4 > 3 or VECS < 4:
-        if n_rows == 4:
-            forward_tile(4, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x, ldx,
-                         n_in, h, ldh, n_units)
-        elif ROWS4 > 3 or VECS < 3:
-            if n_rows == 5:
-                forward_tile(5, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x,
-                             ldx, n_in, h, ldh, n_units)
-            elif n_rows == 6:
-                forward_tile(6, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x,
-                             ldx, n_in, h, ldh, n_units)
-            elif VECS < 4 and ROWS3 > 6 or VECS == 1:
-                if n_rows == 7:
-                    forward_tile(7, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel,
-                                 x, ldx, n_in, h, ldh, n_units)
-                elif n_rows == 8:
-                    forward_tile(8, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel,
-                                 x, ldx, n_in, h, ldh, n_units)
-                elif VECS < 3 and ROWS2 > 8:
-                    if n_rows == 9:
-                        forward_tile(9, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out,
-                                     panel, x, ldx, n_in, h, ldh, n_units)
-                    elif n_rows == 10:
-                        forward_tile(10, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out,
-                                     panel, x, ldx, n_in, h, ldh, n_units)
-                    elif n_rows == 11:
-                        forward_tile(11, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out,
-                                     panel, x, ldx, n_in, h, ldh, n_units)
-                    else:
-                        forward_tile(12, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out,
-                                     panel, x, ldx, n_in, h, ldh, n_units)
+    elif MOST_ROWS >= 4 and n_rows == 4:
+        forward_tile(4, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x, ldx,
+                     n_in, h, ldh, n_units)
+    elif MOST_ROWS >= 5 and n_rows == 5:
+        forward_tile(5, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x, ldx,
+                     n_in, h, ldh, n_units)
+    elif MOST_ROWS >= 6 and n_rows == 6:
+        forward_tile(6, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x, ldx,
+                     n_in, h, ldh, n_units)
+    elif MOST_ROWS >= 7 and n_rows == 7:
+        forward_tile(7, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x, ldx,
+                     n_in, h, ldh, n_units)
+    elif MOST_ROWS >= 8 and n_rows == 8:
+        forward_tile(8, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x, ldx,
+                     n_in, h, ldh, n_units)
+    elif MOST_ROWS >= 9 and n_rows == 9:
+        forward_tile(9, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x, ldx,
+                     n_in, h, ldh, n_units)
+    elif MOST_ROWS >= 10 and n_rows == 10:
+        forward_tile(10, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x, ldx,
+                     n_in, h, ldh, n_units)
+    elif MOST_ROWS >= 11 and n_rows == 11:
+        forward_tile(11, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x, ldx,
+                     n_in, h, ldh, n_units)
+    elif MOST_ROWS >= 12 and n_rows == 12:
+        forward_tile(12, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x, ldx,
+                     n_in, h, ldh, n_units)
 
 
-cdef void drop_state(real* h_in, const real* h, const real* mask, Py_ssize_t n_rows,
-                     Py_ssize_t n, Py_ssize_t width) noexcept nogil:
+cdef void drop_state(real* h_in, const real* h, const real* mask, Py_ssize_t ldmask,
+                     Py_ssize_t n_rows, Py_ssize_t n, Py_ssize_t width) noexcept nogil:
     # h_in (n_rows, n) = h * mask: recurrent dropout, the same mask at every step
     cdef Py_ssize_t i, j
     for i in range(n_rows):
         for j in range(n):
-            h_in[i * width + j] = h[i * width + j] * mask[i * width + j]
+            h_in[i * width + j] = h[i * width + j] * mask[i * ldmask + j]
+
+
+# Panels of weights that rows go through together: one, or two for a row alone.
+cdef struct Panels:
+    const real* first
+    Py_ssize_t size              # numbers of one panel
+    int n_panels
+    Py_ssize_t unit              # the first unit of the first panel
+
+
+# Rows first..last of one step: row i is packed row packed + i, and its state before is
+# row previous + i, unless that is zero.
+cdef struct Span:
+    Py_ssize_t packed
+    Py_ssize_t previous
+    bint has_state
+    Py_ssize_t first
+    Py_ssize_t last
+
+
+cdef inline Rows rows_of(const Weights* w, const Run* r, const Span* span,
+                         Py_ssize_t n_seqs, Py_ssize_t i,
+                         Py_ssize_t unit) noexcept nogil:
+    # What the point-wise function sees of the rows from i on.
+    cdef Rows rows
+    cdef Py_ssize_t width = w.width
+    cdef Py_ssize_t after = (n_seqs + span.packed + i) * width + unit
+    cdef Py_ssize_t before = (span.previous + i) * width + unit
+    rows.width = width
+    rows.ldz = r.ldz
+    rows.carry = NULL
+    rows.z = NULL
+    if r.z != NULL:
+        rows.z = <real*>r.z + (span.packed + i) * r.ldz + unit
+    rows.h = <real*>r.h + after
+    rows.h_previous = NULL
+    if span.has_state:
+        rows.h_previous = <const real*>r.h + before
+    rows.m = NULL
+    rows.m_previous = NULL
+    if r.m != NULL and r.training:
+        rows.m = <real*>r.m + after
+        rows.m_previous = <const real*>r.m + before
+    elif r.m != NULL:
+        rows.m = <real*>r.m + i * width + unit
+        rows.m_previous = rows.m
+    return rows
 
 
 cdef inline void forward_rows(int VECS, int UNITS, int X_FIRST, int X_LAST, int H_FIRST,
                               int H_LAST, int MOST_ROWS, forward_t pointwise,
-                              const Weights* w, const Run* r, const real* panel,
-                              Py_ssize_t panel_size, int n_panels, Py_ssize_t unit,
-                              Py_ssize_t packed, Py_ssize_t previous, int has_state,
-                              Py_ssize_t first, Py_ssize_t last,
-                              Py_ssize_t n_seqs) noexcept nogil:
-    # Rows first..last of one step through one panel, or one row through two of them:
-    # row i is packed row packed + i, and its state before is row previous + i.
+                              const Weights* w, const Run* r, Py_ssize_t n_seqs,
+                              const Panels* panels, const Span* span) noexcept nogil:
     cdef vec out[24]
     cdef Rows rows
-    cdef Py_ssize_t width = w.width, i = first
+    cdef Py_ssize_t width = w.width, i = span.first, unit
     cdef int height, n_rows, p
+    cdef const real* x
     cdef const real* h
-    rows.width = width
-    rows.ldz = r.ldz
-    rows.carry = NULL
-    height = tile_height(last - first, MOST_ROWS)
-    while i < last:
-        n_rows = <int>(height if last - i > height else last - i)
-        h = <const real*>r.h_in + (previous + i) * width if has_state else NULL
-        if n_panels == 2:
-            forward_pair(VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, panel_size,
-                         <const real*>r.x + (packed + i) * r.ldx, w.n_in, h, w.n_units)
+    height = tile_height(span.last - i, MOST_ROWS)
+    while i < span.last:
+        n_rows = <int>(height if span.last - i > height else span.last - i)
+        x = <const real*>r.x + (span.packed + i) * r.ldx
+        h = NULL
+        if span.has_state:
+            h = <const real*>r.h_in + (span.previous + i) * width
+        if panels.n_panels == 2:
+            forward_pair(VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panels.first,
+                         panels.size, x, w.n_in, h, w.n_units)
         else:
-            forward_any(VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, n_rows, out, panel,
-                        <const real*>r.x + (packed + i) * r.ldx, r.ldx, w.n_in,
-                        h, width, w.n_units)
-        for p in range(n_panels):
-            rows.z = NULL
-            if r.z != NULL:
-                rows.z = <real*>r.z + (packed + i) * r.ldz + unit
-            rows.h = <real*>r.h + (n_seqs + packed + i) * width + unit
-            rows.h_previous = NULL
-            if has_state:
-                rows.h_previous = <const real*>r.h + (previous + i) * width + unit
-            if r.m != NULL and r.training:
-                rows.m = <real*>r.m + (n_seqs + packed + i) * width + unit
-                rows.m_previous = <const real*>r.m + (previous + i) * width + unit
-            elif r.m != NULL:
-                rows.m = <real*>r.m + i * width + unit
-                rows.m_previous = rows.m
+            forward_any(VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, MOST_ROWS, n_rows, out,
+                        panels.first, x, r.ldx, w.n_in, h, width, w.n_units)
+        for p in range(panels.n_panels):
+            unit = panels.unit + p * UNITS * VL
+            rows = rows_of(w, r, span, n_seqs, i, unit)
             pointwise(out + p * VECS, n_rows, UNITS, &rows)
             if r.mask != NULL:
-                drop_state(<real*>r.h_in + (n_seqs + packed + i) * width + unit, rows.h,
-                           <const real*>r.mask + i * width + unit, n_rows, UNITS * VL,
-                           width)
-            unit += VL * UNITS
-        unit -= VL * UNITS * n_panels
+                drop_state(<real*>r.h_in + (rows.h - <real*>r.h), rows.h,
+                           <const real*>r.mask + i * r.ldmask + unit, r.ldmask, n_rows,
+                           UNITS * VL, width)
         i += n_rows
 
 
 cdef inline void forward_step(int VECS, int UNITS, int X_FIRST, int X_LAST, int H_FIRST,
                               int H_LAST, int MOST_ROWS, forward_t pointwise,
                               const Weights* w, const Steps* s, const Run* r,
-                              Py_ssize_t t, const real* panel, Py_ssize_t panel_size,
-                              int n_panels, Py_ssize_t unit, Py_ssize_t row_start,
+                              Py_ssize_t t, const Panels* panels, Py_ssize_t row_start,
                               Py_ssize_t row_stop) noexcept nogil:
-    cdef Py_ssize_t previous, n_previous
+    cdef Span span
+    cdef Py_ssize_t n_previous
     cdef Py_ssize_t last = min(row_stop, <Py_ssize_t>s.n_active[t])
-    cdef Py_ssize_t middle
-    first_rows(s, r, t, &previous, &n_previous)
-    middle = min(last, max(row_start, n_previous))
+    span.packed = s.offset[t]
+    span.has_state = 1
+    first_rows(s, r, t, &span.previous, &n_previous)
+    span.first = row_start
+    span.last = min(last, max(row_start, n_previous))
+    if span.last > span.first:
+        forward_rows(VECS, UNITS, X_FIRST, X_LAST, H_FIRST, H_LAST, MOST_ROWS,
+                     pointwise, w, r, s.n_seqs, panels, &span)
     # A sequence that begins: its state before is a row of the initial state.
-    if middle > row_start:
+    span.first = span.last
+    span.last = last
+    span.previous = 0
+    span.has_state = r.has_initial
+    if span.last > span.first:
         forward_rows(VECS, UNITS, X_FIRST, X_LAST, H_FIRST, H_LAST, MOST_ROWS,
-                     pointwise,
-                     w, r, panel, panel_size, n_panels, unit, s.offset[t], previous, 1,
-                     row_start, middle, s.n_seqs)
-    if last > middle:
-        forward_rows(VECS, UNITS, X_FIRST, X_LAST, H_FIRST, H_LAST, MOST_ROWS,
-                     pointwise, w, r, panel, panel_size, n_panels, unit, s.offset[t], 0,
-                     r.has_initial, middle, last, s.n_seqs)
+                     pointwise, w, r, s.n_seqs, panels, &span)
 
 
 cdef inline void forward_gated(int ACCUMULATORS, int X_FIRST, int X_LAST, int H_FIRST,
@@ -235,9 +266,9 @@ cdef inline void forward_gated(int ACCUMULATORS, int X_FIRST, int X_LAST, int H_
                                Py_ssize_t row_stop) noexcept nogil:
     # A cell of several accumulators: a panel is one vector of units with all of them.
     cdef uint64_t state = denormals_off()
-    cdef Py_ssize_t size = forward_size(w) // w.width * VL
+    cdef Panels panels
     cdef Py_ssize_t i, t, p, n_rows, n_panels = w.width // VL
-    cdef const real* panel
+    panels.size = forward_size(w) // w.width * VL
     for i in range(s.n_steps):
         t = s.n_steps - 1 - i if r.reverse else i
         n_rows = min(row_stop, <Py_ssize_t>s.n_active[t]) - row_start
@@ -245,16 +276,17 @@ cdef inline void forward_gated(int ACCUMULATORS, int X_FIRST, int X_LAST, int H_
             continue
         p = 0
         while p < n_panels:
-            panel = <const real*>w.forward + p * size
+            panels.first = <const real*>w.forward + p * panels.size
+            panels.unit = p * VL
             if n_rows == 1 and p + 1 < n_panels:
+                panels.n_panels = 2
                 forward_step(ACCUMULATORS, 1, X_FIRST, X_LAST, H_FIRST, H_LAST, 1,
-                             pointwise, w, s, r, t, panel, size, 2, p * VL, row_start,
-                             row_stop)
+                             pointwise, w, s, r, t, &panels, row_start, row_stop)
                 p += 2
             else:
+                panels.n_panels = 1
                 forward_step(ACCUMULATORS, 1, X_FIRST, X_LAST, H_FIRST, H_LAST, ROWS4,
-                             pointwise, w, s, r, t, panel, size, 1, p * VL, row_start,
-                             row_stop)
+                             pointwise, w, s, r, t, &panels, row_start, row_stop)
                 p += 1
     denormals_restore(state)
 
@@ -265,9 +297,10 @@ cdef inline void forward_plain(forward_t pointwise, const Weights* w, const Step
     # A cell of one accumulator: a panel is four vectors of units, the last one may be
     # narrower.
     cdef uint64_t state = denormals_off()
-    cdef Py_ssize_t size = forward_size(w) // w.width * VL
-    cdef Py_ssize_t i, t, v, left
-    cdef const real* panel
+    cdef Panels panels
+    cdef Py_ssize_t i, t, v, left, size = forward_size(w) // w.width * VL
+    panels.size = 0
+    panels.n_panels = 1
     for i in range(s.n_steps):
         t = s.n_steps - 1 - i if r.reverse else i
         if min(row_stop, <Py_ssize_t>s.n_active[t]) <= row_start:
@@ -275,19 +308,20 @@ cdef inline void forward_plain(forward_t pointwise, const Weights* w, const Step
         v = 0
         while v < w.width // VL:
             left = w.width // VL - v
-            panel = <const real*>w.forward + v * size
+            panels.first = <const real*>w.forward + v * size
+            panels.unit = v * VL
             if left >= 4:
-                forward_step(4, 4, 0, 4, 0, 4, ROWS4, pointwise, w, s, r, t, panel, 0,
-                             1, v * VL, row_start, row_stop)
+                forward_step(4, 4, 0, 4, 0, 4, ROWS4, pointwise, w, s, r, t, &panels,
+                             row_start, row_stop)
             elif left == 3:
-                forward_step(3, 3, 0, 3, 0, 3, ROWS3, pointwise, w, s, r, t, panel, 0,
-                             1, v * VL, row_start, row_stop)
+                forward_step(3, 3, 0, 3, 0, 3, ROWS3, pointwise, w, s, r, t, &panels,
+                             row_start, row_stop)
             elif left == 2:
-                forward_step(2, 2, 0, 2, 0, 2, ROWS2, pointwise, w, s, r, t, panel, 0,
-                             1, v * VL, row_start, row_stop)
+                forward_step(2, 2, 0, 2, 0, 2, ROWS2, pointwise, w, s, r, t, &panels,
+                             row_start, row_stop)
             else:
-                forward_step(1, 1, 0, 1, 0, 1, ROWS1, pointwise, w, s, r, t, panel, 0,
-                             1, v * VL, row_start, row_stop)
+                forward_step(1, 1, 0, 1, 0, 1, ROWS1, pointwise, w, s, r, t, &panels,
+                             row_start, row_stop)
             v += 4
     denormals_restore(state)
 
@@ -301,6 +335,14 @@ cdef inline bint is_cut(const Steps* s, const Run* r, Py_ssize_t t,
     # whole.
     cdef Py_ssize_t left = t if r.reverse else r.lengths[b] - 1 - t
     return r.bptt_steps > 0 and left % r.bptt_steps == 0
+
+
+cdef void cut_carry(const Steps* s, const Run* r, Py_ssize_t t, Py_ssize_t row_start,
+                    Py_ssize_t row_stop, Py_ssize_t width) noexcept nogil:
+    cdef Py_ssize_t b
+    for b in range(row_start, row_stop):
+        if is_cut(s, r, t, b):
+            memset(<real*>r.carry + b * width, 0, width * sizeof(real))
 
 
 cdef void start_of_dh(vec* out, int n_rows, int n_vec, const Run* r, Py_ssize_t packed,
@@ -323,9 +365,8 @@ cdef void start_of_dh(vec* out, int n_rows, int n_vec, const Run* r, Py_ssize_t 
 
 
 cdef void dropped_product(vec* out, int n_rows, int n_vec, const Steps* s, const Run* r,
-                          Py_ssize_t t, Py_ssize_t b, Py_ssize_t unit, Py_ssize_t width,
-                          const real* dz, const real* panel,
-                          Py_ssize_t n_k) noexcept nogil:
+                          Py_ssize_t t, Py_ssize_t b, Py_ssize_t unit, const real* dz,
+                          const real* panel, Py_ssize_t n_k) noexcept nogil:
     # out += mask * (dz @ U'), and nothing for rows where the gradient is cut
     cdef vec part[24]
     cdef int i, v
@@ -338,7 +379,7 @@ cdef void dropped_product(vec* out, int n_rows, int n_vec, const Steps* s, const
             continue
         mask = NULL
         if r.mask != NULL:
-            mask = <const real*>r.mask + (b + i) * width + unit
+            mask = <const real*>r.mask + (b + i) * r.ldmask + unit
         for v in range(n_vec):
             if mask != NULL:
                 part[i * n_vec + v] = part[i * n_vec + v] * vload(mask + v * VL)
@@ -367,9 +408,7 @@ cdef void backward_step(const Weights* w, const Steps* s, const Run* r, Py_ssize
         next_packed = s.offset[after]
     first_rows(s, r, t, &previous, &n_previous)
     if r.bptt_steps > 0:
-        for b in range(row_start, min(last, n_next)):
-            if is_cut(s, r, t, b):
-                memset(<real*>r.carry + b * width, 0, width * sizeof(real))
+        cut_carry(s, r, t, row_start, min(last, n_next), width)
     middle = min(last, max(row_start, n_next))
     rows.width = width
     rows.ldz = r.ldz
@@ -392,8 +431,8 @@ cdef void backward_step(const Weights* w, const Steps* s, const Run* r, Py_ssize
                     dz = <const real*>r.z + (next_packed + b) * r.ldz
                     dz += w.cell.h_first * width
                     if dropped:
-                        dropped_product(out, n_rows, n_vec, s, r, t, b, unit, width, dz,
-                                        panel, n_k)
+                        dropped_product(out, n_rows, n_vec, s, r, t, b, unit, dz, panel,
+                                        n_k)
                     else:
                         panel_product(n_rows, n_vec, out, dz, r.ldz, panel, n_k)
                 i = previous + b if b < n_previous else b
@@ -427,7 +466,7 @@ cdef void initial_gradient(const Weights* w, const Steps* s, const Run* r,
             n_vec = 2 if width - unit > VL else 1
             for v in range(n_vec):
                 out[v] = vset1(0)
-            dropped_product(out, 1, n_vec, s, r, -1, b, unit, width,
+            dropped_product(out, 1, n_vec, s, r, -1, b, unit,
                             <const real*>r.z + packed * r.ldz + w.cell.h_first * width,
                             <const real*>w.to_state + unit * n_k, n_k)
             carry = <real*>r.carry + b * width + unit
@@ -444,32 +483,30 @@ cdef void initial_gradient(const Weights* w, const Steps* s, const Run* r,
 cdef void backward(const Weights* w, const Steps* s, const Run* r,
                    Py_ssize_t row_start, Py_ssize_t row_stop) noexcept nogil:
     # Rows row_start..row_stop of the batch through all steps, backwards. With
-    # `at_once`, which wants all rows, each chunk of packed rows gives its part of dw as
-    # soon as it is whole: its dz is still in the cache.
+    # `fuse_weight_gradients`, which wants all rows, each chunk of packed rows gives its
+    # part of dw as soon as it is whole: its dz is still in the cache.
     cdef uint64_t state = denormals_off()
     cdef Py_ssize_t i, t, n_rows = s.offset[s.n_steps]
     cdef Py_ssize_t chunk = 0 if r.reverse else (n_rows - 1) // CHUNK * CHUNK
-    memset(<real*>r.carry + row_start * w.width, 0,
-           (row_stop - row_start) * w.width * sizeof(real))
     for i in range(s.n_steps):
         t = i if r.reverse else s.n_steps - 1 - i
         if s.n_active[t] > row_start:
             backward_step(w, s, r, t, row_start, row_stop)
-        while r.at_once and 0 <= chunk < n_rows and (
+        while r.fuse_weight_gradients and 0 <= chunk < n_rows and (
             min(chunk + CHUNK, n_rows) <= s.offset[t + 1] if r.reverse
             else chunk >= s.offset[t]
         ):
-            weights_chunk(w, r, 0, w.n_in + w.n_units + 1, chunk,
-                          min(<Py_ssize_t>CHUNK, n_rows - chunk))
+            weight_gradients_chunk(w, r, 0, w.n_in + w.n_units + 1, chunk,
+                                   min(<Py_ssize_t>CHUNK, n_rows - chunk))
             chunk += CHUNK if r.reverse else -CHUNK
     if r.dh0 != NULL:
         initial_gradient(w, s, r, row_start, row_stop)
     denormals_restore(state)
 
 
-cdef void weights_chunk(const Weights* w, const Run* r, Py_ssize_t column_start,
-                        Py_ssize_t column_stop, Py_ssize_t chunk,
-                        Py_ssize_t n_rows) noexcept nogil:
+cdef void weight_gradients_chunk(const Weights* w, const Run* r,
+                                 Py_ssize_t column_start, Py_ssize_t column_stop,
+                                 Py_ssize_t chunk, Py_ssize_t n_rows) noexcept nogil:
     # dw (n_in + n_units + 1, accumulators * width) += [x | h before | 1]' dz over
     # n_rows packed rows, for some columns of [x | h | 1].
     cdef const Cell* cell = w.cell
@@ -494,20 +531,20 @@ cdef void weights_chunk(const Weights* w, const Run* r, Py_ssize_t column_start,
                     ldw, n_rows)
 
 
-cdef void weights(const Weights* w, const Run* r, Py_ssize_t column_start,
-                  Py_ssize_t column_stop, Py_ssize_t n_rows) noexcept nogil:
-    # The same over all packed rows, in the order of chunks of a sweep with `at_once`.
+cdef void weight_gradients(const Weights* w, const Run* r, Py_ssize_t column_start,
+                           Py_ssize_t column_stop, Py_ssize_t n_rows) noexcept nogil:
+    # The same over all packed rows, in the order of chunks of a sweep that fuses them.
     cdef uint64_t state = denormals_off()
     cdef Py_ssize_t n_chunks = (n_rows + CHUNK - 1) // CHUNK, i, chunk
     for i in range(n_chunks):
         chunk = (i if r.reverse else n_chunks - 1 - i) * CHUNK
-        weights_chunk(w, r, column_start, column_stop, chunk,
-                      min(<Py_ssize_t>CHUNK, n_rows - chunk))
+        weight_gradients_chunk(w, r, column_start, column_stop, chunk,
+                               min(<Py_ssize_t>CHUNK, n_rows - chunk))
     denormals_restore(state)
 
 
-cdef void input(const Weights* w, const Run* r, void* dx, Py_ssize_t lddx,
-                Py_ssize_t row_start, Py_ssize_t row_stop) noexcept nogil:
+cdef void input_gradient(const Weights* w, const Run* r, void* dx, Py_ssize_t lddx,
+                         Py_ssize_t row_start, Py_ssize_t row_stop) noexcept nogil:
     # dx (n_rows, n_in) = dz @ W'
     product(w.to_input, strlen(w.cell.w_gates) * w.width, w.n_in,
             <const real*>r.z + w.cell.x_first * w.width, r.ldz, NULL, dx, lddx,

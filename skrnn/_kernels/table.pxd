@@ -57,7 +57,8 @@ cdef struct Run:
     Py_ssize_t ldx
     void* h                      # IN/OUT (n_seqs + n_rows, width)
     void* h_in                   # what U multiplies: h, or h times `mask`
-    const void* mask             # IN (n_seqs, width), or NULL: recurrent dropout
+    const void* mask             # IN (n_seqs, ldmask), or NULL: recurrent dropout
+    Py_ssize_t ldmask
     void* m                      # IN/OUT as h; without `training` (n_seqs, width)
     void* z                      # OUT (n_rows, ldz): what the cell saves, then dz
     Py_ssize_t ldz
@@ -67,12 +68,12 @@ cdef struct Run:
     Py_ssize_t lddy
     const void* dlast            # IN (n_seqs, lddlast) gradient of last states, or NULL
     Py_ssize_t lddlast
-    void* carry                  # SCRATCH (n_seqs, width)
+    void* carry                  # IN/OUT (n_seqs, width): gradient of last memories
     void* dh0                    # OUT (n_seqs, width), or NULL
     void* dm0                    # OUT (n_seqs, width), or NULL
     const int* lengths           # (n_seqs,)
     Py_ssize_t bptt_steps        # cut the gradient every so many steps; 0: never
-    int at_once                  # backward makes dw, too; for all rows in one call
+    int fuse_weight_gradients    # backward makes dw, too; for all rows in one call
     void* dw                     # += (n_in + n_units + 1, n_accumulators * width)
 
 
@@ -96,15 +97,15 @@ cdef struct Table:
     run_t forward
     run_t backward
     # dw += dz' [x | h | 1] for some columns of the right side
-    void (*weights)(const Weights* w, const Run* r,
-                    Py_ssize_t column_start, Py_ssize_t column_stop,
-                    Py_ssize_t n_rows) noexcept nogil
+    void (*weight_gradients)(const Weights* w, const Run* r,
+                             Py_ssize_t column_start, Py_ssize_t column_stop,
+                             Py_ssize_t n_rows) noexcept nogil
     # dW, dU, db += dw
     void (*unpack)(const Weights* w, const void* dw, void* dW, void* dU,
                    void* db) noexcept nogil
     # dx = dz W' for some packed rows
-    void (*input)(const Weights* w, const Run* r, void* dx, Py_ssize_t lddx,
-                  Py_ssize_t row_start, Py_ssize_t row_stop) noexcept nogil
+    void (*input_gradient)(const Weights* w, const Run* r, void* dx, Py_ssize_t lddx,
+                           Py_ssize_t row_start, Py_ssize_t row_stop) noexcept nogil
     void (*pack_product)(void* panels, const void* w, Py_ssize_t n_k, Py_ssize_t n_out,
                          Py_ssize_t ldw, int transposed) noexcept nogil
     # c = bias + a w for some rows

@@ -65,6 +65,7 @@ cdef inline void tile_product(int ROWS, int VECS, vec* out, const real* a,
 cdef inline void any_rows_product(int VECS, int n_rows, vec* out, const real* a,
                                   Py_ssize_t lda, const real* w,
                                   Py_ssize_t n_k) noexcept nogil:
+    # The conditions on ROWS2 are known when this is compiled: no taller tile is made.
     if n_rows == 1:
         tile_product(1, VECS, out, a, lda, w, n_k)
     elif n_rows == 2:
@@ -77,19 +78,18 @@ cdef inline void any_rows_product(int VECS, int n_rows, vec* out, const real* a,
         tile_product(5, VECS, out, a, lda, w, n_k)
     elif n_rows == 6:
         tile_product(6, VECS, out, a, lda, w, n_k)
-    elif ROWS2 > 6:
-        if n_rows == 7:
-            tile_product(7, VECS, out, a, lda, w, n_k)
-        elif n_rows == 8:
-            tile_product(8, VECS, out, a, lda, w, n_k)
-        elif n_rows == 9:
-            tile_product(9, VECS, out, a, lda, w, n_k)
-        elif n_rows == 10:
-            tile_product(10, VECS, out, a, lda, w, n_k)
-        elif n_rows == 11:
-            tile_product(11, VECS, out, a, lda, w, n_k)
-        else:
-            tile_product(12, VECS, out, a, lda, w, n_k)
+    elif ROWS2 >= 7 and n_rows == 7:
+        tile_product(7, VECS, out, a, lda, w, n_k)
+    elif ROWS2 >= 8 and n_rows == 8:
+        tile_product(8, VECS, out, a, lda, w, n_k)
+    elif ROWS2 >= 9 and n_rows == 9:
+        tile_product(9, VECS, out, a, lda, w, n_k)
+    elif ROWS2 >= 10 and n_rows == 10:
+        tile_product(10, VECS, out, a, lda, w, n_k)
+    elif ROWS2 >= 11 and n_rows == 11:
+        tile_product(11, VECS, out, a, lda, w, n_k)
+    elif ROWS2 >= 12 and n_rows == 12:
+        tile_product(12, VECS, out, a, lda, w, n_k)
 
 
 cdef void panel_product(int n_rows, int n_vec, vec* out, const real* a, Py_ssize_t lda,
@@ -257,13 +257,12 @@ cdef inline void outer_strip(int VECS, real* c, Py_ssize_t ldc, Py_ssize_t n_lan
             tile_outer(2, VECS, c, ldc, n_lanes, a + j, lda, index, d, ldd, n_rows)
         elif n == 3:
             tile_outer(3, VECS, c, ldc, n_lanes, a + j, lda, index, d, ldd, n_rows)
-        elif ROWS4 > 3:
-            if n == 4:
-                tile_outer(4, VECS, c, ldc, n_lanes, a + j, lda, index, d, ldd, n_rows)
-            elif n == 5:
-                tile_outer(5, VECS, c, ldc, n_lanes, a + j, lda, index, d, ldd, n_rows)
-            else:
-                tile_outer(6, VECS, c, ldc, n_lanes, a + j, lda, index, d, ldd, n_rows)
+        elif ROWS4 >= 4 and n == 4:
+            tile_outer(4, VECS, c, ldc, n_lanes, a + j, lda, index, d, ldd, n_rows)
+        elif ROWS4 >= 5 and n == 5:
+            tile_outer(5, VECS, c, ldc, n_lanes, a + j, lda, index, d, ldd, n_rows)
+        elif ROWS4 >= 6 and n == 6:
+            tile_outer(6, VECS, c, ldc, n_lanes, a + j, lda, index, d, ldd, n_rows)
         c += n * ldc
         j += n
 
