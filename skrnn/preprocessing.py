@@ -10,7 +10,8 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from skrnn._callbacks import CallbackSupportMixin, with_callbacks
 from skrnn._stamp import Stamped
-from skrnn.sequences import check_sequences, check_total_weight, naming, scale_of
+from skrnn.inputs.frames import naming
+from skrnn.inputs.sequences import check_sequences, check_total_weight, scale_of
 
 __all__ = ["SequenceScaler"]
 

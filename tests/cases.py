@@ -6,8 +6,9 @@ import numpy as np
 
 from reference import ReferenceNetwork, random_parameters, random_sequences
 from skrnn import _recurrence
+from skrnn.inputs.packed import StepEncoder
+from skrnn.inputs.sequences import check_sequences
 from skrnn.network import Network
-from skrnn.sequences import StepEncoder, check_sequences
 
 # What users write for each cell; test_cells.py checks that none is missing.
 CELLS = [("rnn", "tanh"), ("rnn", "relu"), ("lstm", "tanh"), ("gru", "tanh")]

@@ -26,8 +26,8 @@ from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 
 from skrnn import RNNClassifier, RNNRegressor, SequenceForecaster
+from skrnn.inputs.sequences import check_sequences
 from skrnn.preprocessing import SequenceScaler
-from skrnn.sequences import check_sequences
 
 
 class Source:

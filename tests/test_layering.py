@@ -18,10 +18,7 @@ LAYERS = [
     "_network",
     "_streaming",
     "_windows",
-    "sequences",
-    "_time_index",
-    "_tables",
-    "series",
+    "inputs",
     "network",
     "losses",
     "solvers",
@@ -37,9 +34,24 @@ LAYERS = [
 BESIDE = {
     "_show_versions": {"_recurrence"},
     "datasets": set(),
-    "preprocessing": {"_callbacks", "_stamp", "sequences"},
+    "preprocessing": {"_callbacks", "_stamp", "inputs"},
     "testing": set(),
     "skrnn": {"_show_versions", "estimators"},
+}
+# The same inside of a package.
+INSIDE = {
+    "inputs": [
+        "calendar",
+        "times",
+        "time_axis",
+        "packed",
+        "frames",
+        "sequences",
+        "columns",
+        "series",
+        "schema",
+        "learning",
+    ],
 }
 MAY_IMPORT = {name: set(LAYERS[:i]) for i, name in enumerate(LAYERS)} | BESIDE
 
@@ -88,6 +100,19 @@ def test_imports_point_one_way(path):
     assert own in MAY_IMPORT, f"give {own!r} its place in LAYERS or BESIDE"
     wrong = imported_layers(path) - MAY_IMPORT[own]
     assert not wrong, f"{own} must not import {sorted(wrong)}"
+
+
+@pytest.mark.parametrize("package", INSIDE)
+def test_imports_inside_of_a_package_point_one_way(package):
+    order = INSIDE[package]
+    for path in sorted((PACKAGE / package).glob("*.py")):
+        if path.stem == "__init__":
+            continue
+        assert path.stem in order, f"give {path.stem!r} its place in INSIDE"
+        text = path.read_text(encoding="utf-8")
+        names = re.findall(rf"(?:from|import) skrnn\.{package}\.(\w+)", text)
+        wrong = set(names) - set(order[: order.index(path.stem)])
+        assert not wrong, f"{path.stem} must not import {sorted(wrong)}"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))

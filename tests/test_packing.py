@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skrnn._packing import Table, describe, describe_block, divide
-from skrnn.sequences import Sequences, StepEncoder
+from skrnn.inputs.packed import StepEncoder
+from skrnn.inputs.sequences import Sequences
 
 FLOATS = ["<f4", "<f8"]
 OTHERS = ["f2", "g", ">f4", ">f8", "?", "i1", "u1", "i2", ">i2", "u4", "i8", "u8"]

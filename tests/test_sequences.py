@@ -20,7 +20,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_consistent_length
 
-from skrnn.sequences import StepEncoder, check_sequences, scale_of
+from skrnn.inputs.packed import StepEncoder
+from skrnn.inputs.sequences import check_sequences, scale_of
 
 
 class Model(BaseEstimator):
@@ -300,7 +301,8 @@ def test_memory_map_takes_no_memory(tmp_path):
     script = f"""
         import resource
         import numpy as np
-        from skrnn.sequences import StepEncoder, check_sequences
+        from skrnn.inputs.packed import StepEncoder
+        from skrnn.inputs.sequences import check_sequences
         X = np.memmap({str(tmp_path / "X.dat")!r}, "i2", "w+", shape=(8000, 1000, 10))
         limit = 80 * 2**20
         def data():
@@ -323,7 +325,7 @@ def test_pandas_and_polars_are_not_needed():
         import sys
         sys.modules["pandas"] = sys.modules["polars"] = None
         import numpy as np
-        from skrnn.sequences import check_sequences
+        from skrnn.inputs.sequences import check_sequences
         check_sequences([np.ones((2, 3)), [[1, 2, 3]]])
         check_sequences(np.ones((2, 3), int))
     """
@@ -806,7 +808,7 @@ def test_moments_without_anything_known():
 
 
 def test_moments_are_of_many_chunks(monkeypatch):
-    monkeypatch.setattr("skrnn.sequences.CHUNK", 10)
+    monkeypatch.setattr("skrnn.inputs.sequences.CHUNK", 10)
     X = [x.round(3).astype("f2") for x in ragged((3, 50, 1, 4, 4, 1, 2))]
     mean, var = check_sequences(X).moments(np.arange(7))
     expected = check_sequences([x.astype("f8") for x in X]).moments(np.arange(7))

@@ -18,8 +18,11 @@ import polars as pl
 import pytest
 import scipy.sparse
 
-from skrnn._time_index import estimate_season, zone_name
-from skrnn.series import Series, SeriesSchema, learn_panel, learn_rows
+from skrnn.inputs.calendar import estimate_season
+from skrnn.inputs.learning import learn_panel, learn_rows
+from skrnn.inputs.schema import SeriesSchema
+from skrnn.inputs.series import Series
+from skrnn.inputs.times import zone_name
 
 nan = np.nan
 N = 12
@@ -1527,7 +1530,7 @@ def test_frames_need_not_be_there():
     import sys
     sys.modules["pandas"] = sys.modules["polars"] = None  # cannot be imported
     import numpy as np
-    from skrnn.series import learn_panel, learn_rows
+    from skrnn.inputs.learning import learn_panel, learn_rows
     schema, series = learn_rows(np.ones((9, 2)), np.arange(9), known_future=[0])
     schema.read_rows(np.ones((3, 2)), [1, 2, 3], np.ones((2, 2)))
     schema, panel = learn_panel([[1.0, 2.0, 3.0], [4.0]])

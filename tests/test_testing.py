@@ -30,7 +30,7 @@ from sklearn.utils.validation import (
     check_is_fitted,
 )
 
-from skrnn.sequences import check_sequences
+from skrnn.inputs.sequences import check_sequences
 from skrnn.testing import (
     check_sequence_estimator,
     parametrize_with_sequence_checks,

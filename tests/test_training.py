@@ -12,9 +12,10 @@ from sklearn.utils.validation import has_fit_parameter
 
 from skrnn import _recurrence
 from skrnn.cells import CELLS
+from skrnn.inputs.packed import StepEncoder
+from skrnn.inputs.sequences import check_sequences
 from skrnn.losses import LogLoss, MultilabelLogLoss, SquaredError
 from skrnn.network import Network
-from skrnn.sequences import StepEncoder, check_sequences
 from skrnn.solvers import LBFGS, SGD, SOLVERS, Adam
 from skrnn.training import BLOCK_ROWS, History, TrainingData, train
 

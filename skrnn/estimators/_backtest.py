@@ -7,8 +7,8 @@ from sklearn.base import clone
 from sklearn.metrics import r2_score
 from sklearn.utils import Bunch, _safe_indexing
 
-from skrnn._tables import tables_of
 from skrnn.forecasting import Cut, origins_of
+from skrnn.inputs.columns import tables_of
 
 
 def tail_of(coverage):

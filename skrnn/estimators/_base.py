@@ -22,7 +22,8 @@ from skrnn.estimators._samples import Samples, check_sample_weight
 from skrnn.estimators._split import split_validation
 from skrnn.estimators._state import DeclaredState
 from skrnn.estimators._training import Trained
-from skrnn.sequences import check_sequences, naming, scale_of
+from skrnn.inputs.frames import naming
+from skrnn.inputs.sequences import check_sequences, scale_of
 from skrnn.training import TrainingData, train
 
 

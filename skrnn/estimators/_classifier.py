@@ -10,8 +10,8 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from skrnn.estimators._base import BaseRNN, all_or_nothing
 from skrnn.estimators._parameters import can_go_on
 from skrnn.estimators._state import boolean, labels
+from skrnn.inputs.frames import naming
 from skrnn.losses import LogLoss, MultilabelLogLoss
-from skrnn.sequences import naming
 
 
 def class_weights(class_weight, classes, codes, sample_weight):

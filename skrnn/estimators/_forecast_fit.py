@@ -31,8 +31,9 @@ from skrnn.forecasting import (
     split_by_time,
     thinned,
 )
+from skrnn.inputs.learning import learn_panel, learn_rows
+from skrnn.inputs.series import Series
 from skrnn.losses import ForecastSquaredError
-from skrnn.series import Series, learn_panel, learn_rows
 from skrnn.training import History, train
 
 # Windows that an epoch takes at most. They overlap, and the next epoch takes others.

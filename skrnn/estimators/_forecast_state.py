@@ -4,7 +4,6 @@ from numbers import Real
 
 import numpy as np
 
-from skrnn._time_index import CYCLES, DAY, _zone
 from skrnn.cells import CELLS
 from skrnn.estimators._state import (
     NETWORK_FIELDS,
@@ -23,7 +22,9 @@ from skrnn.estimators._state import (
     tuple_of,
 )
 from skrnn.forecasting import LEVELS, LOSSES, WindowReader
-from skrnn.series import SeriesSchema
+from skrnn.inputs.calendar import CYCLES, DAY
+from skrnn.inputs.schema import SeriesSchema
+from skrnn.inputs.times import zone_of
 
 INT64 = 2**63 - 1
 
@@ -69,7 +70,7 @@ def zone(value, name, state):
     """Accept the name of a time zone that is known here, or an offset."""
     text(value, name, state)
     try:
-        _zone(value)
+        zone_of(value)
     except (ValueError, LookupError, OSError) as error:
         raise ValueError(f"{name}: there is no time zone {value[:80]!r}.") from error
 

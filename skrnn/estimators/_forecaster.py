@@ -12,7 +12,6 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight
 
 from skrnn._callbacks import CallbackSupportMixin, with_callbacks
-from skrnn._tables import open_target_table
 from skrnn.estimators._backtest import Backtest, tail_of
 from skrnn.estimators._base import all_or_nothing
 from skrnn.estimators._forecast_fit import ForecastFit, newest_rows
@@ -25,7 +24,9 @@ from skrnn.forecasting import (
     LinearForecast,
     WindowReader,
 )
-from skrnn.series import Series, SeriesSchema
+from skrnn.inputs.columns import open_target_table
+from skrnn.inputs.schema import SeriesSchema
+from skrnn.inputs.series import Series
 
 TRAINING = (
     "hidden_layer_sizes",

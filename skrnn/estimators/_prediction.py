@@ -7,8 +7,9 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.metaestimators import available_if
 
 from skrnn.estimators._stream import Stream
+from skrnn.inputs.packed import StepEncoder
+from skrnn.inputs.sequences import check_sequences
 from skrnn.network import Network
-from skrnn.sequences import StepEncoder, check_sequences
 
 # Rows (steps of sequences) that a network reads at once, and how many at most it may
 # have read to be kept for the next call: its memory grows with them.

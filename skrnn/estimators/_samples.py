@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils import check_array
 
-from skrnn.sequences import Sequences, check_total_weight, naming
+from skrnn.inputs.frames import naming
+from skrnn.inputs.sequences import Sequences, check_total_weight
 
 
 @dataclass

@@ -25,7 +25,7 @@ from skrnn.export._onnx_graph import (
     run_layers,
 )
 from skrnn.forecasting import GRAIN, LARGEST, WindowReader
-from skrnn.series import SeriesSchema
+from skrnn.inputs.schema import SeriesSchema
 
 __all__ = ["onnx_inputs"]
 

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.validation import check_array
 
-from skrnn._time_index import times_of
+from skrnn.inputs.times import times_of
 
 __all__ = [
     "Table",

@@ -1,0 +1,93 @@
+"""Batches of sequences as a network reads them, and what becomes of each step."""
+
+import numpy as np
+
+__all__ = ["PackedBatch", "StepEncoder"]
+
+
+class StepEncoder:
+    """What happens to a step before a network reads it.
+
+    A value becomes ``(value - mean) / scale``, computed in float64. A network reads
+    `segment_length` consecutive steps at once: all channels of the first, then all of
+    the second, and so on; a last segment that is not full repeats the last step.
+
+    Parameters
+    ----------
+    n_features : int
+        Features per step of the sequences.
+    mean, scale : array-like of shape (n_features,) or None
+        What values are standardised with; None for 0 and for 1.
+    segment_length : int
+        How many steps are read at once.
+    missing : {"error", "indicator"}
+        With "indicator" a step has twice as many channels: the values, `fill` where
+        they are NaN, then for each whether it is known (1) or not (0).
+    fill : array-like of shape (n_features,) or None
+        What stands for an unknown value, after standardisation; None for 0, which is
+        the mean.
+
+    Attributes
+    ----------
+    n_in : int
+        Channels that the network reads at once.
+    """
+
+    def __init__(
+        self,
+        n_features,
+        *,
+        mean=None,
+        scale=None,
+        segment_length=1,
+        missing="error",
+        fill=None,
+    ):
+        def tiled(values):
+            values = np.ascontiguousarray(values, dtype=np.float64)
+            if values.shape != (n_features,):
+                raise ValueError(
+                    f"Expected one number for each of {n_features} features, got an "
+                    f"array of shape {values.shape}."
+                )
+            return np.tile(values, segment_length)
+
+        self.n_features = n_features
+        self.segment_length = segment_length
+        self.missing = missing
+        self.n_in = segment_length * n_features * (1 + (missing == "indicator"))
+        self.mean, self.scale, self.fill = mean, scale, fill
+        # As the compiled gather wants them: a number for each that a segment holds.
+        self._mean = self._scale = self._fill = None
+        if mean is not None or scale is not None or missing == "indicator":
+            self._mean = tiled(np.zeros(n_features) if mean is None else mean)
+            self._scale = tiled(np.ones(n_features) if scale is None else scale)
+            self._fill = tiled(np.zeros(n_features) if fill is None else fill)
+
+
+class PackedBatch:
+    """Sequences side by side, longest first, time-major, without padding.
+
+    Attributes
+    ----------
+    x : ndarray of shape (n_rows, n_in)
+        The rows of step 0 of all sequences, then those of step 1, and so on.
+    n_active : ndarray of shape (n_steps,), int32
+        How many sequences reach each step; they are the first ones.
+    offset : ndarray of shape (n_steps + 1,), intp
+        The first row of each step, and the number of rows.
+    lengths : ndarray of shape (n_seqs,), intp
+        Steps of each sequence as the network counts them, in packed order.
+    order : ndarray of shape (n_seqs,), intp
+        Packed sequence `b` is the one given as number ``order[b]``. Sequences of the
+        same length keep their order.
+    """
+
+    __slots__ = ("lengths", "n_active", "offset", "order", "x")
+
+    def __init__(self, x, n_active, offset, lengths, order):
+        self.x = x
+        self.n_active = n_active
+        self.offset = offset
+        self.lengths = lengths
+        self.order = order

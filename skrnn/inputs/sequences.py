@@ -1,0 +1,339 @@
+"""Checked sequences, where the user holds them, and gathered into packed batches.
+
+A `Sequences` is a table of where each sequence lies in the user's own memory. Arrays of
+float32 and float64 are never copied; other numbers are converted one batch at a time,
+when they are read.
+"""
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+from skrnn._packing import describe, divide
+from skrnn.inputs.frames import open_sequences
+from skrnn.inputs.packed import PackedBatch
+
+__all__ = ["Sequences", "check_sequences", "check_total_weight", "scale_of"]
+
+# How many numbers are converted to float at once.
+CHUNK = 1 << 20
+
+
+class Sequences:
+    """Checked sequences, where the user holds them. Made by `check_sequences`.
+
+    Attributes
+    ----------
+    lengths : ndarray of shape (n_seqs,), intp
+        Steps of each sequence.
+    n_features : int
+        Features per step.
+    """
+
+    def __init__(self, table, name, columns=None):
+        self._table = table
+        self._name = name  # what messages call one: "X[{}]"
+        self._columns = columns  # the names of the features, if they have any
+        self.n_features = table.n_features
+        self.lengths = table.lengths
+
+    @property
+    def owner(self):
+        """The array of all sequences that was given, or a list with one of each."""
+        return self._table.owner
+
+    def name(self, i):
+        """What messages call sequence `i`."""
+        return self._name.format(self._table.row(i))
+
+    def __len__(self):
+        return self._table.n_seqs
+
+    def __getitem__(self, i):
+        """Sequence `i` as the user's own numbers, (n_steps, n_features)."""
+        if i < 0:
+            i += len(self)
+        array = self.owner[self._table.row(i)]
+        return array if array.ndim == 2 else array[:, None]
+
+    def take(self, indices):
+        """The sequences with these indices (or this mask), in this order."""
+        indices = np.asarray(indices)
+        if indices.dtype == bool:
+            if indices.shape != (len(self),):
+                raise IndexError(f"a mask of {indices.shape} for {len(self)} sequences")
+            indices = np.flatnonzero(indices)
+        if not indices.size:
+            indices = indices.astype(np.intp)
+        indices = np.ascontiguousarray(indices).astype(
+            np.intp, casting="same_kind", copy=False
+        )
+        if indices.size and indices.min() < 0:
+            indices = np.where(indices < 0, indices + len(self), indices)
+        return Sequences(self._table.take(indices), self._name, self._columns)
+
+    def pack(self, indices, encoder, dtype):
+        """Gather the sequences `indices` into a `PackedBatch` of float32 or float64."""
+        if indices is None:
+            indices = np.arange(len(self))
+        indices = np.ascontiguousarray(indices, dtype=np.intp)
+        if encoder.n_features != self.n_features:
+            raise ValueError(
+                f"an encoder of {encoder.n_features} features for sequences of "
+                f"{self.n_features}"
+            )
+        table, rows = self._table, indices
+        if not table.native:
+            taken, rows = self.take(indices), np.arange(len(indices))
+            table = taken._table if taken._table.native else taken._converted()
+        *arrays, finite = table.pack(
+            rows,
+            np.dtype(dtype) == np.float32,
+            encoder.segment_length,
+            encoder._mean,
+            encoder._scale,
+            encoder._fill,
+            encoder.missing == "indicator",
+        )
+        batch = PackedBatch(*arrays)
+        if not finite:
+            self._refuse_packed(batch, indices, encoder)
+        return batch
+
+    def moments(self, sample_weight=None):
+        """The mean and the variance of each feature over all steps.
+
+        Parameters
+        ----------
+        sample_weight : array-like of shape (n_seqs,) or None
+            What each step of a sequence weighs.
+
+        Returns
+        -------
+        mean, var : ndarray of shape (n_features,), float64
+            NaN does not count. Exact to the last bit or two, whatever the order of the
+            sequences; the variance of a constant is 0.
+        """
+        return self.statistics(sample_weight)[1:]
+
+    def statistics(self, sample_weight=None):
+        """What the known values of each feature weigh, their mean and variance."""
+        if sample_weight is not None:
+            sample_weight = np.ascontiguousarray(sample_weight, dtype=np.float64)
+            if sample_weight.shape != (len(self),):
+                raise ValueError(
+                    f"sample_weight.shape == {sample_weight.shape}, expected "
+                    f"{(len(self),)}!"
+                )
+        _, mean, _ = self._sums(np.zeros(self.n_features), sample_weight)
+        weight, rest, var = self._sums(mean, sample_weight)
+        with np.errstate(over="ignore", invalid="ignore"):
+            var = np.maximum(var - rest**2, 0)
+        if not np.isfinite(var).all():
+            feature = self._feature(np.flatnonzero(~np.isfinite(var))[0])
+            raise ValueError(
+                f"The variance of {feature} is too large for {var.dtype!r}. Divide its "
+                "values by a constant."
+            )
+        return weight, mean, var
+
+    def _sums(self, center, sample_weight):
+        """What all weighs, and the means of value - center and of its square."""
+        sums = np.zeros((6, self.n_features))
+        for part, table in self._readable():
+            weight = None if sample_weight is None else sample_weight[part]
+            table.add_sums(sums, center, weight)
+        return (
+            sums[0] + sums[1],
+            divide(sums[2], sums[3], sums[0], sums[1]),
+            divide(sums[4], sums[5], sums[0], sums[1]),
+        )
+
+    def _readable(self):
+        """Pairs of a slice and the table of those sequences, all native floats."""
+        if self._table.native:
+            yield slice(0, None), self._table
+            return
+        start = 0
+        while start < len(self):
+            stop, size = start, 0
+            while stop < len(self) and (stop == start or size < CHUNK):
+                size += self.lengths[stop] * self.n_features
+                stop += 1
+            part = self.take(np.arange(start, stop))
+            yield slice(start, stop), part._converted()
+            start = stop
+
+    def _converted(self):
+        """The table of these sequences with other numbers converted to floats."""
+        arrays = [self[i] for i in range(len(self))]
+        floats = {}  # what numbers become: float32 if it holds all of them
+        with np.errstate(over="ignore"):
+            for i, array in enumerate(arrays):
+                if not self._table.is_native(i):
+                    dtype = array.dtype
+                    if dtype not in floats:
+                        exact = np.can_cast(dtype, np.float32)
+                        floats[dtype] = np.float32 if exact else np.float64
+                    arrays[i] = np.array(array, floats[dtype])  # aligned, too
+        return describe(arrays)
+
+    def _feature(self, f):
+        return f"feature {f}" + (f" ({self._columns[f]!r})" if self._columns else "")
+
+    def _check_finite(self, allow_nan, estimator, input_name):
+        bad = (
+            part.start + i
+            for part, table in self._readable()
+            if (i := table.first_bad(allow_nan)) >= 0
+        )
+        i = next(bad, None)
+        if i is None:
+            return
+        with np.errstate(over="ignore"):
+            values = np.asarray(self[i], dtype=np.float64)
+        bad = np.isinf(values) if allow_nan else ~np.isfinite(values)
+        step, feature = (int(index) for index in np.argwhere(bad)[0])
+        remedy = "Fill it in, or leave the sequence out"
+        if np.isnan(values[step, feature]):
+            what = "NaN"
+            if estimator is None or hasattr(estimator, "missing"):
+                remedy += ", or set missing='indicator'"
+        else:
+            what = f"infinity or a value too large for {values.dtype!r}"
+        raise ValueError(
+            f"Input {input_name} contains {what}.\n{self._name.format(i)} has it at "
+            f"step {step} in {self._feature(feature)}. {remedy}."
+        )
+
+    def _refuse_packed(self, batch, indices, encoder):
+        """Name the value that a network would see as infinity."""
+        row, column = np.argwhere(~np.isfinite(batch.x))[0]
+        s = int(np.searchsorted(batch.offset, row, side="right")) - 1
+        i = indices[batch.order[row - batch.offset[s]]]
+        k = encoder.segment_length
+        width = batch.x.shape[1] // k
+        step = min(s * k + column // width, self.lengths[i] - 1)
+        remedy = ", or set dtype='float64'" if batch.x.dtype == np.float32 else ""
+        raise ValueError(
+            f"{self.name(i)} contains infinity or a value too large for "
+            f"{batch.x.dtype!r}, at step {step} in "
+            f"{self._feature(column % width)}. Scale it down{remedy}."
+        )
+
+
+def check_total_weight(sample_weight, name="sample_weight"):
+    """Refuse weights whose sum is so far from 1 that what is made of it overflows."""
+    with np.errstate(over="ignore"):
+        total = sample_weight.sum()
+    if not 1e-30 < total < 1e30:
+        raise ValueError(
+            f"{name} sums up to {total:g}. Multiply it by a constant, so that its sum "
+            "is nearer to 1."
+        )
+
+
+def scale_of(mean, var, n_steps):
+    """What to divide features by: their standard deviation, 1 if they are constant.
+
+    As in `StandardScaler`, a spread that can come from rounding is none.
+
+    Parameters
+    ----------
+    mean, var : ndarray of shape (n_features,)
+        The moments.
+    n_steps : float or ndarray of shape (n_features,)
+        The number of steps that they are of.
+
+    Returns
+    -------
+    scale : ndarray of shape (n_features,)
+    """
+    error = n_steps * np.finfo(np.float64).eps
+    constant = np.sqrt(var * np.maximum(1 - error, 0)) <= error * np.abs(mean)
+    return np.where(constant, 1.0, np.sqrt(var))
+
+
+def check_sequences(X, *, estimator=None, reset=True, missing="error", input_name="X"):
+    """Check what a user hands in as sequences.
+
+    Parameters
+    ----------
+    X : sequences in any accepted form
+        A list (or tuple, object array, pandas Series, polars List column) of arrays
+        (n_steps, n_features) or, univariate, (n_steps,); an array (n_seqs, n_steps,
+        n_features) or, univariate, (n_seqs, n_steps); nested lists of numbers; a list
+        with a DataFrame for each sequence, whose columns name the features.
+    estimator : estimator or None
+        Its `n_features_in_` and `feature_names_in_` are set or compared, its name is
+        used in messages.
+    reset : bool
+        Whether to set these attributes, as in `fit`, or to compare with them.
+    missing : {"error", "indicator"}
+        Whether NaN is refused or stays.
+    input_name : str
+        What messages call `X`.
+
+    Returns
+    -------
+    sequences : Sequences
+    """
+    if isinstance(X, Sequences):
+        # Checked before: of no form, and without names to compare.
+        if estimator is not None:
+            _check_features(estimator, X, False, X[0], reset, input_name)
+        return X
+    # Compared with the columns at fit, a DataFrame needs no guess what it is.
+    fitted_wide = not reset and getattr(estimator, "_columns_are_steps", False)
+    opened = open_sequences(X, estimator, input_name, fitted_wide)
+    sequences = Sequences(opened.table, opened.name, opened.columns)
+    wide, example = opened.wide, opened.example
+    sequences._check_finite(missing == "indicator", estimator, input_name)
+    if wide and not reset and isinstance(X, list | tuple):
+        wide, example = False, None  # nested lists, which may be of any length
+    if estimator is not None:
+        if example is None:
+            example = sequences[0]
+        _check_features(estimator, sequences, wide, example, reset, input_name)
+        if not reset:
+            _check_names(estimator, sequences, wide, example)
+    return sequences
+
+
+def _check_features(estimator, sequences, wide, example, reset, input_name):
+    """Set the number of features and their names, or compare the number.
+
+    Of a 2-D X `n_features_in_` counts the columns, which are steps. So the estimator
+    remembers whether it was fitted on such an X: then columns are compared with
+    columns, and sequences in another form may be of any length.
+    """
+    if reset:
+        validate_data(estimator, example, reset=True, skip_check_array=True)
+        estimator._columns_are_steps = wide
+    elif hasattr(estimator, "n_features_in_"):
+        expected = estimator.n_features_in_
+        if getattr(estimator, "_columns_are_steps", False):
+            expected = 1
+        if sequences.n_features != expected:
+            hint = ""
+            if wide:
+                hint = (
+                    f" Each row of a 2-D {input_name} is a univariate sequence; one "
+                    f"sequence of several features is [{input_name}]."
+                )
+            raise ValueError(
+                f"{input_name} has {sequences.n_features} features, but "
+                f"{type(estimator).__name__} is expecting {expected} features as "
+                f"input.{hint}"
+            )
+
+
+def _check_names(estimator, sequences, wide, example):
+    """Compare the names of the features, and the columns of a 2-D X."""
+    fitted_wide = getattr(estimator, "_columns_are_steps", False)
+    if fitted_wide and not wide:
+        return  # the names, if there are any, are those of steps
+    if wide and not fitted_wide:
+        wide, example = False, sequences[0]
+    named = hasattr(example, "columns") or hasattr(estimator, "feature_names_in_")
+    if named or (wide and example.shape[1] != estimator.n_features_in_):
+        validate_data(estimator, example, reset=False, skip_check_array=True)

@@ -1,0 +1,289 @@
+"""The times that the rows of tables have, as they were given.
+
+Times are int64: nanoseconds since 1970, in UTC where there is a time zone, and the
+labels themselves of an integer index.
+"""
+
+import datetime
+import functools
+import sys
+import warnings
+import zoneinfo
+
+import numpy as np
+
+from skrnn.inputs.calendar import DAY, MINUTE, SECOND
+
+__all__ = [
+    "Times",
+    "nanoseconds",
+    "quiet",
+    "time_label",
+    "times_of",
+    "to_local",
+    "to_utc",
+    "zone_name",
+    "zone_of",
+]
+
+EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+MICROSECOND = datetime.timedelta(microseconds=1)
+
+
+class Times:
+    """The times of the rows of a table, as they were given.
+
+    Attributes
+    ----------
+    kind : {"datetime", "period", "integer"}
+        What tells them. A period counts as its start.
+    values : ndarray of shape (n_rows,), int64
+        Nanoseconds since 1970, or integers.
+    tz : str or None
+        The time zone; the values are UTC if there is one.
+    freq : str or None
+        The frequency that pandas knows them to have.
+    weak : bool
+        Whether they are no more than the numbers of the rows, 0, 1, ...
+    remedy : str
+        How to sort the table.
+    unit : str or None
+        The unit that pandas has them in; None if they are not of pandas.
+    """
+
+    __slots__ = ("freq", "kind", "remedy", "tz", "unit", "values", "weak")
+
+    def __init__(
+        self, kind, values, *, tz=None, freq=None, weak=False, remedy="", unit="ns"
+    ):
+        self.kind = kind
+        self.values = values
+        self.tz = tz
+        self.freq = freq
+        self.weak = weak
+        self.remedy = remedy
+        self.unit = unit
+
+    def __len__(self):
+        return len(self.values)
+
+    def label(self, row):
+        """What messages call the time of a row."""
+        return time_label(self.kind, int(self.values[row]), self.tz)
+
+    def check_increasing(self, name, several=""):
+        """Refuse times that are not in order, or that two rows share.
+
+        Parameters
+        ----------
+        name : str
+            What messages call the table.
+        several : str
+            What to do if the table holds several series.
+        """
+        back = np.flatnonzero(self.values[1:] <= self.values[:-1])
+        if not back.size:
+            return
+        row = int(back[0]) + 1
+        if self.values[row] == self.values[row - 1]:
+            raise ValueError(
+                f"{name} has two rows for the same time: rows {row - 1} and {row} are "
+                f"both of {self.label(row)}. Keep one of them.{several}"
+            )
+        raise ValueError(
+            f"{name} is not in the order of time: row {row} ({self.label(row)}) comes "
+            f"after row {row - 1} ({self.label(row - 1)}). Sort it first: "
+            f"{self.remedy}.{several}"
+        )
+
+
+def times_of(frame, name):
+    """The times of the rows of a DataFrame or Series, and the column they are from.
+
+    Parameters
+    ----------
+    frame : DataFrame or Series of pandas or polars
+        A DatetimeIndex, PeriodIndex or integer index tells the times, or the only
+        column of dates or datetimes of a DataFrame without the two former.
+    name : str
+        What messages call it.
+
+    Returns
+    -------
+    times : Times or None
+    column : int or None
+        The number of the column that is the time index.
+    """
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and isinstance(frame, pandas.Series | pandas.DataFrame):
+        index = frame.index
+        if isinstance(index, pandas.MultiIndex):
+            raise ValueError(
+                f"{name} has an index of {index.nlevels} levels. A table is one series:"
+                " make a list of them with [g.droplevel(0) for _, g in "
+                f"{name}.groupby(level=0)]."
+            )
+        if isinstance(index, pandas.DatetimeIndex | pandas.PeriodIndex):
+            return _of_pandas(index, name, f"{name}.sort_index()"), None
+        if frame.ndim == 2:
+            columns = [
+                j for j, dtype in enumerate(frame.dtypes) if _is_time(pandas, dtype)
+            ]
+            if len(columns) == 1:
+                column = frame.iloc[:, columns[0]]
+                if isinstance(column.dtype, pandas.PeriodDtype):
+                    index = pandas.PeriodIndex(column)
+                else:
+                    index = pandas.DatetimeIndex(column)
+                remedy = f"{name}.sort_values({column.name!r})"
+                return _of_pandas(index, name, remedy), columns[0]
+        if index.dtype.kind not in "iu":
+            return None, None
+        counted = isinstance(index, pandas.RangeIndex)
+        weak = counted and index.start == 0 and index.step == 1
+        values = index.to_numpy().astype(np.int64)
+        remedy = f"{name}.sort_index()"
+        return Times("integer", values, weak=weak, remedy=remedy), None
+    if hasattr(frame, "columns"):
+        polars = sys.modules["polars"]
+        columns = [
+            j
+            for j, dtype in enumerate(frame.dtypes)
+            if dtype == polars.Date or dtype == polars.Datetime
+        ]
+        if len(columns) == 1:
+            column = frame.to_series(columns[0])
+            if column.null_count():
+                _refuse_no_time(name, int(column.is_null().arg_max()))
+            values = nanoseconds(column.to_numpy(), name)
+            tz = getattr(column.dtype, "time_zone", None)
+            remedy = f"{name}.sort({column.name!r})"
+            times = Times("datetime", values, tz=tz, remedy=remedy, unit=None)
+            return times, columns[0]
+    return None, None
+
+
+def _is_time(pandas, dtype):
+    return dtype.kind == "M" or isinstance(dtype, pandas.PeriodDtype)
+
+
+def _of_pandas(index, name, remedy):
+    """The times of a DatetimeIndex or PeriodIndex."""
+    missing = np.flatnonzero(index.isna())
+    if missing.size:
+        _refuse_no_time(name, int(missing[0]))
+    if hasattr(index, "to_timestamp"):
+        freq = index.dtype.name[len("period[") : -1]
+        with quiet():
+            values = nanoseconds(index.to_timestamp(how="start").to_numpy(), name)
+        return Times("period", values, freq=freq, remedy=remedy)
+    freq, unit, tz = index.freqstr, index.unit, None
+    if index.tz is not None:
+        tz, index = zone_name(index.tz, name), index.tz_convert(None)
+    values = nanoseconds(index.to_numpy(), name)
+    return Times("datetime", values, tz=tz, freq=freq, remedy=remedy, unit=unit)
+
+
+def quiet():
+    """A context in which pandas does not warn that periods of weekdays are to go."""
+    return warnings.catch_warnings(action="ignore")
+
+
+def _refuse_no_time(name, row):
+    raise ValueError(f"Row {row} of {name} has no time. Leave it out.")
+
+
+def nanoseconds(values, name):
+    """Values of datetime64 of any unit as int64 nanoseconds."""
+    if values.dtype != "M8[ns]":
+        years = values.astype("M8[Y]").astype(np.int64) + 1970
+        bad = np.flatnonzero((years <= 1677) | (years >= 2262))
+        if bad.size:
+            raise ValueError(
+                f"Row {bad[0]} of {name} is of the year {years[bad[0]]}. Times must lie"
+                " between 1678 and 2261; number the rows by an integer index instead."
+            )
+        values = values.astype("M8[ns]")
+    return values.astype(np.int64)
+
+
+# Time zones --------------------------------------------------------------------------
+
+
+def zone_name(tz, name):
+    """What a tzinfo is called by: the name of a zone, or an offset like "+02:00"."""
+    for text in (getattr(tz, "key", None), getattr(tz, "zone", None), str(tz)):
+        try:
+            zoneinfo.ZoneInfo(text)
+            return text
+        except (TypeError, ValueError, zoneinfo.ZoneInfoNotFoundError, OSError):
+            continue
+    offsets = [tz.utcoffset(datetime.datetime(2000, month, 1)) for month in (1, 7)]
+    if offsets[0] != offsets[1]:
+        raise ValueError(
+            f"{name} has times in the zone {tz}, which has no name. Convert them: "
+            "tz_convert('UTC')."
+        )
+    minutes = round(offsets[0].total_seconds() / 60)
+    sign, minutes = "-" if minutes < 0 else "+", abs(minutes)
+    return f"{sign}{minutes // 60:02}:{minutes % 60:02}"
+
+
+@functools.lru_cache(maxsize=64)
+def zone_of(tz):
+    if tz[0] in "+-":
+        minutes = int(tz[1:3]) * 60 + int(tz[4:6])
+        offset = datetime.timedelta(minutes=-minutes if tz[0] == "-" else minutes)
+        return datetime.timezone(offset)
+    return zoneinfo.ZoneInfo(tz)
+
+
+def _offsets(values, tz, *, local=False):
+    """How many nanoseconds the clocks are ahead of UTC at each of some times.
+
+    With `local` the times are those of the clocks. Only where the clocks of the days
+    before and after differ are they asked more often than once a day.
+    """
+    zone = zone_of(tz)
+
+    def ask(blocks, length):
+        offsets = np.empty(len(blocks), dtype=np.int64)
+        for i, block in enumerate(blocks.tolist()):
+            moment = EPOCH + datetime.timedelta(seconds=block * (length // SECOND))
+            if local:
+                moment = moment.replace(tzinfo=zone)
+            else:
+                moment = moment.astimezone(zone)
+            offsets[i] = moment.utcoffset() // MICROSECOND * 1000
+        return offsets
+
+    days, inverse = np.unique(values // DAY, return_inverse=True)
+    near = np.unique(np.concatenate([days - 1, days + 2]))
+    at = ask(near, DAY)
+    before, after = (at[np.searchsorted(near, days + k)] for k in (-1, 2))
+    offsets = before[inverse]
+    changing = np.flatnonzero((before != after)[inverse])
+    if changing.size:
+        quarter = 15 * MINUTE  # clocks change at full ones
+        blocks, inverse = np.unique(values[changing] // quarter, return_inverse=True)
+        offsets[changing] = ask(blocks, quarter)[inverse]
+    return offsets
+
+
+def to_local(values, tz):
+    return values if tz is None else values + _offsets(values, tz)
+
+
+def to_utc(values, tz):
+    return values if tz is None else values - _offsets(values, tz, local=True)
+
+
+def time_label(kind, value, tz):
+    """What messages call a time."""
+    if kind == "integer":
+        return str(value)
+    local = int(to_local(np.array([value]), tz)[0])
+    units = {"D": DAY, "m": MINUTE, "s": SECOND, "ns": 1}
+    unit = next(unit for unit, size in units.items() if local % size == 0)
+    text = np.datetime_as_string(np.datetime64(local, "ns"), unit=unit)
+    return str(text).replace("T", " ")
