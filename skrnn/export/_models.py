@@ -32,7 +32,7 @@ from skrnn.estimators._state import (
     one_of,
     text,
 )
-from skrnn.preprocessing import SequenceScaler
+from skrnn.preprocessing import SequenceScaler, SequenceVectorizer
 
 # Not of the model: what a session has added, and what `describe` keeps in its own way.
 LEFT_OUT = {
@@ -54,7 +54,7 @@ METHODS = (
 )
 OUTPUTS = ("default", "pandas", "polars")
 
-# The scalers -------------------------------------------------------------------------
+# The transformers --------------------------------------------------------------------
 
 
 def _n_features_in(state):
@@ -77,6 +77,18 @@ seen = either(
     array("int64", _n_features),
     array("float64", _n_features),
 )
+
+
+def _vocabulary(value, name, state):
+    if not isinstance(value, dict) or not value:
+        raise ValueError(f"{name} must be a dict of tokens, not {short(value)}.")
+    for token, index in value.items():
+        text(token, f"A token of {name}", state)
+        integer(0, len(value) - 1)(index, f"{name}[{short(token)}]", state)
+    if len(set(value.values())) < len(value):
+        raise ValueError(f"{name} has two tokens with one id.")
+
+
 MOMENTS = {
     "mean_": per_feature,
     "var_": per_feature,
@@ -102,6 +114,7 @@ FIELDS = {
         "n_samples_seen_": seen,
     },
     RobustScaler: {**FEATURES, "center_": per_feature, "scale_": per_feature},
+    SequenceVectorizer: {"vocabulary_": _vocabulary},
 }
 # What each uses, and the parameter that says whether it does.
 USED = {
@@ -138,6 +151,13 @@ def _check_scaler(scaler):
             raise ValueError("scale_ must not be 0.")
 
 
+def _check_vectorizer(vectorizer):
+    # A list or a dict is checked where it is used.
+    vectorizer._check_parameters()
+    if _is_fitted(vectorizer):
+        check_fields(vars(vectorizer), FIELDS[SequenceVectorizer])
+
+
 # All of them -------------------------------------------------------------------------
 
 _ESTIMATORS = [getattr(estimators, name) for name in estimators.__all__]
@@ -168,6 +188,8 @@ def _is_fitted(estimator):
 def _check(estimator):
     if isinstance(estimator, DeclaredState):
         estimator._check_state()
+    elif isinstance(estimator, SequenceVectorizer):
+        _check_vectorizer(estimator)
     else:
         _check_scaler(estimator)
 
@@ -263,7 +285,9 @@ def _describe_parameters(estimator, encoder, prefix):
     for name, value in sorted(estimator.get_params(deep=False).items()):
         # Of scikit-learn's classes only what differs from the default, so that versions
         # which have more parameters, or fewer, read it as well.
-        if name not in defaults or value != defaults[name]:
+        # 1 is not 1.0: where one is a number of texts, the other is a share.
+        default = defaults.get(name)
+        if name not in defaults or type(value) is not type(default) or value != default:
             parameters[name] = encoder.encode(value, prefix + name)
     return parameters
 

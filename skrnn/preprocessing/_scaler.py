@@ -1,4 +1,4 @@
-"""Transformers of sequences."""
+"""SequenceScaler: mean 0 and variance 1 for the features of sequences."""
 
 import sys
 from contextlib import contextmanager
@@ -89,6 +89,8 @@ class SequenceScaler(
     >>> scaler.transform(X)[1].round(2)
     array([[1.22, 0.  ]])
     """
+
+    __module__ = "skrnn.preprocessing"
 
     _parameter_constraints = {
         "copy": ["boolean"],

@@ -1,0 +1,6 @@
+"""Transformers of sequences."""
+
+from skrnn.preprocessing._scaler import SequenceScaler
+from skrnn.preprocessing._vectorizer import SequenceVectorizer
+
+__all__ = ["SequenceScaler", "SequenceVectorizer"]
