@@ -64,10 +64,10 @@ cdef class Cursor:
         cdef Buffer h, m
         cdef Py_ssize_t i
         self.network = network
-        self.head = network.head
+        self.head = network.readout.head
         self.table = self.head.table
         self.itemsize = self.table.itemsize
-        self.pooling = POOLINGS[network.pooling_name]
+        self.pooling = POOLINGS[network.pooling.stream]
         self.n_seqs = n_seqs
         self.n_features = encoder.n_features
         self.indicator = encoder.missing == "indicator"
@@ -83,13 +83,13 @@ cdef class Cursor:
         self.steps.n_seqs = n_seqs
         self.steps.n_active = &self.active[0]
         self.steps.offset = &self.offset[0]
-        self.n_layers = len(network.layers)
+        self.n_layers = len(network.stack.recurrences)
         self.runs = <CursorRun*>PyMem_Calloc(self.n_layers, sizeof(CursorRun))
         if self.runs == NULL:
             raise MemoryError
         self.buffers = []
         for i in range(self.n_layers):
-            layer = network.layers[i][0]
+            layer = network.stack.recurrences[i][0]
             run = &self.runs[i]
             run.weights = &layer.w
             run.n_bytes = n_seqs * layer.w.width * self.itemsize

@@ -19,7 +19,8 @@ from skrnn.losses import (
     ForecastQuantileLoss,
     ForecastSquaredError,
 )
-from skrnn.network import Network
+from skrnn.network import NetworkSpec
+from skrnn.network.readout import SegmentReadout
 
 # Windows that are in memory at once, that the linear forecast is fitted to, and that
 # gates and intervals are calibrated on, at most; larger sets are thinned out evenly.
@@ -587,7 +588,7 @@ class WindowData:
         self.lines, self.which, self.origin = lines, which, origin
         self.reader, self.linear, self.view = reader, linear, view
         self.weight, self.power = weight, power
-        self.drawn = np.arange(len(which))
+        self.used = np.arange(len(which))
 
     def batch(self, indices, dtype):
         """Return the batch of some windows, their targets and their weights."""
@@ -611,12 +612,9 @@ class WindowData:
         future -= self.linear.forecast(cut.window)
         return normalized(future, cut.scale)
 
-    @functools.cached_property
-    def sample_weight(self):
-        """The weights of all windows."""
-        return np.concatenate(
-            [self.batch(rows, self.reader.dtype)[2] for rows in self.blocks()]
-        )
+    def weight_of(self, indices):
+        """Return the weights of some windows, (n_windows,)."""
+        return self.batch(indices, self.reader.dtype)[2]
 
     def hold_out(self, fraction):
         """Return the windows before the last part of their time, and those in it.
@@ -644,8 +642,8 @@ class WindowData:
 
     def blocks(self):
         """Yield the indices of all windows, by bounded blocks."""
-        for start in range(0, len(self.drawn), BLOCK):
-            yield self.drawn[start : start + BLOCK]
+        for start in range(0, len(self.used), BLOCK):
+            yield self.used[start : start + BLOCK]
 
 
 class ForecastModel:
@@ -706,33 +704,35 @@ class ForecastModel:
         return out, cut.spread
 
 
-def make_network(reader, n_out, hidden_layer_sizes, **options):
-    """Return the network that reads what `reader` gives."""
-    segment_size = reader.future_segment_length * (n_out // reader.horizon)
-    decoder = {
-        "n_segments": reader.n_future_segments,
-        "n_in": reader.n_future_in,
-        "segment_size": segment_size,
-    }
-    return Network(
+def make_spec(reader, n_out, hidden_layer_sizes, cell="gru", activation="tanh"):
+    """Return the description of the network that reads what `reader` gives."""
+    readout = functools.partial(
+        SegmentReadout,
+        n_segments=reader.n_future_segments,
+        n_future=reader.n_future_in,
+        segment_size=reader.future_segment_length * (n_out // reader.horizon),
+        cell=cell,
+        activation=activation,
+    )
+    return NetworkSpec(
         reader.n_in,
-        hidden_layer_sizes,
+        tuple(hidden_layer_sizes),
         n_out,
-        pooling="last",
+        cell=cell,
+        activation=activation,
+        readout=readout,
         dtype=reader.dtype,
-        decoder=decoder,
-        **options,
     )
 
 
-def initialize(network, reader, random_state):
+def initialize(spec, reader, random_state):
     """Draw parameters with which the network corrects nothing yet."""
-    theta = network.initialize(random_state)
-    views = network.views(theta)
+    layout = spec.layout()
+    theta = layout.initialize(random_state, spec.dtype)
+    views = layout.views(theta)
     views["head.W"][...] = 0
     # Whether a value is unknown means nothing until it was seen to.
-    n_channels = reader.n_channels
-    views["layer0.W"][1::n_channels] = 0
+    views["layer0.W"][1 :: reader.n_channels] = 0
     return theta
 
 

@@ -29,6 +29,8 @@ SCHEDULES = {
 
 
 class _Stochastic:
+    loop = "epochs"  # how it is run
+    has_partial_fit = has_validation = drops_out = True
     arrays = ("n_stalls",)  # the state; None before the first step, but for n_stalls
 
     def __init__(self, learning_rate_init, learning_rate, power_t):
@@ -55,6 +57,24 @@ class _Stochastic:
         self.n_stalls = np.array(self.n_stalls + 1)
         self.set_time(self.n_seen, self.progress)
         return False
+
+    def remedies(self, max_grad_norm):
+        """Return what a user can do when training diverges."""
+        rate = f"{self.learning_rate_init:g}"
+        if max_grad_norm is None:
+            clipping = "set max_grad_norm (to 1.0, for example)"
+        else:
+            clipping = f"lower max_grad_norm (it is {max_grad_norm:g})"
+        return [f"lower learning_rate_init (it is {rate})", clipping]
+
+    def limit_message(self, history, max_iter):
+        """Return the warning for a training that ended at a limit, or None."""
+        if history.stopped_because != "max_iter" or self.planned:
+            return None
+        return (
+            f"Stochastic Optimizer: Maximum iterations ({max_iter}) reached and the "
+            "optimization hasn't converged yet."
+        )
 
     def get_state(self):
         """Return copies of the arrays that make the state, by name."""
@@ -189,8 +209,28 @@ class LBFGS:
         Limit of the number of evaluations.
     """
 
+    name = "lbfgs"
+    loop = "whole"
+    # A line search needs a loss that is the same at each look, so nothing is dropped.
+    has_partial_fit = has_validation = drops_out = False
+
     def __init__(self, *, max_fun=15000):
         self.max_fun = max_fun
+
+    def remedies(self, max_grad_norm):
+        """Return what a user can do when training diverges."""
+        return []
+
+    def limit_message(self, history, max_iter):
+        """Return the warning for a training that ended at a limit, or None."""
+        reason = history.stopped_because
+        if reason not in ("max_iter", "max_fun", "abnormal"):
+            return None
+        advice = "Scale the data."
+        if reason != "abnormal":
+            limit = max_iter if reason == "max_iter" else self.max_fun
+            advice = f"Increase {reason} (it is {limit}) or scale the data."
+        return f"lbfgs failed to converge after {history.n_iter} iteration(s). {advice}"
 
     def get_state(self):
         """Return nothing: each call of `minimize` starts anew."""

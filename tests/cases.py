@@ -4,11 +4,11 @@ import contextlib
 
 import numpy as np
 
+from networks import make_network
 from reference import ReferenceNetwork, random_parameters, random_sequences
 from skrnn import _recurrence
 from skrnn.inputs.packed import StepEncoder
 from skrnn.inputs.sequences import check_sequences
-from skrnn.network import Network
 
 # What users write for each cell; test_cells.py checks that none is missing.
 CELLS = [("rnn", "tanh"), ("rnn", "relu"), ("lstm", "tanh"), ("gru", "tanh")]
@@ -101,7 +101,7 @@ class Case:
             x.astype(dtype) for x in random_sequences(rng, lengths, n_in, x_scale)
         ]
         self.draw = rng.normal(size=(len(self.X), n_out)).astype(dtype)
-        self.make_network = lambda: Network(
+        self.make_network = lambda: make_network(
             n_in,
             sizes,
             n_out,

@@ -31,6 +31,7 @@ from skrnn import RNNClassifier, RNNRegressor, _recurrence
 from skrnn.estimators._parameters import auto_batch_size, auto_segment_length
 from skrnn.estimators._split import split_validation
 from skrnn.solvers import Adam
+from skrnn.training import Trainer
 from toys import (
     QUICK,
     STEADY,
@@ -354,13 +355,13 @@ def test_n_jobs_follows_joblib(monkeypatch):
     threads = []
     X, y = make_classes()
     estimator = classifier(max_iter=1).fit(X, y)
-    train = skrnn.estimators._base.train
+    fit = Trainer.fit
 
-    def spy(*args, n_threads, **kwargs):
-        threads.append(n_threads)
-        return train(*args, n_threads=n_threads, **kwargs)
+    def spy(self, *args, **kwargs):
+        threads.append(self.options.n_threads)
+        return fit(self, *args, **kwargs)
 
-    monkeypatch.setattr("skrnn.estimators._base.train", spy)
+    monkeypatch.setattr(Trainer, "fit", spy)
     monkeypatch.setattr("skrnn.estimators._parameters.max_threads", lambda: 4)
     for n_jobs in (None, 1, 2, 1000):
         estimator.set_params(n_jobs=n_jobs).fit(X, y)

@@ -42,11 +42,9 @@ from skrnn import (
     preprocessing,
 )
 from skrnn._stamp import NewerVersionWarning
-from skrnn.estimators._state import count_parameters
 from skrnn.export import load, save
 from skrnn.export._models import CLASSES
 from skrnn.export._values import Decoder, Encoder, dump, parse
-from skrnn.network import POOLINGS, Network
 from skrnn.preprocessing import SequenceScaler
 from toys import QUICK, make_classes, make_labels, make_sequences, make_targets
 
@@ -1158,25 +1156,6 @@ def test_every_estimator_and_transformer_can_be_saved():
 
 
 # What is checked -------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("pooling", POOLINGS)
-@pytest.mark.parametrize("bidirectional", [False, True])
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
-def test_parameters_are_counted_as_a_network_has_them(cell, bidirectional, pooling):
-    structure = {
-        "cell": cell,
-        "bidirectional": bidirectional,
-        "pooling": pooling,
-        "hidden_layer_sizes": (5, 3, 1),
-        "n_out": 4,
-    }
-    options = {name: structure[name] for name in ("cell", "bidirectional", "pooling")}
-    network = Network(7, (5, 3, 1), 4, **options)
-    assert count_parameters(7, structure) == network.n_params
-    decoder = {"n_in": 2, "segment_size": 6}
-    network = Network(7, (5, 3, 1), 4, **options, decoder={**decoder, "n_segments": 2})
-    assert count_parameters(7, structure, decoder) == network.n_params
 
 
 # Old files -------------------------------------------------------------------------

@@ -1405,11 +1405,11 @@ def test_columns_that_are_not_there(parameter):
 # Ctrl-C
 
 SCRIPT = """
-import sys, warnings
+import dataclasses, sys, warnings
 import numpy as np
 from forecasts import make_series
 from skrnn import SequenceForecaster
-import skrnn.estimators._forecast_fit as fit
+from skrnn.training import Trainer
 
 y = make_series(400)
 model = SequenceForecaster(
@@ -1417,13 +1417,15 @@ model = SequenceForecaster(
 )
 if "fold" in sys.argv:
     # The first training, that of a fold, says when it is under way.
-    kept = fit.train
-    fit.train = lambda *a, **k: kept(*a, **k | {"verbose": True})
+    change = lambda options: {"verbose": True}
 else:
-    kept, model.max_iter = fit.train, 1
-    def train(*a, **k):
-        return kept(*a, **k | {"max_iter": 10**6 if k["verbose"] else 1})
-    fit.train = train
+    model.max_iter = 1
+    change = lambda options: {"max_iter": 10**6 if options.verbose else 1}
+make = Trainer.__init__
+def init(self, network, loss, solver, options, random_state):
+    options = dataclasses.replace(options, **change(options))
+    make(self, network, loss, solver, options, random_state)
+Trainer.__init__ = init
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     model.fit(None, y)

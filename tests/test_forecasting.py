@@ -25,7 +25,7 @@ from skrnn.forecasting import (
     fit_linear,
     initialize,
     line_weights,
-    make_network,
+    make_spec,
     moments_of,
     normalized,
     origins_of,
@@ -42,6 +42,7 @@ from skrnn.losses import (
     ForecastQuantileLoss,
     ForecastSquaredError,
 )
+from skrnn.network import Network, PassOptions
 
 LOSSES = {
     "squared": ForecastSquaredError(5),
@@ -423,7 +424,7 @@ def test_weights_of_lines():
 def test_the_decoder_is_a_step_from_the_last_state(cell, activation, sizes, loss):
     lines, _ = make_lines()
     reader, loss = make_reader(), LOSSES[loss]
-    network = make_network(reader, loss.n_out, sizes, cell=cell, activation=activation)
+    network = Network(make_spec(reader, loss.n_out, sizes, cell, activation))
     rng = np.random.default_rng(0)
     theta = rng.normal(size=network.n_params) / 2
     network.load(theta)
@@ -457,7 +458,7 @@ def test_gradient_of_the_whole_network(cell, activation, sizes, name):
         View(1, False), np.ones(1), 2,
     )  # fmt: skip
     batch, y, weight = data.batch(np.arange(3, 7), np.float64)
-    network = make_network(reader, loss.n_out, sizes, cell=cell, activation=activation)
+    network = Network(make_spec(reader, loss.n_out, sizes, cell, activation))
     theta = np.random.default_rng(1).normal(size=network.n_params) / 2
 
     def value():
@@ -476,9 +477,7 @@ def test_gradient_of_the_whole_network(cell, activation, sizes, name):
 def test_gradient_with_dropout(rates):
     lines, _ = make_lines(lengths=(14,), n_targets=1, gaps=0)
     reader = make_reader(window=5, segment_length=2, n_targets=0)
-    network = make_network(
-        reader, 5, (2, 2), dropout=rates[0], recurrent_dropout=rates[1]
-    )
+    network = Network(make_spec(reader, 5, (2, 2)), options=PassOptions(*rates))
     which, origin = all_windows(lines)
     cut = Cut.of(lines, which, origin, 5, View(1, False))
     batch = reader.read(lines, which, origin, cut)
@@ -501,8 +500,9 @@ def test_gradient_with_dropout(rates):
 def test_a_new_network_corrects_nothing():
     lines, _ = make_lines()
     reader = make_reader()
-    network = make_network(reader, 5, (4,))
-    network.load(initialize(network, reader, np.random.RandomState(0)))
+    spec = make_spec(reader, 5, (4,))
+    network = Network(spec)
+    network.load(initialize(spec, reader, np.random.RandomState(0)))
     which, origin = all_windows(lines)
     cut = Cut.of(lines, which, origin, 9, View(1, False))
     assert not network.forward(reader.read(lines, which, origin, cut)).any()
@@ -626,10 +626,10 @@ def test_windows_as_the_training_reads_them():
         # Errors count in units of a line, and the mean of a batch is one.
         expected = (cut.scale * data.weight[which]) ** power
         assert_allclose(weight, expected / expected.mean())
-        assert len(data.sample_weight) == len(data.which)
-        of_all = data.sample_weight[rows]
+        assert len(data.weight_of(data.used)) == len(data.which)
+        of_all = data.weight_of(data.used)[rows]
         assert_allclose(of_all / of_all.mean(), weight)
-    assert np.array_equal(np.concatenate(list(data.blocks())), data.drawn)
+    assert np.array_equal(np.concatenate(list(data.blocks())), data.used)
 
 
 def test_windows_that_tell_nothing_weigh_nothing():
@@ -756,7 +756,7 @@ def test_calibration_without_folds_trusts_half_of_the_network():
 def make_model(loss="squared", dtype="float32", n_lags=6, gate=0.7):
     rng = np.random.default_rng(0)
     reader, loss = make_reader(dtype=dtype), LOSSES[loss]
-    network = make_network(reader, loss.n_out, (5,), trains=False)
+    network = Network(make_spec(reader, loss.n_out, (5,)))
     network.load(rng.normal(size=network.n_params).astype(dtype))
     linear = LinearForecast(rng.normal(size=(n_lags, 5)) / 4)
     return ForecastModel(

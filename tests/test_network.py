@@ -23,7 +23,7 @@ from cases import (
     unpack,
 )
 from gradcheck import numerical_gradient
-from skrnn.network import Network
+from networks import make_network
 
 cells = pytest.mark.parametrize(("cell", "activation"), CELLS)
 dtypes = pytest.mark.parametrize("dtype", DTYPES)
@@ -32,7 +32,7 @@ directions = pytest.mark.parametrize("bidirectional", [False, True])
 
 
 def network(n_in=3, sizes=(4,), n_out=2, **options):
-    return Network(n_in, sizes, n_out, **options)
+    return make_network(n_in, sizes, n_out, **options)
 
 
 # The flat vector
@@ -49,11 +49,11 @@ def test_layout(cell, activation, bidirectional, pooling, sizes):
     )  # fmt: skip
     net = case.make_network()
     shapes = case.reference.shapes()
-    assert {name: tuple(shape) for name, (_, shape) in net.layout.items()} == shapes
+    assert {slot.name: slot.shape for slot in net.layout.slots} == shapes
     # Every parameter has one place, and every place one parameter.
     owner = np.zeros(net.n_params, int)
-    for start, shape in net.layout.values():
-        owner[start : start + np.prod(shape, dtype=int)] += 1
+    for slot in net.layout.slots:
+        owner[slot.start : slot.stop] += 1
     assert np.all(owner == 1)
     # Views are of the vector itself; the weights are all that is not a bias.
     vector = np.zeros(net.n_params, case.dtype)
@@ -61,8 +61,8 @@ def test_layout(cell, activation, bidirectional, pooling, sizes):
         assert view.shape == shapes[name]
         view[...] = not name.endswith(".b")
     is_weight = np.zeros(net.n_params)
-    for part in net.weights:
-        is_weight[part] += 1
+    for start, stop in net.layout.penalized_spans():
+        is_weight[start:stop] += 1
     assert np.array_equal(is_weight, vector)
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from cases import CELLS, DTYPES, Case, pack, unpack
+from networks import make_network
 from outside import import_oracle
-from skrnn.network import Network
 
 onnx = import_oracle("onnx")
 node_cases = import_oracle("onnx.backend.test.case.node")
@@ -78,7 +78,7 @@ def states(op, direction, X, W, R, B, dtype):
         "reverse": ["layer0.reverse"],
         "bidirectional": ["layer0", "layer0.reverse"],
     }[direction]
-    network = Network(
+    network = make_network(
         n_in, (n_units,), 1, cell=op.lower(), bidirectional=direction != "forward",
         dtype=dtype,
     )  # fmt: skip

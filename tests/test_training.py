@@ -10,14 +10,16 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils.validation import has_fit_parameter
 
+from networks import make_network, train
 from skrnn import _recurrence
 from skrnn.cells import CELLS
 from skrnn.inputs.packed import StepEncoder
 from skrnn.inputs.sequences import check_sequences
 from skrnn.losses import LogLoss, MultilabelLogLoss, SquaredError
-from skrnn.network import Network
+from skrnn.network import PassOptions
 from skrnn.solvers import LBFGS, SGD, SOLVERS, Adam
-from skrnn.training import BLOCK_ROWS, History, TrainingData, train
+from skrnn.training import History, SequenceData
+from skrnn.training.data import BLOCK_ROWS
 
 N_IN = 4
 
@@ -29,15 +31,16 @@ class MeanNetwork:
     `dropout` that drops inputs. What it computes with is what was loaded last.
     """
 
-    recurrent_dropout = 0.0
-
     def __init__(self, n_out, n_units=5, dropout=0.0):
         self.shapes = [(N_IN, n_units), (n_units, n_out), (n_units,), (n_out,)]
-        self.dropout = dropout
+        self.options = PassOptions(dropout=dropout)
+        self.layout = self
         self.ends = np.cumsum([0, *(int(np.prod(shape)) for shape in self.shapes)])
         self.n_params = int(self.ends[-1])
-        self.weights = [slice(0, self.ends[1]), slice(self.ends[1], self.ends[2])]
         self.n_forward = 0
+
+    def penalized_spans(self):
+        return np.array([self.ends[:2], self.ends[1:3]], dtype=np.intp)
 
     def initialize(self, random_state):
         """Draw what MLPClassifier draws, in its order."""
@@ -63,21 +66,32 @@ class MeanNetwork:
         for n_active, start in zip(batch.n_active, batch.offset, strict=False):
             x[:n_active] += batch.x[start : start + n_active]
         x /= batch.lengths[:, np.newaxis]
-        if training and self.dropout:
-            x *= random_state.uniform(size=x.shape) >= self.dropout
+        if training and self.options.dropout:
+            x *= random_state.uniform(size=x.shape) >= self.options.dropout
         h = np.tanh(x @ W + b)
         if training:
             self.kept = x, h
         return h @ V + c
 
-    def backward(self, draw, grad):
+    def value(self, loss, batch, targets, weight, n_threads=1):
+        return loss.value(targets, self.forward(batch), weight)
+
+    def add_gradient(
+        self, loss, batch, targets, weight, grad, *, share=1.0, random_state, n_threads
+    ):
+        raw = self.forward(batch, training=True, random_state=random_state)
+        value, d_raw = loss.value_and_gradient(targets, raw, weight, share=share)
+        self.backward(d_raw, grad)
+        return value
+
+    def backward(self, d_raw, grad):
         x, h = self.kept
         dW, dV, db, dc = self.views(grad)
-        dz = (draw @ self.views(self.theta)[1].T) * (1 - h**2)
+        dz = (d_raw @ self.views(self.theta)[1].T) * (1 - h**2)
         dW += x.T @ dz
-        dV += h.T @ draw
+        dV += h.T @ d_raw
         db += dz.sum(axis=0)
-        dc += draw.sum(axis=0)
+        dc += d_raw.sum(axis=0)
 
 
 def sequences(n_seqs, seed=0, longest=5):
@@ -102,7 +116,7 @@ class Problem:
     def data(self, part=slice(None)):
         weight = None if self.weight is None else self.weight[part]
         X = check_sequences(self.X[part])
-        return TrainingData(X, StepEncoder(N_IN), self.y[part], weight)
+        return SequenceData(X, StepEncoder(N_IN), self.y[part], weight)
 
     def train(self, solver=None, *, data=None, warns=True, **options):
         options = {"max_iter": 5, "batch_size": 8, "tol": 0.0} | options
@@ -121,10 +135,11 @@ class Problem:
 
     def total_loss(self, alpha=0.0, data=None):
         data = self.data() if data is None else data
-        batch, y, weight = data.batch(data.drawn, self.theta.dtype)
+        batch, y, weight = data.batch(data.used, self.theta.dtype)
         self.network.load(self.theta)
         value = self.loss.value(y, self.network.forward(batch), weight)
-        squares = sum((self.theta[part] ** 2).sum() for part in self.network.weights)
+        spans = self.network.layout.penalized_spans()
+        squares = sum((self.theta[start:stop] ** 2).sum() for start, stop in spans)
         return value + 0.5 * alpha * squares / weight.sum()
 
 
@@ -174,7 +189,7 @@ def train_both(kind, weighted=False, **options):
         }
         solver = {"adam": Adam, "sgd": SGD}[options["solver"]](**rates)
     target = y if isinstance(loss, LogLoss) else y.reshape(len(y), -1).astype(float)
-    data = TrainingData(
+    data = SequenceData(
         check_sequences(X[:, np.newaxis]), StepEncoder(N_IN), target, weight
     )
     with warnings.catch_warnings():
@@ -374,7 +389,7 @@ def test_blocks_take_all_in_bounded_size():
     weight[::7] = 0
     for segment_length in (1, 4):
         encoder = StepEncoder(N_IN, segment_length=segment_length)
-        data = TrainingData(check_sequences(X), encoder, np.zeros(len(X)), weight)
+        data = SequenceData(check_sequences(X), encoder, np.zeros(len(X)), weight)
         blocks = list(data.blocks())
         taken = np.concatenate(blocks)
         assert np.array_equal(np.sort(taken), np.flatnonzero(weight))
@@ -389,7 +404,7 @@ def test_full_batches_in_blocks_are_full_batches(monkeypatch):
     whole, parts = Problem(n_seqs=100), Problem(n_seqs=100)
     options = {"max_iter": 20, "alpha": 0.1}
     expected = whole.train(LBFGS(), **options)
-    monkeypatch.setattr("skrnn.training.BLOCK_ROWS", 20)
+    monkeypatch.setattr("skrnn.training.data.BLOCK_ROWS", 20)
     assert len(list(parts.data().blocks())) > 5
     history = parts.train(LBFGS(), **options)
     np.testing.assert_allclose(history.loss_curve, expected.loss_curve, rtol=1e-6)
@@ -787,11 +802,12 @@ def test_interrupt_of_lbfgs_keeps_the_last_iteration(n):
 
 @contextlib.contextmanager
 def interrupt_at_line(n):
-    """Ctrl-C before the n-th line that runs of training.py or solvers.py."""
+    """Ctrl-C before the n-th line that runs of the training or of a solver."""
     lines = itertools.count(1)
 
     def trace(frame, event, arg):
-        if Path(frame.f_code.co_filename).name not in ("training.py", "solvers.py"):
+        path = Path(frame.f_code.co_filename)
+        if path.parent.name != "training" and path.name != "solvers.py":
             return None
         if event == "line" and next(lines) == n:
             raise KeyboardInterrupt
@@ -839,7 +855,7 @@ def test_interrupt_at_any_line_keeps_whole_updates(solver, early_stopping):
             assert np.array_equal(problem.network.theta, problem.theta)
             lengths = {len(curve) for curve in history.curves()}
             assert lengths in ({history.n_iter}, {history.n_iter, 0})
-            assert history.t == history.n_iter * len(data.drawn)
+            assert history.t == history.n_iter * len(data.used)
             if outcomes[-1] != "interrupted":
                 break
     # Lost are only the first lines, which check and copy, and the last, which warn.
@@ -942,7 +958,8 @@ def recurrent_problem(n_seqs=40, dtype=np.float32, **options):
     problem = Problem(n_seqs, n_classes=2)
     problem.y = np.array([int(x[:, 0].sum() > 0) for x in problem.X])
     options = {"hidden_layer_sizes": (7,)} | options
-    problem.network = Network(N_IN, n_out=1, dtype=dtype, **options)
+    sizes = options.pop("hidden_layer_sizes")
+    problem.network = make_network(N_IN, sizes, 1, dtype=dtype, **options)
     problem.theta = problem.network.initialize(np.random.RandomState(0))
     return problem
 
@@ -954,7 +971,7 @@ def test_recurrent_network_learns(cell, solver):
     solver = {"adam": Adam(0.03), "sgd": SGD(0.1), "lbfgs": LBFGS()}[solver]
     problem.train(solver, max_iter=100, alpha=1e-3)
     data = problem.data()
-    batch, y, _ = data.batch(data.drawn, np.float32)
+    batch, y, _ = data.batch(data.used, np.float32)
     assert np.all((problem.network.forward(batch)[:, 0] > 0) == y)
     assert problem.total_loss() < 0.2
 

@@ -24,7 +24,9 @@ from skrnn.estimators._state import DeclaredState
 from skrnn.estimators._training import Trained
 from skrnn.inputs.frames import naming
 from skrnn.inputs.sequences import check_sequences, scale_of
-from skrnn.training import TrainingData, train
+from skrnn.network import Network
+from skrnn.solvers import SOLVERS
+from skrnn.training import SequenceData, Trainer
 
 
 def all_or_nothing(method):
@@ -230,7 +232,7 @@ class BaseRNN(
             validation = self._check_samples(*given, suffix="_val")
             self._learn_targets(validation.y, resume=True)
             return samples, validation
-        if not self.early_stopping or self.solver == "lbfgs":
+        if not self.early_stopping or not SOLVERS[self.solver].has_validation:
             return samples, None
         train, held_out = split_validation(
             len(samples),
@@ -269,7 +271,8 @@ class BaseRNN(
         self.n_outputs_ = loss.n_out
         self.n_layers_ = len(self._structure["hidden_layer_sizes"]) + 2
         self.out_activation_ = loss.out_activation
-        self._theta = self._make_network().initialize(np.random.RandomState(self._seed))
+        random_state = np.random.RandomState(self._seed)
+        self._theta = self._make_spec().initialize(random_state, loss)
         self._begin_training()
 
     def _announce(self, X, y, samples, theta):
@@ -290,35 +293,26 @@ class BaseRNN(
         """Train `theta` and keep what came out."""
         solver = self._make_solver(resume, incremental)
         random_state = self._training_random_state()
+        loss = self._make_loss()
         batch_size = self.batch_size
         if batch_size == "auto":
             batch_size = auto_batch_size(len(samples))
-        hooks = {}
-        if tasks is not None and tasks.watched:
-            hooks = {"on_epoch_begin": tasks.begin_epoch, "on_epoch": tasks.end_epoch}
-        history = train(
-            self._make_network(training=True),
-            theta,
-            self._make_data(samples, samples),
-            self._make_loss(),
-            solver,
-            max_iter=self.max_iter,
-            batch_size=batch_size,
-            shuffle=self.shuffle,
-            random_state=random_state,
-            alpha=self.alpha,
-            max_grad_norm=self.max_grad_norm,
-            tol=self.tol,
-            n_iter_no_change=self.n_iter_no_change,
-            early_stopping=validation is not None,
-            validation=self._make_data(validation, samples),
-            scorer=self._make_scorer(validation),
-            n_threads=self._n_threads(),
-            verbose=bool(self.verbose),
-            history=self._get_history() if resume else None,
-            incremental=incremental,
-            **hooks,
-        )
+        network = Network(self._make_spec(), loss, self._pass_options())
+        options = self._training_options(batch_size, validation is not None)
+        trainer = Trainer(network, loss, solver, options, random_state)
+        data = self._make_data(samples, samples)
+        history = self._get_history() if resume else None
+        if incremental:
+            history = trainer.fit_more(theta, data, history=history)
+        else:
+            history = trainer.fit(
+                theta,
+                data,
+                validation=self._make_data(validation, samples),
+                scorer=self._make_scorer(validation),
+                history=history,
+                hooks=None if tasks is None else tasks.hooks(),
+            )
         self._keep_training(theta, solver, random_state, history, incremental)
 
     def _make_data(self, samples, training):
@@ -326,7 +320,7 @@ class BaseRNN(
             return None
         y = self._encode(samples.y)
         weight = self._loss_weight(samples, training)
-        return TrainingData(samples.sequences, self._make_encoder(), y, weight)
+        return SequenceData(samples.sequences, self._make_encoder(), y, weight)
 
     def _make_scorer(self, validation):
         """Return a function of the parameters, None when the loss is watched."""

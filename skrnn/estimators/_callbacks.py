@@ -1,5 +1,7 @@
 """The epochs of a fit as tasks that scikit-learn's callbacks follow."""
 
+from skrnn.training import Hooks
+
 
 class EpochTasks:
     """Tell the callbacks of an estimator about the epochs of one fit.
@@ -33,6 +35,10 @@ class EpochTasks:
         return self._fit is not None and bool(
             getattr(self._estimator, "_skl_callbacks", ())
         )
+
+    def hooks(self):
+        """Return what training calls around each epoch, or None."""
+        return Hooks(self.begin_epoch, self.end_epoch) if self.watched else None
 
     def begin_epoch(self):
         """Announce an epoch."""

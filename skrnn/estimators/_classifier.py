@@ -8,7 +8,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from skrnn.estimators._base import BaseRNN, all_or_nothing
-from skrnn.estimators._parameters import can_go_on
+from skrnn.estimators._parameters import has_partial_fit
 from skrnn.estimators._state import boolean, labels
 from skrnn.inputs.frames import naming
 from skrnn.losses import LogLoss, MultilabelLogLoss
@@ -449,7 +449,7 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
             )
         return specs, np.arange(2)
 
-    @available_if(can_go_on)
+    @available_if(has_partial_fit)
     @all_or_nothing
     def partial_fit(self, X, y, sample_weight=None, classes=None):
         """Make one pass over more sequences.

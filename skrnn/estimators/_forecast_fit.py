@@ -23,7 +23,7 @@ from skrnn.forecasting import (
     fit_linear,
     initialize,
     line_weights,
-    make_network,
+    make_spec,
     origins_of,
     regression,
     seen_windows,
@@ -33,8 +33,9 @@ from skrnn.forecasting import (
 )
 from skrnn.inputs.learning import learn_panel, learn_rows
 from skrnn.inputs.series import Series
-from skrnn.losses import ForecastSquaredError
-from skrnn.training import History, train
+from skrnn.network import Network
+from skrnn.solvers import SOLVERS
+from skrnn.training import History, Trainer
 
 # Windows that an epoch takes at most. They overlap, and the next epoch takes others.
 EPOCH_WINDOWS = 20_000
@@ -284,20 +285,16 @@ class ForecastFit(StampedState, ForecasterState, Trained, Parameters):
         loss = LOSSES[self._structure["loss"]]
         return loss(horizon) if quantiles is None else loss(horizon, quantiles)
 
-    def _make_network(self, reader, loss, training=False):
+    def _make_spec(self):
         structure = self._structure
-        options = {name: structure[name] for name in ("cell", "activation")}
-        if training:
-            names = ("dropout", "recurrent_dropout", "bptt_steps")
-            # A line search needs a loss that is the same at each look.
-            names = names[2:] if self.solver == "lbfgs" else names
-            options.update((name, getattr(self, name)) for name in names)
-        sizes = structure["hidden_layer_sizes"]
-        return make_network(reader, loss.n_out, sizes, trains=training, **options)
+        n_out = self._make_loss().n_out
+        kind = structure["cell"], structure["activation"]
+        reader = WindowReader(**self._reader)
+        return make_spec(reader, n_out, structure["hidden_layer_sizes"], *kind)
 
-    def _untrained(self, reader, loss):
-        network = self._make_network(reader, loss)
-        return initialize(network, reader, np.random.RandomState(self._seed))
+    def _untrained(self):
+        reader = WindowReader(**self._reader)
+        return initialize(self._make_spec(), reader, np.random.RandomState(self._seed))
 
     def _learn_lines(self, X, y, schema, histories, resume):
         """Learn a linear forecast, how far to trust the network, and the network."""
@@ -332,21 +329,20 @@ class ForecastFit(StampedState, ForecasterState, Trained, Parameters):
         self.linear_weights_, self.ridge_strength_ = choice.weights, choice.strength
 
         def windows(rows, linear):
-            power = 2 if isinstance(loss, ForecastSquaredError) else 1
-            return WindowData(
-                lines, which[rows], origin[rows], reader, linear, view, weight, power
-            )
+            chosen = which[rows], origin[rows]
+            power = loss.scale_power
+            return WindowData(lines, *chosen, reader, linear, view, weight, power)
 
         def train_in_fold(data):
-            network = self._make_network(reader, loss, training=True)
-            theta = self._untrained(reader, loss)
+            network = Network(self._make_spec(), loss, self._pass_options())
+            theta = self._untrained()
             history = self._train(network, theta, data, loss, verbose=False)
             return network, history.stopped_because == "interrupted"
 
         found = calibrate(windows, parts, choice, loss, lines.target, train_in_fold)
         self.gate_, self._errors = found.gate, found.errors
         if not resume or self._theta is None:
-            self._theta = self._untrained(reader, loss)
+            self._theta = self._untrained()
             self._set_history(History())
             self._begin_training()
         if not found.interrupted:
@@ -356,7 +352,6 @@ class ForecastFit(StampedState, ForecasterState, Trained, Parameters):
     def _continue(self, lines, which, origin):
         """Make one more pass with the network, over some windows."""
         reader, loss = WindowReader(**self._reader), self._make_loss()
-        power = 2 if isinstance(loss, ForecastSquaredError) else 1
         linear = LinearForecast(self.linear_weights_)
         data = WindowData(
             lines,
@@ -366,15 +361,15 @@ class ForecastFit(StampedState, ForecasterState, Trained, Parameters):
             linear,
             self._view(),
             line_weights(lines),
-            power,
+            loss.scale_power,
         )
         self._train_further(None, None, data, loss, resume=True, incremental=True)
 
     def _train_further(self, X, y, data, loss, resume, incremental=False):
         """Train the network that is kept."""
         theta = self._theta.copy()
-        network = self._make_network(data.reader, loss, training=True)
-        tasks, hooks = None, {}
+        network = Network(self._make_spec(), loss, self._pass_options())
+        tasks = None
         if not incremental:
             tasks = EpochTasks(
                 self,
@@ -382,11 +377,6 @@ class ForecastFit(StampedState, ForecasterState, Trained, Parameters):
                 lambda: {"_theta": theta.copy()},
                 {"X": X, "y": y, "metadata": None},
             )
-            if tasks.watched:
-                hooks = {
-                    "on_epoch_begin": tasks.begin_epoch,
-                    "on_epoch": tasks.end_epoch,
-                }
         solver = self._make_solver(resume or incremental, incremental)
         random_state = self._training_random_state()
         history = self._train(
@@ -399,28 +389,38 @@ class ForecastFit(StampedState, ForecasterState, Trained, Parameters):
             verbose=bool(self.verbose),
             history=self._get_history() if resume or incremental else None,
             incremental=incremental,
-            **hooks,
+            hooks=None if tasks is None else tasks.hooks(),
         )
         self._keep_training(theta, solver, random_state, history, incremental)
         if tasks is not None:
             tasks.end()
 
     def _train(
-        self, network, theta, data, loss, solver=None, random_state=None, **more
+        self,
+        network,
+        theta,
+        data,
+        loss,
+        solver=None,
+        random_state=None,
+        history=None,
+        incremental=False,
+        hooks=None,
+        verbose=False,
     ):
         """Train a network on windows; return the history."""
         validation = None
-        if self.early_stopping and self.solver != "lbfgs":
+        if self.early_stopping and SOLVERS[self.solver].has_validation:
             training, validation = data.hold_out(self.validation_fraction)
-            if len(training.drawn) and len(validation.drawn):
+            if len(training.used) and len(validation.used):
                 data = training
             elif solver is None:
                 validation = None  # a fold may be too short for that
             else:
                 raise ValueError(
                     f"Too little history: validation_fraction="
-                    f"{self.validation_fraction} leaves {len(training.drawn)} windows "
-                    f"to train on and {len(validation.drawn)} to validate with. Change "
+                    f"{self.validation_fraction} leaves {len(training.used)} windows "
+                    f"to train on and {len(validation.used)} to validate with. Change "
                     "it, or set early_stopping=False."
                 )
         if solver is None:
@@ -428,24 +428,16 @@ class ForecastFit(StampedState, ForecasterState, Trained, Parameters):
             random_state = np.random.RandomState([self._seed, 1])
         batch_size = self.batch_size
         if batch_size == "auto":
-            batch_size = auto_batch_size(len(data.drawn))
-        return train(
-            network,
-            theta,
-            data,
-            loss,
-            solver,
-            max_iter=self.max_iter,
-            batch_size=batch_size,
+            batch_size = auto_batch_size(len(data.used))
+        options = self._training_options(
+            batch_size,
+            validation is not None,
             epoch_size=EPOCH_WINDOWS,
-            shuffle=self.shuffle,
-            random_state=random_state,
-            alpha=self.alpha,
-            max_grad_norm=self.max_grad_norm,
-            tol=self.tol,
-            n_iter_no_change=self.n_iter_no_change,
-            early_stopping=validation is not None,
-            validation=validation,
-            n_threads=self._n_threads(),
-            **more,
+            verbose=verbose,
+        )
+        trainer = Trainer(network, loss, solver, options, random_state)
+        if incremental:
+            return trainer.fit_more(theta, data, history=history)
+        return trainer.fit(
+            theta, data, validation=validation, history=history, hooks=hooks
         )

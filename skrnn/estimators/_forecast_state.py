@@ -21,7 +21,7 @@ from skrnn.estimators._state import (
     text,
     tuple_of,
 )
-from skrnn.forecasting import LEVELS, LOSSES, WindowReader
+from skrnn.forecasting import LEVELS, LOSSES
 from skrnn.inputs.calendar import CYCLES, DAY
 from skrnn.inputs.schema import SeriesSchema
 from skrnn.inputs.times import zone_of
@@ -233,19 +233,7 @@ class ForecasterState(DeclaredState):
         self._check_reader()
         self._check_schema()
         self._check_series()
-        reader, loss = WindowReader(**self._reader), self._make_loss()
-        network = {
-            **self._structure,
-            "bidirectional": False,
-            "pooling": "last",
-            "n_out": loss.n_out,
-        }
-        decoder = {
-            "n_in": reader.n_future_in,
-            "segment_size": reader.future_segment_length
-            * (loss.n_out // reader.horizon),
-        }
-        self._check_theta(reader.n_in, network, decoder)
+        self._check_theta(self._make_spec())
         self._check_history()
 
     def _check_reader(self):

@@ -15,7 +15,7 @@ from skrnn._callbacks import CallbackSupportMixin, with_callbacks
 from skrnn.estimators._backtest import Backtest, tail_of
 from skrnn.estimators._base import all_or_nothing
 from skrnn.estimators._forecast_fit import ForecastFit, newest_rows
-from skrnn.estimators._parameters import Parameters, can_go_on
+from skrnn.estimators._parameters import Parameters, has_partial_fit
 from skrnn.forecasting import (
     LEVELS,
     LOSSES,
@@ -27,6 +27,7 @@ from skrnn.forecasting import (
 from skrnn.inputs.columns import open_target_table
 from skrnn.inputs.schema import SeriesSchema
 from skrnn.inputs.series import Series
+from skrnn.network import Network, PassOptions
 
 TRAINING = (
     "hidden_layer_sizes",
@@ -467,7 +468,7 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, ForecastFit):
         self._learn_lines(X, y, schema, histories, resume)
         return self
 
-    @available_if(can_go_on)
+    @available_if(has_partial_fit)
     @all_or_nothing
     def partial_fit(self, X, y=None):
         """Train the network on, by one pass over new rows or series.
@@ -721,8 +722,7 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, ForecastFit):
     def weights_(self):
         """Read-only views of the network's weights by name."""
         self._check_is_fitted()
-        network = self._make_network(WindowReader(**self._reader), self._make_loss())
-        views = network.views(self._theta)
+        views = self._make_spec().layout().views(self._theta)
         for view in views.values():
             view.flags.writeable = False
         return views
@@ -851,7 +851,7 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, ForecastFit):
         if borrowed[0] is self._theta and borrowed[1] is self._schema_state:
             return borrowed
         reader, loss = WindowReader(**self._reader), self._make_loss()
-        network = self._make_network(reader, loss)
+        network = Network(self._make_spec(), options=PassOptions(trains=False))
         network.load(self._theta)
         model = ForecastModel(
             reader,

@@ -16,7 +16,9 @@ from sklearn.utils._param_validation import (
 
 from skrnn._recurrence import max_threads
 from skrnn.cells import CELLS
+from skrnn.network import PassOptions
 from skrnn.solvers import SCHEDULES, SOLVERS
+from skrnn.training import TrainingOptions
 
 # Parameters that a fitted network is made of: they cannot change when it is trained on.
 STRUCTURE = (
@@ -56,7 +58,7 @@ def auto_batch_size(n_seqs):
     return int(np.clip(n_seqs // 15, 4, 32))
 
 
-def can_go_on(estimator):
+def has_partial_fit(estimator):
     """Whether there is a partial_fit; an AttributeError that says why not."""
 
     def is_set(name, value):
@@ -64,11 +66,13 @@ def can_go_on(estimator):
         found = getattr(estimator, name, None)
         return isinstance(found, type(value)) and found == value
 
-    if is_set("solver", "lbfgs"):
-        raise AttributeError(
-            "partial_fit is only available for stochastic optimizers. lbfgs is not "
-            "stochastic."
-        )
+    solver = getattr(estimator, "solver", None)
+    if isinstance(solver, str) and solver in SOLVERS:
+        if not SOLVERS[solver].has_partial_fit:
+            raise AttributeError(
+                "partial_fit is only available for stochastic optimizers. "
+                f"{solver} is not stochastic."
+            )
     if is_set("early_stopping", True) or is_set("early_stopping", np.True_):
         raise AttributeError("partial_fit does not support early_stopping=True.")
     if is_set("class_weight", "balanced"):
@@ -272,6 +276,24 @@ class Parameters(BaseEstimator):
                 state.pop("n_stalls", None)
             solver.set_state(state)
         return solver
+
+    def _pass_options(self):
+        """Return what only the training of the network knows."""
+        drops_out = SOLVERS[self.solver].drops_out
+        return PassOptions(
+            dropout=self.dropout if drops_out else 0.0,
+            recurrent_dropout=self.recurrent_dropout if drops_out else 0.0,
+            bptt_steps=self.bptt_steps or 0,
+        )
+
+    def _training_options(self, batch_size, early_stopping, **more):
+        """Return how training goes; `more` are further options."""
+        names = ("max_iter", "shuffle", "alpha", "max_grad_norm", "tol")
+        names += ("n_iter_no_change",)
+        options = {name: getattr(self, name) for name in names}
+        options |= {"verbose": bool(self.verbose), "n_threads": self._n_threads()}
+        options |= {"batch_size": batch_size, "early_stopping": early_stopping}
+        return TrainingOptions(**options | more)
 
     def _n_threads(self):
         n_threads = joblib.effective_n_jobs(self.n_jobs)

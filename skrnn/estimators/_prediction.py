@@ -9,7 +9,7 @@ from sklearn.utils.metaestimators import available_if
 from skrnn.estimators._stream import Stream
 from skrnn.inputs.packed import StepEncoder
 from skrnn.inputs.sequences import check_sequences
-from skrnn.network import Network
+from skrnn.network import POOLINGS, Network, NetworkSpec, PassOptions
 
 # Rows (steps of sequences) that a network reads at once, and how many at most it may
 # have read to be kept for the next call: its memory grows with them.
@@ -44,7 +44,7 @@ def _refuse_overflow(sequences, out, batch, rows):
 
 def _uses_attention(estimator):
     pooling = getattr(estimator, "_structure", vars(estimator))["pooling"]
-    if pooling != "attention":
+    if not POOLINGS[pooling].has_weights:
         raise AttributeError(f"There are no attention weights with {pooling=}.")
     return True
 
@@ -82,19 +82,20 @@ class FittedNetwork:
             fill=self._input_fill,
         )
 
-    def _make_network(self, training=False):
-        """Return the network; what only training knows is for `training`."""
+    def _make_spec(self):
+        """Return the description of the network."""
         structure = self._structure
-        names = ("cell", "activation", "bidirectional", "pooling", "dtype")
+        names = ("hidden_layer_sizes", "cell", "activation", "bidirectional")
+        names += ("pooling", "n_out", "dtype")
         options = {name: structure[name] for name in names}
-        if training:
-            names = ("dropout", "recurrent_dropout", "bptt_steps")
-            # A line search needs a loss that is the same at each look.
-            names = names[2:] if self.solver == "lbfgs" else names
-            options.update((name, getattr(self, name)) for name in names)
-        sizes = structure["hidden_layer_sizes"]
-        n_in = self._make_encoder().n_in
-        return Network(n_in, sizes, structure["n_out"], trains=training, **options)
+        n_channels = structure["n_features"] * (
+            1 + (structure["missing"] == "indicator")
+        )
+        return NetworkSpec(self.segment_length_ * n_channels, **options)
+
+    def _make_network(self):
+        """Return a network that predicts."""
+        return Network(self._make_spec(), options=PassOptions(trains=False))
 
     def _borrow_network(self):
         """Return parameters, a network loaded with them, and the encoder for it."""
@@ -145,7 +146,7 @@ class FittedNetwork:
             )
         theta = self._theta.view()
         theta.flags.writeable = False
-        return self._make_network().views(theta)
+        return self._make_spec().layout().views(theta)
 
     def _run(self, sequences, method):
         """Yield what a method of the network says of batches, the batches, their rows.

@@ -8,7 +8,7 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.metaestimators import available_if
 
 from skrnn.estimators._base import BaseRNN, all_or_nothing
-from skrnn.estimators._parameters import can_go_on
+from skrnn.estimators._parameters import has_partial_fit
 from skrnn.estimators._state import integer, per_output, tuple_of
 from skrnn.losses import SquaredError
 
@@ -393,7 +393,7 @@ class RNNRegressor(RegressorMixin, BaseRNN):
     def _make_loss(self):
         return SquaredError(*self._target_shape or (1,))
 
-    @available_if(can_go_on)
+    @available_if(has_partial_fit)
     @all_or_nothing
     def partial_fit(self, X, y, sample_weight=None):
         """Make one pass over more sequences.

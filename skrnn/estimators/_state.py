@@ -290,40 +290,6 @@ def n_out(state):
     return state["_structure"]["n_out"]
 
 
-def count_parameters(n_in, structure, decoder=None):
-    """Return how many parameters a network has, without making it.
-
-    Parameters
-    ----------
-    n_in : int
-        Channels that the network reads at once.
-    structure : dict
-        The `_structure` of an estimator.
-    decoder : dict, default=None
-        ``n_in`` and ``segment_size`` of a network that decodes segments.
-
-    Returns
-    -------
-    n_params : int
-    """
-    cell = CELLS[structure["cell"]]
-
-    def of_layer(n_in, n_units):
-        return (cell.n_gates * (n_in + n_units) + len(cell.biases)) * n_units
-
-    n_directions = 1 + structure["bidirectional"]
-    n_params, n_out = 0, structure["n_out"]
-    for n_units in structure["hidden_layer_sizes"]:
-        n_params += n_directions * of_layer(n_in, n_units)
-        n_in = n_directions * n_units
-    if structure["pooling"] == "attention":
-        n_params += n_in
-    if decoder is not None:
-        n_params += of_layer(decoder["n_in"], n_in)
-        n_out = decoder["segment_size"]
-    return n_params + (n_in + 1) * n_out
-
-
 def _dtype(state):
     return state["_structure"]["dtype"]
 
@@ -438,12 +404,13 @@ class DeclaredState:
 
     def _check_together(self):
         """Raise ValueError unless the fitted attributes go together."""
-        self._check_theta(self._check_inputs(), self._structure)
+        self._check_inputs()
+        self._check_theta(self._make_spec())
         self._check_outputs()
         self._check_history()
 
-    def _check_theta(self, n_in, structure, decoder=None):
-        n_params = count_parameters(n_in, structure, decoder)
+    def _check_theta(self, spec):
+        n_params = spec.layout().n_params
         if n_params != len(self._theta):
             raise ValueError(
                 f"A network like this has {n_params} parameters, and _theta holds "
@@ -467,7 +434,6 @@ class DeclaredState:
             )
 
     def _check_inputs(self):
-        # Returns how many channels the network reads at once.
         structure = self._structure
         indicator = structure["missing"] == "indicator"
         if self._columns_are_steps:
@@ -492,7 +458,6 @@ class DeclaredState:
                 raise ValueError(f"{name} must {'not ' * known}be None.")
         if structure["standardize"] and not (self._input_scale > 0).all():
             raise ValueError("_input_scale must be positive.")
-        return self.segment_length_ * structure["n_features"] * (1 + indicator)
 
     def _check_history(self):
         n_epochs = len(self.loss_curve_)

@@ -62,19 +62,9 @@ class Stream:
                 f"method must be one of {sorted(readers)} for "
                 f"{type(estimator).__name__}, got {method!r}."
             )
-        structure = estimator._structure
-        if structure["bidirectional"]:
-            raise ValueError(
-                "A bidirectional network cannot follow a stream: it reads a sequence "
-                "from its end, too, which a stream does not have yet. Fit with "
-                "bidirectional=False."
-            )
-        if structure["pooling"] == "attention":
-            raise ValueError(
-                "A network with pooling='attention' cannot follow a stream: each new "
-                "step changes the weights of all steps before it. Fit with pooling "
-                "'last', 'mean' or 'max'."
-            )
+        can_step = estimator._make_spec().can_step
+        if can_step is not True:
+            raise ValueError(can_step)
         self._read = readers[method]
         network = estimator._make_network()
         network.load(estimator._theta)

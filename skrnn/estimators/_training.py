@@ -4,6 +4,7 @@ from collections import deque
 
 import numpy as np
 
+from skrnn.solvers import SOLVERS
 from skrnn.training import History
 
 
@@ -27,7 +28,7 @@ class Trained:
         """Keep what came out of a training."""
         self._theta = theta
         self._idle_networks = deque()
-        if self.solver != "lbfgs":
+        if SOLVERS[self.solver].has_partial_fit:
             self._solver_state = (self.solver, solver.get_state())
         self._training_state = random_state.get_state(legacy=False)
         self._set_history(history, incremental)

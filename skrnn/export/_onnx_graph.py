@@ -315,10 +315,9 @@ class Fitted:
 
     def layers(self):
         """Return a list with a list of (W, U, b), one a direction, for each layer."""
-        both = self.structure.get("bidirectional", False)
         return [
-            [self.part(f"layer{k}.{way}") for way in ("", "reverse.")[: 1 + both]]
-            for k in range(len(self.structure["hidden_layer_sizes"]))
+            [self.part(f"{layer.name}.") for layer in directions]
+            for directions in self.estimator._make_spec().layers()
         ]
 
     def part(self, name):

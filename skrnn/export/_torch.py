@@ -493,9 +493,9 @@ def _finish(estimator, structure, theta):
     estimator.n_outputs_ = loss.n_out
     estimator.n_layers_ = len(structure["hidden_layer_sizes"]) + 2
     estimator.out_activation_ = loss.out_activation
-    network = estimator._make_network()
-    vector = np.empty(network.n_params, network.dtype)
-    for name, view in network.views(vector).items():
+    layout = estimator._make_spec().layout()
+    vector = np.empty(layout.n_params, structure["dtype"])
+    for name, view in layout.views(vector).items():
         view[...] = theta[name]
     state = check_random_state(estimator.random_state)
     estimator._seed = state.randint(np.iinfo(np.int32).max)

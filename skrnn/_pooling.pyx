@@ -1,13 +1,11 @@
-"""Loops of `network.py`: pooling over packed steps, orthogonal matrices.
+"""Loops of the poolings: from the states of all packed steps to one row per sequence.
 
-Every sum runs in one order, over the steps of a sequence or over its units, and lanes
-along other outputs, so that no result depends on what else is in the batch. Nothing is
-fused, and the exponential is the package's own: the bits are the same on every machine.
+Every sum runs in one order, over the steps of a sequence or over its units, so that no
+result depends on what else is in the batch. Vector lanes run along the outputs. Nothing
+is fused, and the exponential is the package's own: every machine gives the same bits.
 """
 
 from cython cimport floating
-from libc.math cimport sqrt
-
 from skrnn._elementary cimport exp
 
 
@@ -75,8 +73,7 @@ def pool_max_backward(const floating[:, ::1] dout, const int[:, ::1] row,
 
 def softmax_steps(const floating[:, ::1] score, const int[::1] n_active,
                   floating[::1] weight):
-    """weight (n_rows,) = softmax of score (n_rows,
-                                            1) over the steps of each sequence."""
+    """weight (n_rows,) = softmax of score (n_rows, 1) over each sequence's steps."""
     cdef Py_ssize_t t, b, r, n_steps = n_active.shape[0]
     cdef double most, total
     with nogil:
@@ -143,45 +140,3 @@ def pool_attention_backward(const floating[:, ::1] dout, const floating[:, :] h,
             for t in range(lengths[b]):
                 dscore[r, 0] = <floating>(weight[r] * (dscore[r, 0] - total))
                 r += n_active[t]
-
-
-def orthogonalize(double[:, ::1] a):
-    """Make the rows of a square matrix orthonormal, by modified Gram-Schmidt.
-
-    LAPACK's QR would give other bits on another processor.
-    """
-    cdef Py_ssize_t i, j, k, _, n = a.shape[0]
-    cdef double dot
-    with nogil:
-        for i in range(n):
-            # Twice is enough (Kahan; Parlett 1980) for rows nearly in a span.
-            for _ in range(2):
-                for j in range(i):
-                    dot = dot_product(&a[i, 0], &a[j, 0], n)
-                    subtract_row(&a[i, 0], &a[j, 0], dot, n)
-            dot = 1 / sqrt(dot_product(&a[i, 0], &a[i, 0], n))
-            for k in range(n):
-                a[i, k] *= dot
-
-
-cdef double dot_product(const double* x, const double* y, Py_ssize_t n) noexcept nogil:
-    # Eight partial sums, whatever the machine's vectors are.
-    cdef double part[8]
-    cdef Py_ssize_t i = 0, j
-    for j in range(8):
-        part[j] = 0
-    while i + 8 <= n:
-        for j in range(8):
-            part[j] += x[i + j] * y[i + j]
-        i += 8
-    for j in range(n - i):
-        part[j] += x[i + j] * y[i + j]
-    return ((part[0] + part[4]) + (part[2] + part[6])) + (
-        (part[1] + part[5]) + (part[3] + part[7]))
-
-
-cdef void subtract_row(double* x, const double* y, double factor,
-                       Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(n):
-        x[i] -= factor * y[i]

@@ -1,0 +1,23 @@
+"""Losses of raw outputs: their values, gradients and probabilities.
+
+All arithmetic is in double; a probability depends on its own row and on nothing else.
+"""
+
+from skrnn.losses.base import Loss
+from skrnn.losses.classes import LogLoss, MultilabelLogLoss
+from skrnn.losses.forecasts import (
+    ForecastAbsoluteError,
+    ForecastQuantileLoss,
+    ForecastSquaredError,
+)
+from skrnn.losses.numbers import SquaredError
+
+__all__ = [
+    "ForecastAbsoluteError",
+    "ForecastQuantileLoss",
+    "ForecastSquaredError",
+    "LogLoss",
+    "Loss",
+    "MultilabelLogLoss",
+    "SquaredError",
+]

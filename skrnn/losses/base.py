@@ -1,0 +1,95 @@
+"""What all losses have in common."""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+__all__ = ["Loss", "PointLoss"]
+
+
+class Loss(ABC):
+    """A loss of raw outputs: its value and its gradient.
+
+    A loss sees what the readout gives, before any link function, so that it is exact
+    for outputs of any size. Its value is the weighted mean over the rows. Values are
+    trusted: the estimators check them.
+
+    Attributes
+    ----------
+    n_out : int
+        Number of outputs.
+    out_activation : str
+        The function that makes predictions of raw outputs.
+    scale_power : int
+        The loss of errors that are `a` times as large is ``a**scale_power`` times as
+        large.
+    """
+
+    n_out: int
+    out_activation = "identity"
+    scale_power = 1
+
+    def declare(self, layout):  # noqa: B027
+        """Add the loss's own parameters to a layout, behind those of the network."""
+
+    @abstractmethod
+    def value_and_gradient(
+        self, targets, raw, weight=None, run=None, p=None, g=None, share=1.0
+    ):
+        """Return ``share`` times the weighted mean of the loss, and its gradient.
+
+        Parameters
+        ----------
+        targets : ndarray
+            As the loss wants them, rows in the order of `raw`.
+        raw : ndarray of shape (n_rows, n_out), dtype float32 or float64
+            Outputs of the network, C-contiguous.
+        weight : ndarray of shape (n_rows,), dtype float64, default=None
+            Weights, of which one at least is positive. A row of weight 0 does not
+            count, whatever is in it.
+        run : Pass or None, default=None
+            The pass that made `raw`. It knows which rows belong to one sequence.
+        p, g : lists of ndarrays or None, default=None
+            All parameters and all gradients, by slot. A loss with parameters of its own
+            reads the first, and adds ``share`` times its gradient to the second.
+        share : float, default=1.0
+
+        Returns
+        -------
+        value : float
+        d_raw : ndarray like raw
+        """
+
+    def value(self, targets, raw, weight=None, run=None, p=None):
+        """Return the weighted mean of the loss."""
+        return self.value_and_gradient(targets, raw, weight, run, p)[0]
+
+
+class PointLoss(Loss):
+    """A loss without parameters, whose rows do not know of each other."""
+
+    def value_and_gradient(
+        self, targets, raw, weight=None, run=None, p=None, g=None, share=1.0
+    ):
+        """Return ``share`` times the weighted mean of the loss, and its gradient."""
+        if weight is None:
+            weight = np.ones(len(targets))
+        # The compiled loops index without looking.
+        if not (
+            raw.shape == (len(targets), self.n_out)
+            and (targets.ndim == 1 or targets.shape == raw.shape)
+            and weight.shape == (len(targets),)
+        ):
+            raise ValueError(
+                f"A loss of {self.n_out} outputs got targets of shape {targets.shape}, "
+                f"raw of shape {raw.shape} and weights of shape {weight.shape}."
+            )
+        d_raw = np.empty_like(raw)
+        value = self._compute(targets, raw, weight, d_raw)
+        if share != 1.0:
+            value, d_raw = share * value, np.multiply(d_raw, share, out=d_raw)
+        return value, d_raw
+
+    @abstractmethod
+    def _compute(self, targets, raw, weight, d_raw):
+        """Return the weighted mean of the loss; write its gradient to `d_raw`."""

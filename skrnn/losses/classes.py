@@ -1,0 +1,76 @@
+"""Losses of classes and labels."""
+
+import numpy as np
+
+from skrnn import _elementary
+from skrnn.losses.base import PointLoss
+
+__all__ = ["LogLoss", "MultilabelLogLoss"]
+
+
+class _LogLoss(PointLoss):
+    def predict_proba(self, raw):
+        """Return the probabilities of the classes or labels, in float64."""
+        return self._predict(raw, logarithm=False)
+
+    def predict_log_proba(self, raw):
+        """Return the logarithms of the probabilities, finite where raw is finite."""
+        return self._predict(raw, logarithm=True)
+
+
+class LogLoss(_LogLoss):
+    """Log loss of class indices.
+
+    Two classes have one output, the log-odds of the second; more have one output each.
+
+    Parameters
+    ----------
+    n_classes : int
+        Number of classes, at least 2.
+    """
+
+    def __init__(self, n_classes):
+        if n_classes < 2:
+            raise ValueError(f"LogLoss needs at least 2 classes, got {n_classes}.")
+        self.n_classes = n_classes
+        self.n_out = n_classes if n_classes > 2 else 1
+        self.out_activation = "softmax" if n_classes > 2 else "logistic"
+
+    def _compute(self, y, raw, weight, gradient):
+        if self.n_out == 1:
+            y = y.astype(np.float64)[:, np.newaxis]
+            return _elementary.logistic_loss(y, raw, weight, gradient)
+        scratch = np.empty(self.n_classes)
+        return _elementary.multinomial_loss(y, raw, weight, gradient, scratch)
+
+    def _predict(self, raw, logarithm):
+        out = np.empty((len(raw), self.n_classes))
+        if self.n_out == 1:
+            _elementary.expit(raw, -1.0, out[:, :1], logarithm)
+            _elementary.expit(raw, 1.0, out[:, 1:], logarithm)
+        else:
+            _elementary.softmax(raw, out, logarithm)
+        return out
+
+
+class MultilabelLogLoss(_LogLoss):
+    """Log loss of each label of an indicator matrix, summed over the labels.
+
+    Parameters
+    ----------
+    n_labels : int
+        Number of labels, each with one output: its log-odds.
+    """
+
+    out_activation = "logistic"
+
+    def __init__(self, n_labels):
+        self.n_out = n_labels
+
+    def _compute(self, y, raw, weight, gradient):
+        return _elementary.logistic_loss(y, raw, weight, gradient)
+
+    def _predict(self, raw, logarithm):
+        out = np.empty(raw.shape)
+        _elementary.expit(raw, 1.0, out, logarithm)
+        return out

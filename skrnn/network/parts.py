@@ -1,0 +1,174 @@
+"""What all parts of a network have in common."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+from skrnn._recurrence import PackedShape
+
+__all__ = ["Part", "Pass", "PassOptions", "States", "StatesGradient"]
+
+
+@dataclass(frozen=True)
+class PassOptions:
+    """What only the training of a network knows.
+
+    Parameters
+    ----------
+    dropout : float, default=0.0
+        Share of each layer's outputs that is dropped on their way to the next layer.
+        The readout counts as a layer.
+    recurrent_dropout : float, default=0.0
+        Share of the state that is dropped where it feeds back, by one mask per sequence
+        (Gal & Ghahramani 2016).
+    bptt_steps : int, default=0
+        The gradient is cut every `bptt_steps` steps, counted back from the last step
+        that is read. 0 cuts nothing.
+    trains : bool, default=True
+        Whether `backward` will be called.
+    """
+
+    dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    bptt_steps: int = 0
+    trains: bool = True
+
+
+class Pass:
+    """One run of a batch through a network.
+
+    Parameters
+    ----------
+    batch : PackedBatch
+    training : bool
+        Whether to drop out, and to keep what `backward` needs.
+    random_state : numpy.random.RandomState or None
+        Draws the masks of dropout.
+    n_threads : int
+
+    Attributes
+    ----------
+    shape : PackedShape
+        Which rows of the batch are which step of which sequence.
+    """
+
+    __slots__ = ("batch", "n_threads", "random_state", "shape", "training")
+
+    def __init__(self, batch, training=False, random_state=None, n_threads=1):
+        self.batch = batch
+        self.shape = PackedShape(batch.n_active)
+        self.training = training
+        self.random_state = random_state
+        self.n_threads = n_threads
+
+    def mask(self, shape, rate, dtype):
+        """Return a mask of dropout, or None where nothing is dropped.
+
+        Its values are 0 with probability `rate` (in steps of 2**-16), else
+        1 / (1 - rate).
+        """
+        if not self.training or rate == 0:
+            return None
+        if self.random_state is None:
+            raise ValueError("dropout needs a random_state.")
+        draws = np.frombuffer(
+            self.random_state.bytes(2 * shape[0] * shape[1]), dtype="<u2"
+        )
+        mask = (draws.reshape(shape) >= round(rate * 65536)).astype(dtype)
+        # Not cast on the way: NumPy 2.0 crashes where there is no memory for that.
+        mask *= dtype.type(1 / (1 - rate))
+        return mask
+
+
+class Part(ABC):
+    """A part of a network: it owns its parameters and the memory of its passes.
+
+    A part is made of options, and costs nothing then. `declare` gives its parameters
+    their places, `build` makes what computes, `load` takes the values of parameters.
+
+    Attributes
+    ----------
+    n_in, n_out : int
+        Columns of what the part reads and gives, known after `declare`.
+    can_step : True or str
+        True if the part can follow a stream, else the words of the error.
+    """
+
+    can_step = True
+
+    def declare(self, layout, n_in):
+        """Add the parameters to a layout; return the number of outputs."""
+        self.n_in = self.n_out = n_in
+        return self.n_out
+
+    def build(self, dtype, options):
+        """Make what computes, for parameters of this dtype and these PassOptions."""
+        self.dtype, self.options = dtype, options
+        self._buffers = {}
+
+    def load(self, p):  # noqa: B027
+        """Take the parameters from what `Layout.bind` gave; they may have changed."""
+
+    def memory(self, name, n_rows, n_columns):
+        """Return uninitialised memory of a pass, which the next pass takes again."""
+        size = n_rows * n_columns
+        buffer = self._buffers.get(name)
+        if buffer is None or buffer.size < size:
+            buffer = self._buffers[name] = np.empty(size, dtype=self.dtype)
+        return buffer[:size].reshape(n_rows, n_columns)
+
+    @abstractmethod
+    def forward(self, *inputs):
+        """Compute the part's outputs for one pass."""
+
+
+class States:
+    """The states of the last layer at all steps of a batch.
+
+    Parameters
+    ----------
+    h : list of ndarrays of shape (n_rows, n_units)
+        One array per direction, the forward direction first.
+    part : Part
+        The part that lends the memory for `joined`.
+    """
+
+    __slots__ = ("_joined", "h", "part")
+
+    def __init__(self, h, part):
+        self.h, self.part, self._joined = h, part, None
+
+    def joined(self):
+        """Return the directions side by side, (n_rows, n_directions * n_units)."""
+        if self._joined is None:
+            self._joined = join(self.h, self.part, "joined")
+        return self._joined
+
+
+def join(h, part, name):
+    """Return arrays side by side, in memory of a part if there are several."""
+    if len(h) == 1:
+        return h[0]
+    n_units = h[0].shape[1]
+    joined = part.memory(name, h[0].shape[0], len(h) * n_units)
+    for d, each in enumerate(h):
+        joined[:, d * n_units : (d + 1) * n_units] = each
+    return joined
+
+
+class StatesGradient:
+    """The gradient of the states of the last layer.
+
+    Parameters
+    ----------
+    dy : ndarray of shape (n_rows, n_directions * n_units) or None
+        The gradient of the states at all steps; None is zero.
+    dlast : ndarray of shape (n_seqs, n_directions * n_units) or None
+        The gradient of the states after the last step that was read; None is zero.
+    """
+
+    __slots__ = ("dlast", "dy")
+
+    def __init__(self, dy=None, dlast=None):
+        self.dy, self.dlast = dy, dlast

@@ -1,0 +1,179 @@
+"""Poolings: from the states at all steps to what the readout reads."""
+
+import numpy as np
+
+from skrnn import _pooling
+from skrnn._recurrence import Linear
+from skrnn.network.layout import zeros
+from skrnn.network.parts import Part, StatesGradient
+
+__all__ = [
+    "POOLINGS",
+    "AttentionPooling",
+    "EveryStep",
+    "LastPooling",
+    "MaxPooling",
+    "MeanPooling",
+    "Pooling",
+]
+
+
+class Pooling(Part):
+    """The way from the states at all steps to one row per sequence, or per step.
+
+    ``forward(states, run)`` takes `States` and a `Pass` and returns rows of n_out
+    numbers. ``backward(dout, g, run)`` takes the gradient of these rows, adds to the
+    gradients of the parameters, and returns a `StatesGradient`.
+
+    Attributes
+    ----------
+    has_weights : bool
+        Whether the pooling gives each step a weight, by ``weights(states, run)``.
+    stream : str or None
+        What a stream keeps of the steps before: "last", "mean" or "max". None if the
+        pooling cannot follow a stream; `can_step` says why.
+    """
+
+    has_weights = False
+    stream = None
+
+    def _out(self, run):
+        return self.memory("out", run.shape.n_seqs, self.n_out)
+
+    def _dy(self, run):
+        return self.memory("dy", run.shape.n_rows, self.n_out)
+
+
+class EveryStep(Pooling):
+    """No pooling: each step has a row of its own."""
+
+    stream = "last"
+
+    def forward(self, states, run):
+        """Return the states, (n_rows, n_out)."""
+        return states.joined()
+
+    def backward(self, dout, g, run):
+        """Return the gradient of the states."""
+        return StatesGradient(dy=dout)
+
+
+class LastPooling(Pooling):
+    """The state after the last step that was read; in reverse, after the first step."""
+
+    stream = "last"
+
+    def forward(self, states, run):
+        """Return the last states, (n_seqs, n_out)."""
+        out, shape, h = self._out(run), run.shape, states.h
+        n_units = h[0].shape[1]
+        _pooling.pool_last(h[0], shape.last_row, out[:, :n_units])
+        if len(h) > 1:
+            out[:, n_units:] = h[1][: shape.n_seqs]
+        return out
+
+    def backward(self, dout, g, run):
+        """Return the gradient of the states."""
+        return StatesGradient(dlast=dout)
+
+
+class MeanPooling(Pooling):
+    """The mean over the steps."""
+
+    stream = "mean"
+
+    def forward(self, states, run):
+        """Return the mean states, (n_seqs, n_out)."""
+        out, shape = self._out(run), run.shape
+        _pooling.pool_mean(states.joined(), shape.n_active, shape.lengths, out)
+        return out
+
+    def backward(self, dout, g, run):
+        """Return the gradient of the states."""
+        dy, shape = self._dy(run), run.shape
+        _pooling.pool_mean_backward(dout, shape.n_active, shape.lengths, dy)
+        return StatesGradient(dy)
+
+
+class MaxPooling(Pooling):
+    """The largest value over the steps, unit by unit."""
+
+    stream = "max"
+
+    def forward(self, states, run):
+        """Return the largest states, (n_seqs, n_out)."""
+        out = self._out(run)
+        self._row = np.empty(out.shape, dtype=np.int32)
+        _pooling.pool_max(states.joined(), run.shape.n_active, out, self._row)
+        return out
+
+    def backward(self, dout, g, run):
+        """Return the gradient of the states."""
+        dy = self._dy(run)
+        _pooling.pool_max_backward(dout, self._row, dy)
+        return StatesGradient(dy)
+
+
+class AttentionPooling(Pooling):
+    """A mean weighted by softmax(h q) over the steps, with a learned query q.
+
+    References
+    ----------
+    Yang et al. 2016, "Hierarchical attention networks for document classification".
+    """
+
+    has_weights = True
+    can_step = (
+        "A network with pooling='attention' cannot follow a stream: each new step "
+        "changes the weights of all steps before it. Fit with pooling 'last', 'mean' "
+        "or 'max'."
+    )
+
+    def declare(self, layout, n_in):
+        """Add the query: zero at first, so that all steps count the same."""
+        self._query = layout.add("attention.q", (n_in,), zeros)
+        return super().declare(layout, n_in)
+
+    def build(self, dtype, options):
+        """Make the product with the query."""
+        super().build(dtype, options)
+        self._score = Linear(self.n_in, 1, dtype)
+
+    def load(self, p):
+        """Take the query."""
+        self._score.load(p[self._query].T)
+
+    def weights(self, states, run):
+        """Return the weights of the packed steps, (n_rows,)."""
+        shape = run.shape
+        score = self.memory("score", shape.n_rows, 1)
+        weight = np.empty(shape.n_rows, dtype=self.dtype)
+        self._score.forward(states.joined(), score)
+        _pooling.softmax_steps(score, shape.n_active, weight)
+        return weight
+
+    def forward(self, states, run):
+        """Return the weighted means, (n_seqs, n_out)."""
+        out, self._h = self._out(run), states.joined()
+        self._weight = self.weights(states, run)
+        _pooling.pool_attention(self._h, self._weight, run.shape.n_active, out)
+        return out
+
+    def backward(self, dout, g, run):
+        """Return the gradient of the states; add that of the query."""
+        dy, shape = self._dy(run), run.shape
+        dscore = self.memory("score", shape.n_rows, 1)
+        _pooling.pool_attention_backward(
+            dout, self._h, self._weight, shape.n_active, shape.lengths, dy, dscore
+        )
+        through = self.memory("dy through score", *dy.shape)
+        dy += self._score.backward(self._h, dscore, g[self._query].T, None, through)
+        return StatesGradient(dy)
+
+
+POOLINGS = {
+    "last": LastPooling,
+    "mean": MeanPooling,
+    "max": MaxPooling,
+    "attention": AttentionPooling,
+}

@@ -1,0 +1,197 @@
+"""Readouts: from pooled states to the outputs of the network."""
+
+import numpy as np
+
+from skrnn._recurrence import Linear, PackedShape
+from skrnn.network.layout import glorot_uniform, zeros
+from skrnn.network.parts import Part
+from skrnn.network.stack import declare_layer, make_recurrence
+
+__all__ = ["LinearReadout", "Readout", "SegmentReadout"]
+
+
+class Readout(Part):
+    """The way from pooled rows (n, n_in) to raw outputs (n, n_out)."""
+
+    def forward(self, pooled, states, run):
+        """Return raw outputs; `states` are those that were pooled."""
+        raise NotImplementedError
+
+    def backward(self, d_raw, g, run):
+        """Return the gradient of the pooled rows; add to those of the parameters."""
+        raise NotImplementedError
+
+    def value(self, pooled, states, run, loss, targets, weight, p):
+        """Return a loss, without its gradient; see `value_and_gradient`."""
+        raw = self.forward(pooled, states, run)
+        return loss.value(targets, raw, weight, run, p)
+
+    def value_and_gradient(
+        self, pooled, states, run, loss, targets, weight, p, g, share
+    ):
+        """Return ``share`` times a loss, and the gradient of the pooled rows.
+
+        A readout with many outputs may override this, and compute its outputs, the loss
+        and the gradient together for some rows at a time.
+
+        Parameters
+        ----------
+        pooled : ndarray of shape (n, n_in)
+        states : States
+        run : Pass
+        loss : Loss
+        targets, weight : ndarrays
+            What the loss takes.
+        p, g : lists of ndarrays
+            All parameters and all gradients, by slot.
+        share : float
+            Factor of the loss and of its gradients.
+
+        Returns
+        -------
+        value : float
+        dpooled : ndarray of shape (n, n_in)
+        """
+        raw = self.forward(pooled, states, run)
+        value, d_raw = loss.value_and_gradient(targets, raw, weight, run, p, g, share)
+        return value, self.backward(d_raw, g, run)
+
+
+class LinearReadout(Readout):
+    """A linear function of the pooled rows.
+
+    Parameters
+    ----------
+    n_out : int
+        Number of outputs.
+    """
+
+    def __init__(self, n_out):
+        self.n_out = n_out
+
+    def declare(self, layout, n_in):
+        """Add the weights and the biases."""
+        self.n_in = n_in
+        self._W = layout.add("head.W", (n_in, self.n_out), glorot_uniform())
+        self._b = layout.add("head.b", (self.n_out,), zeros, penalized=False)
+        return self.n_out
+
+    def build(self, dtype, options):
+        """Make the product."""
+        super().build(dtype, options)
+        self.head = Linear(self.n_in, self.n_out, dtype)
+
+    def load(self, p):
+        """Take the weights and the biases."""
+        self.head.load(p[self._W], p[self._b])
+
+    def forward(self, pooled, states, run):
+        """Return raw outputs, (n, n_out)."""
+        self._mask = run.mask(pooled.shape, self.options.dropout, self.dtype)
+        if self._mask is not None:
+            dropped = self.memory("dropped", *pooled.shape)
+            pooled = np.multiply(pooled, self._mask, out=dropped)
+        self._pooled = pooled
+        raw = np.empty((len(pooled), self.n_out), self.dtype)
+        return self.head.forward(pooled, raw)
+
+    def backward(self, d_raw, g, run):
+        """Return the gradient of the pooled rows."""
+        dpooled = self.memory("dpooled", len(d_raw), self.n_in)
+        self.head.backward(self._pooled, d_raw, g[self._W], g[self._b], dpooled)
+        if self._mask is not None:
+            dpooled *= self._mask
+        return dpooled
+
+
+class SegmentReadout(Readout):
+    """One recurrent step from what was pooled for each segment of outputs.
+
+    All segments start from the same state and are made side by side; what tells them
+    apart is the input of the step, ``batch.future`` of shape (n_segments * n_seqs,
+    n_future), the rows of the first segment before those of the second.
+
+    Parameters
+    ----------
+    n_out : int
+        Number of outputs; those of the last segment are cut off there.
+    n_segments : int
+    n_future : int
+        Inputs of a segment.
+    segment_size : int
+        Outputs of a segment.
+    cell, activation : str
+        The cell of the step.
+
+    References
+    ----------
+    Lin et al. 2023, "SegRNN", arXiv:2308.11200: parallel multi-step forecasting.
+    """
+
+    def __init__(
+        self, n_out, *, n_segments, n_future, segment_size, cell, activation="tanh"
+    ):
+        self.n_out = n_out
+        self.n_segments, self.segment_size = n_segments, segment_size
+        self._n_future, self._cell, self._activation = n_future, cell, activation
+
+    def declare(self, layout, n_in):
+        """Add the parameters of the step and of its head."""
+        self.n_in = n_in
+        kind = self._cell, self._activation
+        self.layer = declare_layer(layout, "decoder", *kind, self._n_future, n_in)
+        n_columns = self.segment_size
+        self._W = layout.add("head.W", (n_in, n_columns), glorot_uniform())
+        self._b = layout.add("head.b", (n_columns,), zeros, penalized=False)
+        return self.n_out
+
+    def build(self, dtype, options):
+        """Make the step and the product."""
+        super().build(dtype, options)
+        self.recurrence = make_recurrence(self.layer, dtype, options.trains)
+        self.head = Linear(self.n_in, self.segment_size, dtype)
+
+    def load(self, p):
+        """Take the parameters."""
+        self.recurrence.load(*self.layer.parameters(p))
+        self.head.load(p[self._W], p[self._b])
+
+    def forward(self, pooled, states, run):
+        """Return raw outputs, (n_seqs, n_out)."""
+        n_seqs = len(pooled)
+        h = self.recurrence.forward(
+            PackedShape(np.array([self.n_segments * n_seqs], dtype=np.int32)),
+            run.batch.future,
+            training=run.training,
+            h0=np.tile(pooled, (self.n_segments, 1)),
+            n_threads=run.n_threads,
+        )
+        self._mask = run.mask(h.shape, self.options.dropout, self.dtype)
+        if self._mask is not None:
+            h = np.multiply(h, self._mask)
+        self._h = h
+        out = np.empty((len(h), self.segment_size), dtype=self.dtype)
+        out = self.head.forward(h, out).reshape(self.n_segments, n_seqs, -1)
+        raw = np.moveaxis(out, 0, 1).reshape(n_seqs, -1)
+        return np.ascontiguousarray(raw[:, : self.n_out])
+
+    def backward(self, d_raw, g, run):
+        """Return the gradient of the pooled rows."""
+        n_seqs = len(d_raw)
+        whole = np.zeros((n_seqs, self.n_segments * self.segment_size), d_raw.dtype)
+        whole[:, : d_raw.shape[1]] = d_raw
+        parts = np.moveaxis(whole.reshape(n_seqs, self.n_segments, -1), 1, 0)
+        d_out = np.ascontiguousarray(parts).reshape(len(self._h), -1)
+        dh = self.memory("dh", *self._h.shape)
+        self.head.backward(self._h, d_out, g[self._W], g[self._b], dh)
+        if self._mask is not None:
+            dh *= self._mask
+        dh0 = self.memory("dh0", *dh.shape)
+        self.recurrence.backward(
+            *self.layer.parameters(g), dlast=dh, dh0=dh0, n_threads=run.n_threads
+        )
+        dpooled = self.memory("dpooled", n_seqs, self.n_in)
+        dpooled[...] = 0
+        for part in dh0.reshape(self.n_segments, n_seqs, -1):
+            dpooled += part
+        return dpooled

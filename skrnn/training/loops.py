@@ -1,0 +1,159 @@
+"""The two ways to minimise: epochs of batches, or all data at each evaluation."""
+
+import math
+
+import numpy as np
+
+from skrnn._elementary import total_weight
+from skrnn.solvers import gradient_norm
+
+__all__ = ["LOOPS", "Job"]
+
+
+class Job:
+    """One call of a trainer: what its loop works on.
+
+    Parameters
+    ----------
+    objective : Objective
+    theta : ndarray of shape (n_params,)
+        Parameters, changed in place.
+    data : Data
+    solver : solver
+    options : TrainingOptions
+    watch : Watch
+    report : Report
+    """
+
+    def __init__(self, objective, theta, data, solver, options, watch, report):
+        self.objective, self.theta, self.data = objective, theta, data
+        self.solver, self.options = solver, options
+        self.watch, self.report, self.history = watch, report, report.history
+
+    def load(self):
+        """Let the network use the parameters as they are now."""
+        self.objective.network.load(self.theta)
+
+    def diverged(self, what):
+        """Return the error for a number that is not finite."""
+        remedies = self.solver.remedies(self.options.max_grad_norm)
+        remedies.append("standardize the inputs and the targets")
+        return ValueError(
+            f"Training diverged: {what} is not finite. To avoid this, "
+            f"{', or '.join(remedies)}."
+        )
+
+
+def run_epochs(job, n_epochs, resumed=False, incremental=False):
+    """Make an update for each batch, epoch by epoch, until something says stop."""
+    options, solver, history, watch = job.options, job.solver, job.history, job.watch
+    if not incremental:
+        watch.start_anew(job.theta if resumed else None)
+    solver.set_time(history.t, 0.0)
+    for epoch in range(n_epochs):
+        job.report.begin()
+        indices = job.data.used
+        if options.shuffle:
+            order = job.objective.random_state.permutation(len(indices))
+            indices = indices[order]
+        indices = indices[: options.epoch_size]
+        value, norm = _epoch(job, indices)
+        watch.look(job.theta, len(indices), value, norm)
+        solver.set_time(history.t, (epoch + 1) / options.max_iter)
+        if job.report():
+            history.stopped_because = "callback"
+            return
+        if history.no_improvement > options.n_iter_no_change and (
+            options.early_stopping or not solver.planned
+        ):
+            if solver.stall():
+                history.stopped_because = "tol"
+                return
+            history.no_improvement = 0
+    history.stopped_because = "max_iter"
+
+
+def _epoch(job, indices):
+    """Make one update per batch; return the mean loss and the mean gradient norm."""
+    objective, theta, options = job.objective, job.theta, job.options
+    most = options.max_grad_norm
+    value_sum = weight_sum = norm_sum = n_batches = 0
+    for start in range(0, len(indices), options.batch_size):
+        chosen = indices[start : start + options.batch_size]
+        batch, targets, sample_weight = job.data.batch(chosen, theta.dtype)
+        weight = total_weight(sample_weight)
+        objective.clear()
+        value = objective.add(batch, targets, sample_weight)
+        value += objective.add_penalty(theta, weight)
+        norm = gradient_norm(objective.grad)
+        if not math.isfinite(value):
+            raise job.diverged("the loss")
+        if not math.isfinite(norm):
+            raise job.diverged("the gradient")
+        clipped = most is not None and norm > most
+        job.solver.step(theta, objective.grad, most / norm if clipped else 1.0)
+        job.load()
+        value_sum += weight * value
+        weight_sum += weight
+        norm_sum += norm
+        n_batches += 1
+    if not np.isfinite(theta).all():
+        raise job.diverged("a parameter")
+    return value_sum / weight_sum, norm_sum / n_batches
+
+
+def minimize_whole(job, n_epochs, resumed=False, incremental=False):
+    """Let the solver minimise the objective over all data."""
+    objective, data, theta = job.objective, job.data, job.theta
+    network, history, options = objective.network, job.history, job.options
+    if network.options.dropout or network.options.recurrent_dropout:
+        raise ValueError(
+            f"solver={job.solver.name!r} needs a loss that is the same at each "
+            "evaluation, and with dropout it is not: use another solver, or no dropout."
+        )
+    blocks = list(data.blocks())
+    total = sum(total_weight(data.weight_of(block)) for block in blocks)
+    norm = None
+
+    def evaluate(x):
+        nonlocal norm
+        if norm is not None:  # this is not the start, but part of an iteration
+            job.report.begin()
+        with np.errstate(over="ignore"):
+            at = x.astype(theta.dtype)
+        network.load(at)
+        objective.clear()
+        value = 0.0
+        for block in blocks:
+            part = data.batch(block, theta.dtype)
+            value += objective.add(*part, share=total_weight(part[2]) / total)
+        value += objective.add_penalty(at, total)
+        norm = gradient_norm(objective.grad)
+        return value if math.isfinite(norm) else math.nan, objective.grad.astype(float)
+
+    def on_iteration(x, value):
+        theta[:] = x
+        network.load(theta)
+        history.record(len(data.used), value, norm)
+        if job.report():
+            history.stopped_because = "callback"
+            raise StopIteration
+
+    found = job.solver.minimize(
+        evaluate,
+        theta.astype(float),
+        max_iter=n_epochs,
+        tol=options.tol,
+        on_iteration=on_iteration,
+    )
+    if found.reason == "not finite":
+        raise job.diverged("the loss")
+    with np.errstate(over="ignore"):
+        theta[:] = found.x
+    if not np.isfinite(theta).all():
+        raise job.diverged("a parameter")
+    history.stopped_because = history.stopped_because or found.reason
+
+
+# By the `loop` of a solver.
+LOOPS = {"epochs": run_epochs, "whole": minimize_whole}

@@ -1,0 +1,66 @@
+"""How training goes: what the user chooses, and what is told while it runs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+__all__ = ["Hooks", "TrainingOptions"]
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """What the user chooses for a training.
+
+    Parameters
+    ----------
+    max_iter : int
+        Number of epochs at most.
+    batch_size : int
+        Number of items per update; the last batch of an epoch may be smaller.
+    shuffle : bool, default=True
+        Whether each epoch takes the items in an order of its own.
+    alpha : float, default=0.0
+        Strength of the L2 penalty: half the sum of squares of the penalized parameters,
+        divided by the sum of sample weights in the batch.
+    max_grad_norm : float, default=None
+        Longer gradients (of loss and penalty) are scaled down to this norm.
+    tol, n_iter_no_change : float and int
+        Training stops when more than `n_iter_no_change` epochs have not improved the
+        watched value by `tol`. With a 'linear' schedule of the learning rate the
+        training loss never stops training.
+    early_stopping : bool, default=False
+        Whether the validation data are watched and not the training loss. Training then
+        ends with the parameters of the best epoch.
+    epoch_size : int, default=None
+        Number of items that an epoch takes at most; with `shuffle`, each epoch takes
+        others. None takes all items.
+    n_threads : int, default=1
+    verbose : bool, default=False
+    """
+
+    max_iter: int
+    batch_size: int
+    shuffle: bool = True
+    alpha: float = 0.0
+    max_grad_norm: float | None = None
+    tol: float = 1e-4
+    n_iter_no_change: float = 10
+    early_stopping: bool = False
+    epoch_size: int | None = None
+    n_threads: int = 1
+    verbose: bool = False
+
+
+class Hooks(NamedTuple):
+    """Functions that are called around each epoch.
+
+    Parameters
+    ----------
+    on_epoch_begin : callable, default=None
+        ``on_epoch_begin()`` is called before each epoch.
+    on_epoch : callable, default=None
+        ``on_epoch(history)`` is called after each epoch; True stops the training.
+    """
+
+    on_epoch_begin: Callable[[], Any] | None = None
+    on_epoch: Callable[[Any], bool] | None = None

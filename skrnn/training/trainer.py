@@ -1,0 +1,209 @@
+"""The trainer: fits the parameters of a network, and undoes what goes wrong.
+
+Nothing here asks which network, loss or solver it has: each of them says what it needs.
+"""
+
+import math
+import warnings
+
+from sklearn.exceptions import ConvergenceWarning
+
+from skrnn.training.history import History
+from skrnn.training.loops import LOOPS, Job
+from skrnn.training.objective import Objective
+from skrnn.training.options import Hooks
+
+__all__ = ["Trainer"]
+
+
+class Trainer:
+    """Fit the parameters of a network to data.
+
+    Parameters
+    ----------
+    network : Network
+    loss : Loss
+    solver : Adam, SGD or LBFGS
+        Its state is changed in place. L-BFGS takes all data at once, and has neither
+        batches nor validation.
+    options : TrainingOptions
+    random_state : numpy.random.RandomState
+        Draws one permutation per epoch, and then what the network drops.
+    """
+
+    def __init__(self, network, loss, solver, options, random_state):
+        self.network, self.loss, self.solver = network, loss, solver
+        self.options, self.random_state = options, random_state
+
+    def fit(
+        self, theta, data, *, validation=None, scorer=None, history=None, hooks=None
+    ):
+        """Train for at most `max_iter` epochs.
+
+        If anything goes wrong, the parameters and the state of the solver are put back
+        as they were and the error is raised. A keyboard interrupt is not an error: the
+        parameters of the last whole update are kept, with a warning.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_params,)
+            Parameters, changed in place; the network is loaded with them at the end.
+        data : Data
+        validation : Data, default=None
+            What early stopping watches.
+        scorer : callable, default=None
+            ``scorer(theta) -> float``, higher is better, is watched in place of the
+            validation loss. The network is loaded with theta when it is called.
+        history : History, default=None
+            What an earlier call returned, to be continued in the one that is returned.
+            Counts for stopping start anew, and best parameters are sought anew.
+        hooks : Hooks, default=None
+
+        Returns
+        -------
+        history : History
+        """
+        n_epochs = self.options.max_iter
+        return self._run(theta, data, n_epochs, validation, scorer, history, hooks)
+
+    def fit_more(self, theta, data, *, history=None):
+        """Make one pass over data, and carry on the counts for stopping.
+
+        There is no warning that one pass is not convergence. Parameters and the result
+        are those of `fit`.
+        """
+        if self.options.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True.")
+        return self._run(theta, data, 1, None, None, history, None, incremental=True)
+
+    def _run(
+        self,
+        theta,
+        data,
+        n_epochs,
+        validation,
+        scorer,
+        history,
+        hooks,
+        incremental=False,
+    ):
+        network, solver, options = self.network, self.solver, self.options
+        resumed = history is not None
+        history = history.copy() if resumed else History()
+        history.n_iter, history.no_improvement = 0, history.no_improvement * incremental
+        history.stopped_because = ""
+        objective = Objective(network, self.loss, options, self.random_state, theta)
+        report = Report(history, options.verbose, Hooks() if hooks is None else hooks)
+        watch = Watch(
+            objective, history, options.tol, options.early_stopping, validation, scorer
+        )
+        job = Job(objective, theta, data, solver, options, watch, report)
+        theta_before, state_before, t_before = (
+            theta.copy(),
+            solver.get_state(),
+            history.t,
+        )
+        curves = [(curve, len(curve)) for curve in history.curves()]
+        network.load(theta)
+        try:
+            LOOPS[solver.loop](job, n_epochs, resumed, incremental)
+        except KeyboardInterrupt:
+            history.stopped_because = "interrupted"
+            # It may have come while an epoch was being recorded.
+            for curve, n_before in curves:
+                del curve[n_before + history.n_iter :]
+            n_seen = history.n_iter * len(data.used[: options.epoch_size])
+            history.t = t_before + n_seen
+        except BaseException:
+            theta[:] = theta_before
+            solver.set_state(state_before)
+            network.load(theta)
+            raise
+        if watch.best_theta is not None:
+            theta[:] = watch.best_theta
+        network.load(theta)
+        _warn(history, solver, options.max_iter, incremental)
+        return history
+
+
+def _warn(history, solver, max_iter, incremental):
+    if history.stopped_because == "interrupted":
+        warnings.warn("Training interrupted by user.", stacklevel=4)
+        return
+    message = solver.limit_message(history, max_iter)
+    if message is not None and not incremental:
+        warnings.warn(message, ConvergenceWarning, stacklevel=4)
+
+
+class Watch:
+    """Keep the curves, the best parameters, and count epochs without improvement."""
+
+    def __init__(self, objective, history, tol, early_stopping, validation, scorer):
+        if early_stopping and validation is None:
+            raise ValueError("early_stopping needs validation data.")
+        self.objective = objective
+        self.history = history
+        self.tol = tol
+        self.early_stopping = early_stopping
+        self.validation = validation
+        self.scorer = scorer
+        self.best_loss = history.best_loss
+        self.best_theta = None
+
+    def start_anew(self, theta=None):
+        """Forget what was best; with early stopping, theta is the one to beat."""
+        self.best_loss = math.inf
+        if self.early_stopping:
+            self.history.best_validation_score = -math.inf
+            if theta is not None:
+                score = self.validate(theta)[1]
+                self.best_theta = theta.copy()
+                if score > -math.inf:
+                    self.history.best_validation_score = score
+
+    def validate(self, theta):
+        """Return the validation loss and score, each of them None if not asked for."""
+        loss = score = None
+        if self.validation is not None:
+            loss = self.objective.value(self.validation)
+        if self.early_stopping:
+            score = -loss if self.scorer is None else float(self.scorer(theta))
+        return loss, score
+
+    def look(self, theta, n_seen, value, norm):
+        """Record an epoch that ended with theta."""
+        validation_loss, score = self.validate(theta)
+        history = self.history
+        improved = value <= self.best_loss - self.tol
+        self.best_loss = min(self.best_loss, value)
+        if score is not None:
+            # A score of NaN compares false: it is no improvement, and never the best.
+            improved = score >= history.best_validation_score + self.tol
+            if score > history.best_validation_score:
+                self.best_theta = theta.copy()
+                history.best_validation_score = score
+        history.record(n_seen, value, norm, validation_loss, score)
+        history.no_improvement = 0 if improved else history.no_improvement + 1
+
+
+class Report:
+    """Say what an epoch brought; return whether the training is asked to stop."""
+
+    def __init__(self, history, verbose, hooks):
+        self.history = history
+        self.verbose = verbose
+        self.hooks = hooks
+        self.begun = False
+
+    def begin(self):
+        """Announce an epoch, once."""
+        if not self.begun and self.hooks.on_epoch_begin is not None:
+            self.hooks.on_epoch_begin()
+        self.begun = True
+
+    def __call__(self):
+        self.begun = False
+        if self.verbose:
+            print(self.history.line())
+        on_epoch = self.hooks.on_epoch
+        return on_epoch is not None and bool(on_epoch(self.history))
