@@ -21,6 +21,7 @@ PUBLIC = [
     "skrnn.plotting",
     "skrnn.preprocessing",
     "skrnn.testing",
+    "skrnn.text",
 ]
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 

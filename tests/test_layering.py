@@ -19,6 +19,7 @@ LAYERS = [
     "_initial",
     "_streaming",
     "_windows",
+    "text",
     "inputs",
     "network",
     "losses",

@@ -45,6 +45,7 @@ def test_installed_size():
         "skrnn.plotting",
         "skrnn.preprocessing",
         "skrnn.testing",
+        "skrnn.text",
     ],
 )
 def test_public_names(module):
