@@ -112,6 +112,18 @@ cdef class Table:
         PyBuffer_Release(&buffer)
         return lengths
 
+    @property
+    def rows(self):
+        """For each sequence of this table: which of the user's it is."""
+        rows = empty(self.n_seqs, intp)
+        cdef Py_buffer buffer
+        cdef Py_ssize_t *out = <Py_ssize_t *> pointer(rows, &buffer, PyBUF_WRITABLE)
+        cdef Py_ssize_t i
+        for i in range(self.n_seqs):
+            out[i] = self.views[i].row
+        PyBuffer_Release(&buffer)
+        return rows
+
     def row(self, Py_ssize_t i):
         """Which of the user's sequences is sequence `i` of this table."""
         if not 0 <= i < self.n_seqs:
@@ -387,6 +399,58 @@ def describe_block(block):
     finally:
         PyBuffer_Release(&buffer)
     return table
+
+
+def describe_lengths(const Py_ssize_t[::1] lengths, owner):
+    """The `Table` of sequences of these lengths that have no numbers."""
+    cdef Py_ssize_t i
+    cdef Table table = new_table(lengths.shape[0], 0, owner)
+    for i in range(table.n_seqs):
+        if lengths[i] < 1:
+            raise ValueError("a sequence has at least one step")
+        table.views[i].itemsize = sizeof(double)
+        table.views[i].row = i
+        table.views[i].address = NULL
+        table.views[i].length = lengths[i]
+        table.views[i].step = 0
+        table.views[i].feature = sizeof(double)
+    return table
+
+
+def gather_ids(
+    const int32_t[:, ::1] ids,
+    const Py_ssize_t[::1] start,
+    const Py_ssize_t[::1] order,
+    const Py_ssize_t[::1] lengths,
+    const Py_ssize_t[::1] offset,
+):
+    """The ids of a packed batch, time-major like its rows.
+
+    ids : (n_rows, n_columns) of all sequences, one below the other; start: (n_seqs,),
+    the first row of each sequence of the batch, as it was given; order, lengths and
+    offset: as `Table.pack` gives them.
+    """
+    cdef Py_ssize_t n = order.shape[0], n_columns = ids.shape[1]
+    cdef Py_ssize_t n_rows = offset[offset.shape[0] - 1], b, t, j, first, row
+    gathered = empty((n_rows, n_columns), int32)
+    cdef int32_t[:, ::1] out = gathered
+    if start.shape[0] != n or lengths.shape[0] != n:
+        raise ValueError(f"{start.shape[0]} starts, {lengths.shape[0]} lengths, {n}")
+    for b in range(n):
+        if not 0 <= order[b] < n:
+            raise IndexError(f"sequence {order[b]} of {n}")
+        first = start[order[b]]
+        if first < 0 or first + lengths[b] > ids.shape[0]:
+            raise IndexError(f"rows from {first} on of {ids.shape[0]}")
+        if lengths[b] >= offset.shape[0]:
+            raise IndexError(f"{lengths[b]} steps of {offset.shape[0] - 1}")
+        for t in range(lengths[b]):
+            row = offset[t] + b
+            if not 0 <= row < n_rows:
+                raise IndexError(f"row {row} of {n_rows}")
+            for j in range(n_columns):
+                out[row, j] = ids[first + t, j]
+    return gathered
 
 
 cdef int check_size(const Py_buffer *buffer, Py_ssize_t n) except -1:

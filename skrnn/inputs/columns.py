@@ -5,13 +5,13 @@ as they are: what lies beyond may hold anything.
 """
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.utils.validation import check_array
 
+from skrnn.inputs.containers import fill_masked, open_container, refuse_sparse
 from skrnn.inputs.times import times_of
 
 __all__ = [
@@ -279,18 +279,11 @@ def _objects(values):
 
 def open_table(given, name):
     """Open a table: of two dimensions, or of one."""
-    if type(given) is np.ndarray:
-        return _open_array(given, given, name)
-    pandas, polars = sys.modules.get("pandas"), sys.modules.get("polars")
-    frames = ()
-    if pandas is not None:
-        frames += (pandas.DataFrame, pandas.Series)
-    if polars is not None:
-        frames += (polars.DataFrame, polars.Series)
-    if polars is not None and isinstance(given, polars.Series):
+    container = open_container(given, name)
+    if container.kind == "column" and container.library == "polars":
         if given.dtype.is_nested():
-            given = given.to_list()
-    if isinstance(given, frames):
+            container = open_container(given.to_list(), name)
+    if container.kind in ("frame", "column"):
         shape = given.shape
         table = Table(name, given, len(shape), shape[0], (*shape, 1)[1])
         if table.ndim == 2:
@@ -298,23 +291,19 @@ def open_table(given, name):
         _check_rows(table)
         table.times, table.time_column = times_of(given, name)
         return table
-    if issparse(given):
-        raise TypeError(
-            "Sparse data was passed, but dense data is required. Use "
-            f"{name}.toarray() to convert it."
-        )
-    if isinstance(given, np.ma.MaskedArray):
-        return _open_array(_filled(given), given, name)
-    if isinstance(given, str | bytes | dict | set) or not (
-        hasattr(given, "__array__") or isinstance(given, Sequence)
-    ):
+    if container.kind == "sparse":
+        refuse_sparse(name)
+    given = container.given
+    if container.kind == "array" and isinstance(given, np.ma.MaskedArray):
+        return _open_array(fill_masked(given), given, name)
+    if container.kind not in ("array", "items"):
         raise TypeError(
             f"Expected a table of shape (n_steps, n_columns), but {name} is of type "
             f"{type(given).__name__}."
         )
     try:
         array = np.asarray(given)
-        if array.dtype.kind not in "fiub":
+        if array.dtype.kind not in "fiub" and container.kind == "items":
             # Not yet turned into strings by one that may not be read at all.
             array = np.asarray(given, dtype=object)
     except ValueError as error:
@@ -322,11 +311,6 @@ def open_table(given, name):
             f"{name} is no table: {error} Every row needs the same columns."
         ) from error
     return _open_array(array, given, name)
-
-
-def _filled(array):
-    """A masked array with NaN for what is masked, as it is unknown."""
-    return np.ma.filled(array.astype(np.float64), np.nan)
 
 
 def _open_array(array, given, name):
@@ -526,16 +510,13 @@ def tables_of(X, name):
     -------
     tables : list of Table
     """
-    pandas, polars = sys.modules.get("pandas"), sys.modules.get("polars")
-    each = name + "[{}]"
-    if pandas is not None and isinstance(X, pandas.Series):
-        each = name + ".iloc[{}]"
-        is_list = X.dtype == object and len(X) and not _is_scalar(X.iloc[0])
-    elif polars is not None and isinstance(X, polars.Series):
-        is_list = X.dtype.is_nested() or X.dtype == polars.Object
-        is_list = is_list and len(X) and not _is_scalar(X[0])
-    elif hasattr(X, "__array__") and not hasattr(X, "columns"):
-        X = _filled(X) if isinstance(X, np.ma.MaskedArray) else np.asarray(X)
+    container = open_container(X, name)
+    X, kind = container.given, container.kind
+    if kind == "column":
+        is_list = container.holds_objects and len(X)
+        is_list = is_list and not _is_scalar(X.iloc[0] if hasattr(X, "iloc") else X[0])
+    elif kind == "array":
+        X = fill_masked(X)
         if X.ndim not in (1, 2, 3):
             raise ValueError(
                 f"Found array with dim {X.ndim}, while dim <= 3 is required: (n_series,"
@@ -544,17 +525,17 @@ def tables_of(X, name):
         is_list = X.ndim == 3 or (
             X.ndim == 1 and X.dtype == object and X.size and not _is_scalar(X[0])
         )
-    elif hasattr(X, "columns") or issparse(X):
-        is_list = False
-    elif isinstance(X, Sequence) and not isinstance(X, str | bytes):
+    elif kind == "items":
         # Numbers alone are one series.
         is_list = not len(X) or not all(_is_scalar(item) for item in X)
-    else:
+    elif kind in ("text", "other"):
         remedy = f" Pass list({name}.values())." if isinstance(X, dict) else ""
         raise TypeError(
             f"Expected array-like (array or non-string sequence), got {type(X)}: a list"
             f" with a table for each series.{remedy}"
         )
+    else:
+        is_list = False
     if not is_list:
         return [open_table(X, name)]
     if not len(X):
@@ -562,6 +543,7 @@ def tables_of(X, name):
             "Found array with 0 sample(s) (shape=(0,)) while a minimum of 1 is "
             f"required: {name} has no series."
         )
+    each = container.each
     return [open_table(item, each.format(i)) for i, item in enumerate(X)]
 
 

@@ -4,7 +4,6 @@ All forms end as a table of where each sequence lies in the user's own memory.
 """
 
 import sys
-from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -13,8 +12,15 @@ from scipy.sparse import issparse
 from sklearn.utils.validation import check_array
 
 from skrnn._packing import Table, describe, describe_block
+from skrnn.inputs.containers import fill_masked, open_container, refuse_sparse
 
-__all__ = ["OpenedSequences", "naming", "open_sequences"]
+__all__ = [
+    "OpenedSequences",
+    "as_numbers",
+    "check_columns",
+    "naming",
+    "open_sequences",
+]
 
 
 # How NumPy begins to say that something is no array of numbers or labels.
@@ -67,30 +73,39 @@ class OpenedSequences:
 
 def open_sequences(X, estimator, input_name, fitted_wide):
     """Open what a user hands in as sequences, in any accepted form."""
-    name = input_name + "[{}]"
-    if isinstance(X, memoryview):
-        X = np.asarray(X)
-    if isinstance(X, list | tuple):
-        return _open_list(X, name, estimator, input_name)
-    if isinstance(X, np.ndarray):
+    container = open_container(X, input_name)
+    X, name, kind = container.given, container.each, container.kind
+    if kind == "array":
         return _open_array(X, name, estimator, input_name)
-    pandas, polars = sys.modules.get("pandas"), sys.modules.get("polars")
-    if polars is not None and isinstance(X, polars.Series) and X.dtype.is_nested():
-        return _open_polars(X, polars, name, estimator, input_name)
-    if polars is not None and isinstance(X, polars.DataFrame):
+    if kind == "frame":
+        return _open_frame(container, estimator, input_name, fitted_wide)
+    if kind == "column":
+        if container.library == "polars" and X.dtype.is_nested():
+            return _open_polars(X, name, estimator, input_name)
+        if container.library == "polars" or X.dtype.kind != "O":
+            return _open_array(np.asarray(X), name, estimator, input_name)
+    if kind in ("items", "column"):
+        return _open_list(X, name, estimator, input_name)
+    if kind == "sparse":
+        check_array(X, estimator=estimator, input_name=input_name)  # refuses it
+    raise TypeError(
+        f"Expected sequence or array-like, got {type(X)}. Pass a list with an array of "
+        "shape (n_steps, n_features) for each sequence."
+    )
+
+
+def _open_frame(container, estimator, input_name, fitted_wide):
+    """Open a DataFrame whose rows are sequences."""
+    X = container.given
+    if container.library == "polars":
         if not fitted_wide:
             kinds = [_polars_kind(column) for column in X]
             _refuse_long_form(X, kinds, input_name)
-        opened = _open_array(X.to_numpy(), name, estimator, input_name)
-        return replace(opened, example=X)
-    if pandas is not None and isinstance(X, pandas.Series | pandas.DataFrame):
-        name = input_name + ".iloc[{}]"
-    if pandas is not None and isinstance(X, pandas.Series) and X.dtype.kind == "O":
-        return _open_list(X, name, estimator, input_name)
-    if pandas is not None and isinstance(X, pandas.DataFrame):
+        values = X.to_numpy()
+    else:
         if len(X) and not fitted_wide:
             kinds = [
-                _pandas_kind(X.iloc[:, i], pandas) if dtype.kind == "O" else dtype.kind
+                _pandas_kind(X.iloc[:, i]) if dtype.kind == "O" else dtype.kind
                 for i, dtype in enumerate(X.dtypes)
             ]
             _refuse_long_form(X, kinds, input_name)
@@ -98,18 +113,8 @@ def open_sequences(X, estimator, input_name, fitted_wide):
             values = check_array(
                 X, ensure_all_finite=False, estimator=estimator, input_name=input_name
             )
-        opened = _open_array(values, name, estimator, input_name)
-        return replace(opened, example=X)
-    if hasattr(X, "__array__") or hasattr(X, "__array_interface__"):
-        return _open_array(np.asarray(X), name, estimator, input_name)
-    if issparse(X):
-        check_array(X, estimator=estimator, input_name=input_name)  # refuses it
-    if isinstance(X, Sequence) and not isinstance(X, str | bytes):
-        return _open_list(X, name, estimator, input_name)
-    raise TypeError(
-        f"Expected sequence or array-like, got {type(X)}. Pass a list with an array of "
-        "shape (n_steps, n_features) for each sequence."
-    )
+    opened = _open_array(values, container.each, estimator, input_name)
+    return replace(opened, example=X)
 
 
 def _open_array(X, name, estimator, input_name):
@@ -134,7 +139,7 @@ def _open_array(X, name, estimator, input_name):
     if X.dtype.kind in "biuf" and not isinstance(X, np.ma.MaskedArray):
         X = np.asarray(X)  # not a subclass
     else:
-        rows = [_as_array(row, name.format(i)) for i, row in enumerate(X)]
+        rows = [as_numbers(row, name.format(i)) for i, row in enumerate(X)]
         for i, row in enumerate(rows):
             if row.shape != X.shape[1:]:
                 raise ValueError(
@@ -162,15 +167,8 @@ def _open_list(X, name, estimator, input_name):
     # Something else than arrays of numbers of the right shape.
     example = columns = None
     if all(hasattr(item, "columns") for item in given):
-        example, columns = given[0], list(given[0].columns)
-    arrays = []
-    for i, item in enumerate(given):
-        if columns is not None and list(item.columns) != columns:
-            raise ValueError(
-                f"{name.format(i)} has the columns {list(item.columns)}, but "
-                f"{name.format(0)} has {columns}. Give all the same, in one order."
-            )
-        arrays.append(_as_array(item, name.format(i)))
+        example, columns = given[0], check_columns(given, name)
+    arrays = [as_numbers(item, name.format(i)) for i, item in enumerate(given)]
     if all(array.ndim == 0 for array in arrays):
         _refuse_scalars(np.stack(arrays), estimator, input_name)
     if (
@@ -186,8 +184,21 @@ def _open_list(X, name, estimator, input_name):
     return OpenedSequences(table, name, columns, example=example)
 
 
-def _open_polars(X, polars, name, estimator, input_name):
+def check_columns(frames, name):
+    """The columns of frames, which are those of the first one."""
+    columns = list(frames[0].columns)
+    for i, frame in enumerate(frames):
+        if list(frame.columns) != columns:
+            raise ValueError(
+                f"{name.format(i)} has the columns {list(frame.columns)}, but "
+                f"{name.format(0)} has {columns}. Give all the same, in one order."
+            )
+    return columns
+
+
+def _open_polars(X, name, estimator, input_name):
     """Read a List or Array column as slices of one array."""
+    polars = sys.modules["polars"]
     if isinstance(X.dtype, polars.Array):
         return _open_array(X.to_numpy(), name, estimator, input_name)
     if not len(X):
@@ -233,19 +244,14 @@ def _refuse_scalars(array, estimator, input_name):
         ) from None
 
 
-def _as_array(item, where):
+def as_numbers(item, where):
     """One sequence as an array of real numbers, of whatever shape."""
     if issparse(item):
-        raise TypeError(
-            "Sparse data was passed, but dense data is required. Use "
-            f"{where}.toarray() to convert it."
-        )
+        refuse_sparse(where)
     if hasattr(item, "columns") or hasattr(item, "to_frame"):
         return _read_frame(item, where)
-    if isinstance(item, np.ma.MaskedArray):
-        item = np.ma.filled(item.astype(np.float64), np.nan)  # masked is unknown
     try:
-        array = np.asarray(item)
+        array = np.asarray(fill_masked(item))
         if array.dtype == object:
             array = np.asarray(array.tolist())  # of steps, perhaps
     except ValueError as error:
@@ -333,8 +339,9 @@ ID_NAMES = ("id", "case", "group", "instance", "sequence", "series", "session")
 TIME_NAMES = ("date", "datetime", "step", "time", "timestamp")
 
 
-def _pandas_kind(column, pandas):
+def _pandas_kind(column):
     """What a column of objects holds: a letter as of dtypes, "V" for sequences."""
+    pandas = sys.modules["pandas"]
     if isinstance(column.iloc[0], list | tuple | np.ndarray | pandas.Series):
         return "V"
     if isinstance(column.dtype, pandas.PeriodDtype):

@@ -81,13 +81,17 @@ class PackedBatch:
     order : ndarray of shape (n_seqs,), intp
         Packed sequence `b` is the one given as number ``order[b]``. Sequences of the
         same length keep their order.
+    ids : ndarray of shape (n_rows, n_categorical), int32, or None
+        The ids of the categorical features in the rows of `x`, if there are any; `x`
+        has the numbers, then.
     """
 
-    __slots__ = ("lengths", "n_active", "offset", "order", "x")
+    __slots__ = ("ids", "lengths", "n_active", "offset", "order", "x")
 
-    def __init__(self, x, n_active, offset, lengths, order):
+    def __init__(self, x, n_active, offset, lengths, order, ids=None):
         self.x = x
         self.n_active = n_active
         self.offset = offset
         self.lengths = lengths
         self.order = order
+        self.ids = ids

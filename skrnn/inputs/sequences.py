@@ -8,9 +8,10 @@ when they are read.
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from skrnn._packing import describe, divide
+from skrnn._packing import describe, divide, gather_ids
 from skrnn.inputs.frames import open_sequences
 from skrnn.inputs.packed import PackedBatch
+from skrnn.inputs.steps import OpenedSteps, open_steps
 
 __all__ = ["Sequences", "check_sequences", "check_total_weight", "scale_of"]
 
@@ -27,19 +28,51 @@ class Sequences:
         Steps of each sequence.
     n_features : int
         Features per step.
+    categorical : list of int
+        Which of these hold tokens; the others hold numbers.
+    tokens : Tokens or None
+        These tokens, of all sequences that were given.
+    ids : ndarray of shape (n_rows, n_categorical), int32, or None
+        Their ids, as soon as categories are learned: see `with_ids`.
     """
 
-    def __init__(self, table, name, columns=None):
+    def __init__(self, table, name, columns=None, tokens=None, n_features=None):
         self._table = table
         self._name = name  # what messages call one: "X[{}]"
         self._columns = columns  # the names of the features, if they have any
-        self.n_features = table.n_features
+        self.n_features = table.n_features if n_features is None else n_features
         self.lengths = table.lengths
+        self.tokens = tokens
+        self.categorical = [] if tokens is None else tokens.features
+        self.ids = None
 
     @property
     def owner(self):
         """The array of all sequences that was given, or a list with one of each."""
-        return self._table.owner
+        return self._table.owner if self.tokens is None else self.tokens.given
+
+    @property
+    def n_numeric(self):
+        """How many features hold numbers."""
+        return self._table.n_features
+
+    @property
+    def rows(self):
+        """Which of the sequences that were given each of these is."""
+        return self._table.rows
+
+    def with_ids(self, ids):
+        """The same sequences, whose batches get these ids."""
+        sequences = self._with_table(self._table)
+        sequences.ids = ids
+        return sequences
+
+    def _with_table(self, table):
+        sequences = Sequences(
+            table, self._name, self._columns, self.tokens, self.n_features
+        )
+        sequences.ids = self.ids
+        return sequences
 
     def name(self, i):
         """What messages call sequence `i`."""
@@ -49,10 +82,16 @@ class Sequences:
         return self._table.n_seqs
 
     def __getitem__(self, i):
-        """Sequence `i` as the user's own numbers, (n_steps, n_features)."""
+        """Sequence `i` as the user's own numbers, (n_steps, n_features), or tokens."""
+        if self.tokens is None:
+            return self._numbers(i)
+        return self.tokens.given[self._table.row(i + len(self) if i < 0 else i)]
+
+    def _numbers(self, i):
+        """The numbers of sequence `i`, (n_steps, n_numeric)."""
         if i < 0:
             i += len(self)
-        array = self.owner[self._table.row(i)]
+        array = self._table.owner[self._table.row(i)]
         return array if array.ndim == 2 else array[:, None]
 
     def take(self, indices):
@@ -69,17 +108,17 @@ class Sequences:
         )
         if indices.size and indices.min() < 0:
             indices = np.where(indices < 0, indices + len(self), indices)
-        return Sequences(self._table.take(indices), self._name, self._columns)
+        return self._with_table(self._table.take(indices))
 
     def pack(self, indices, encoder, dtype):
         """Gather the sequences `indices` into a `PackedBatch` of float32 or float64."""
         if indices is None:
             indices = np.arange(len(self))
         indices = np.ascontiguousarray(indices, dtype=np.intp)
-        if encoder.n_features != self.n_features:
+        if encoder.n_features != self.n_numeric:
             raise ValueError(
                 f"an encoder of {encoder.n_features} features for sequences of "
-                f"{self.n_features}"
+                f"{self.n_numeric}"
             )
         table, rows = self._table, indices
         if not table.native:
@@ -97,7 +136,21 @@ class Sequences:
         batch = PackedBatch(*arrays)
         if not finite:
             self._refuse_packed(batch, indices, encoder)
+        if self.tokens is not None:
+            batch.ids = self._pack_ids(batch, indices, encoder)
         return batch
+
+    def _pack_ids(self, batch, indices, encoder):
+        """The ids of the rows of a batch."""
+        if self.ids is None:
+            raise ValueError("tokens have no ids before Categories.encode")
+        if encoder.segment_length != 1:
+            raise ValueError(
+                f"segment_length={encoder.segment_length} reads several steps at once, "
+                "but tokens are read one by one. Set segment_length=1."
+            )
+        start = self.tokens.start[self.rows[indices]]
+        return gather_ids(self.ids, start, batch.order, batch.lengths, batch.offset)
 
     def moments(self, sample_weight=None):
         """The mean and the variance of each feature over all steps.
@@ -124,7 +177,7 @@ class Sequences:
                     f"sample_weight.shape == {sample_weight.shape}, expected "
                     f"{(len(self),)}!"
                 )
-        _, mean, _ = self._sums(np.zeros(self.n_features), sample_weight)
+        _, mean, _ = self._sums(np.zeros(self.n_numeric), sample_weight)
         weight, rest, var = self._sums(mean, sample_weight)
         with np.errstate(over="ignore", invalid="ignore"):
             var = np.maximum(var - rest**2, 0)
@@ -138,7 +191,7 @@ class Sequences:
 
     def _sums(self, center, sample_weight):
         """What all weighs, and the means of value - center and of its square."""
-        sums = np.zeros((6, self.n_features))
+        sums = np.zeros((6, self.n_numeric))
         for part, table in self._readable():
             weight = None if sample_weight is None else sample_weight[part]
             table.add_sums(sums, center, weight)
@@ -157,7 +210,7 @@ class Sequences:
         while start < len(self):
             stop, size = start, 0
             while stop < len(self) and (stop == start or size < CHUNK):
-                size += self.lengths[stop] * self.n_features
+                size += self.lengths[stop] * self.n_numeric
                 stop += 1
             part = self.take(np.arange(start, stop))
             yield slice(start, stop), part._converted()
@@ -165,7 +218,7 @@ class Sequences:
 
     def _converted(self):
         """The table of these sequences with other numbers converted to floats."""
-        arrays = [self[i] for i in range(len(self))]
+        arrays = [self._numbers(i) for i in range(len(self))]
         floats = {}  # what numbers become: float32 if it holds all of them
         with np.errstate(over="ignore"):
             for i, array in enumerate(arrays):
@@ -178,6 +231,9 @@ class Sequences:
         return describe(arrays)
 
     def _feature(self, f):
+        """What messages call feature `f` of those that hold numbers."""
+        if self.categorical:
+            f = [j for j in range(self.n_features) if j not in self.categorical][f]
         return f"feature {f}" + (f" ({self._columns[f]!r})" if self._columns else "")
 
     def _check_finite(self, allow_nan, estimator, input_name):
@@ -190,7 +246,7 @@ class Sequences:
         if i is None:
             return
         with np.errstate(over="ignore"):
-            values = np.asarray(self[i], dtype=np.float64)
+            values = np.asarray(self._numbers(i), dtype=np.float64)
         bad = np.isinf(values) if allow_nan else ~np.isfinite(values)
         step, feature = (int(index) for index in np.argwhere(bad)[0])
         remedy = "Fill it in, or leave the sequence out"
@@ -253,7 +309,15 @@ def scale_of(mean, var, n_steps):
     return np.where(constant, 1.0, np.sqrt(var))
 
 
-def check_sequences(X, *, estimator=None, reset=True, missing="error", input_name="X"):
+def check_sequences(
+    X,
+    *,
+    estimator=None,
+    reset=True,
+    missing="error",
+    input_name="X",
+    categorical_features=None,
+):
     """Check what a user hands in as sequences.
 
     Parameters
@@ -272,31 +336,56 @@ def check_sequences(X, *, estimator=None, reset=True, missing="error", input_nam
         Whether NaN is refused or stays.
     input_name : str
         What messages call `X`.
+    categorical_features : None, "from_dtype", callable, str, int or list of these
+        Which features hold tokens: names, numbers, a mask, or a function that gives
+        these for the first sequence. None is that all hold numbers. "from_dtype" are
+        those that hold strings, and the columns of DataFrames of a dtype of
+        categories, strings or bools. A string is the sequence of its characters.
 
     Returns
     -------
     sequences : Sequences
+        If it has tokens, learn their categories by `Categories.learn`, and give them
+        ids by `Categories.encode`.
     """
     if isinstance(X, Sequences):
         # Checked before: of no form, and without names to compare.
         if estimator is not None:
-            _check_features(estimator, X, False, X[0], reset, input_name)
+            _check_features(estimator, X, False, _example(X), reset, input_name)
         return X
     # Compared with the columns at fit, a DataFrame needs no guess what it is.
     fitted_wide = not reset and getattr(estimator, "_columns_are_steps", False)
-    opened = open_sequences(X, estimator, input_name, fitted_wide)
+    selected = categorical_features
+    if selected is None or (isinstance(selected, list | tuple) and not selected):
+        opened = open_sequences(X, estimator, input_name, fitted_wide)
+    else:
+        opened = open_steps(X, estimator, input_name, fitted_wide, selected)
     sequences = Sequences(opened.table, opened.name, opened.columns)
     wide, example = opened.wide, opened.example
+    if isinstance(opened, OpenedSteps):
+        tokens = opened.tokens
+        if missing == "error":
+            tokens.check_known(input_name)
+        sequences = Sequences(
+            opened.table, opened.name, opened.columns, tokens, opened.n_features
+        )
     sequences._check_finite(missing == "indicator", estimator, input_name)
     if wide and not reset and isinstance(X, list | tuple):
         wide, example = False, None  # nested lists, which may be of any length
     if estimator is not None:
         if example is None:
-            example = sequences[0]
+            example = _example(sequences)
         _check_features(estimator, sequences, wide, example, reset, input_name)
         if not reset:
             _check_names(estimator, sequences, wide, example)
     return sequences
+
+
+def _example(sequences):
+    """An array with as many columns as sequences have features."""
+    if sequences.tokens is None:
+        return sequences[0]
+    return np.zeros((1, sequences.n_features))
 
 
 def _check_features(estimator, sequences, wide, example, reset, input_name):
@@ -333,7 +422,7 @@ def _check_names(estimator, sequences, wide, example):
     if fitted_wide and not wide:
         return  # the names, if there are any, are those of steps
     if wide and not fitted_wide:
-        wide, example = False, sequences[0]
+        wide, example = False, _example(sequences)
     named = hasattr(example, "columns") or hasattr(estimator, "feature_names_in_")
     if named or (wide and example.shape[1] != estimator.n_features_in_):
         validate_data(estimator, example, reset=False, skip_check_array=True)
