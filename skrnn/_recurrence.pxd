@@ -1,6 +1,10 @@
 from skrnn._kernels.table cimport Run, Steps, Table, Weights
 
 
+cdef char* address(array, dtype, Py_ssize_t n_rows, Py_ssize_t n_columns,
+                   Py_ssize_t* ld, str what) except NULL
+
+
 cdef class Buffer:
     cdef object array
     cdef char* data
@@ -55,3 +59,7 @@ cdef class Linear:
     cdef readonly object dtype
     cdef Buffer panels, panels_back, bias
     cdef Py_ssize_t itemsize, width
+
+    # out (n_rows, n_out) = b + a (n_rows, n_in) @ W, rows lda and ldout apart
+    cdef void run(self, const void* a, Py_ssize_t lda, void* out, Py_ssize_t ldout,
+                  Py_ssize_t n_rows) noexcept nogil

@@ -734,9 +734,13 @@ cdef class Linear:
         cdef char* pa = address(a, self.dtype, n_rows, self.n_in, &lda, "a")
         cdef char* pc = address(out, self.dtype, n_rows, self.n_out, &ldc, "out")
         with nogil:
-            self.table.product(self.panels.data, self.n_in, self.n_out, pa, lda,
-                               self.bias.data, pc, ldc, 0, n_rows)
+            self.run(pa, lda, pc, ldc, n_rows)
         return out
+
+    cdef void run(self, const void* a, Py_ssize_t lda, void* out, Py_ssize_t ldout,
+                  Py_ssize_t n_rows) noexcept nogil:
+        self.table.product(self.panels.data, self.n_in, self.n_out, a, lda,
+                           self.bias.data, out, ldout, 0, n_rows)
 
     def backward(self, a, dout, dW, db, da=None):
         """dW += a' dout, db += sum of dout, da = dout W'."""

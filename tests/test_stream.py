@@ -1,6 +1,11 @@
 """A stream gives, step by step, the bits of predict on the sequence so far."""
 
+import copy
+import io
+import pickle
+
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
 
@@ -102,8 +107,163 @@ def test_reset_and_state():
         assert_same_bits(other.step(x), expected)
     with pytest.raises(ValueError, match="not of this model"):
         other.state = fit(cell="gru").stream().state
-    with pytest.raises(ValueError, match="cannot have n_steps"):
-        other.state = state | {"n_steps": np.array([0, 3])}
+    for bad in (np.array([0, 3]), np.array([-1]), np.array(["a"]), None, [None]):
+        with pytest.raises(ValueError, match="cannot have n_steps"):
+            other.state = state | {"n_steps": bad}
+
+
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+class TestState:
+    @pytest.mark.parametrize("segment_length", [1, 3])
+    @pytest.mark.parametrize("pooling", ["last", "mean", "max"])
+    @pytest.mark.parametrize("cell", ["lstm", "gru"])
+    def test_some_sequences_begin_anew(self, cell, pooling, segment_length):
+        model = fit(cell=cell, pooling=pooling, segment_length=segment_length)
+        stream = model.stream(4, method="predict_proba")
+        rng = np.random.default_rng(0)
+        sequences = [[] for _ in range(4)]
+        for t in range(14):
+            x = rng.normal(size=(4, 3)) * 10 + 5
+            for sequence, step in zip(sequences, x, strict=True):
+                sequence.append(step)
+            expected = model.predict_proba([np.array(s) for s in sequences])
+            assert_same_bits(stream.step(x), expected)
+            rows = np.flatnonzero(rng.random(4) < 0.3)
+            mask = np.isin(np.arange(4), rows)
+            assert stream.reset([rows, mask, rows.tolist()][t % 3]) is stream
+            for b in rows:
+                sequences[b] = []
+        for bad in ([4], -1, 0.5, "a", [[0]], [True]):
+            with pytest.raises(ValueError, match=r"rows must be|mask of rows"):
+                stream.reset(bad)
+
+    def test_a_copy_is_a_stream_of_its_own(self):
+        model = fit(cell="lstm", pooling="mean", segment_length=2)
+        stream = model.stream()
+        for x in X[0][:3]:
+            stream.step(x)
+        for copied in (copy.copy(stream), copy.deepcopy(stream)):
+            before = stream.state
+            for t, x in enumerate(X[1][:4]):
+                longer = np.concatenate([X[0][:3], X[1][: t + 1]])
+                assert_same_bits(copied.step(x), model.predict([longer]))
+            for name, value in stream.state.items():
+                assert np.array_equal(value, before[name])
+            copied.reset()
+        assert_same_bits(stream.step(X[0][3]), model.predict([X[0][:4]]))
+
+    def test_a_stream_is_not_pickled_but_its_state_is(self):
+        model = fit(cell="lstm", pooling="max", segment_length=2)
+        stream = model.stream(method="decision_function")
+        with pytest.raises(TypeError, match="A stream cannot be pickled. Pickle the"):
+            pickle.dumps(stream)
+        for x in X[0][:3]:
+            stream.step(x)
+        file = io.BytesIO()
+        np.savez(file, **stream.state)
+        file.seek(0)
+        states = [pickle.loads(pickle.dumps(stream.state)), np.load(file)]
+        expected = stream.step(X[0][3])
+        model = pickle.loads(pickle.dumps(model))
+        for state in states:
+            other = model.stream(method="decision_function")
+            other.state = state
+            assert_same_bits(other.step(X[0][3]), expected)
+
+    def test_bad_states_are_refused(self):
+        model = fit(cell="lstm", pooling="mean", segment_length=2)
+        stream = model.stream()
+        stream.step(X[0][0])
+        state = stream.state
+        for bad in (None, 0, "state", [1, 2], np.zeros(3), iter([])):
+            with pytest.raises(ValueError, match="A state is a dict of arrays"):
+                stream.state = bad
+        models = [
+            fit(cell="lstm", pooling="mean", segment_length=2, hidden_layer_sizes=7),
+            fit(cell="gru", pooling="mean", segment_length=2),
+            fit(cell="lstm", pooling="max", segment_length=2),
+            fit(cell="lstm", pooling="mean", segment_length=2, max_iter=3),
+            fit(cell="lstm", pooling="mean", segment_length=2, standardize=False),
+        ]
+        refused = [other.stream().state for other in models]
+        refused += [model.stream(2).state | {"n_steps": np.array([0])}, {}]
+        refused += [{**state, "total": None}, {**state, 0: state["total"]}]
+        refused += [{k: v for k, v in state.items() if k != "total"}]
+        for bad in refused:
+            with pytest.raises(ValueError, match="not of this model"):
+                stream.state = bad
+        for name, value in stream.state.items():
+            assert np.array_equal(value, state[name])
+
+
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+class TestNames:
+    NAMES = ("a", "b", "c")
+
+    def frames(self, library):
+        if library == "polars":
+            polars = pytest.importorskip("polars")
+            return [polars.DataFrame(x, schema=list(self.NAMES)) for x in X]
+        return [pd.DataFrame(x, columns=list(self.NAMES)) for x in X]
+
+    @pytest.mark.parametrize("library", ["pandas", "polars"])
+    def test_columns_must_be_those_at_fit(self, library):
+        frames = self.frames(library)
+        model = fit(X=frames)
+        stream = model.stream(method="predict_proba")
+        for t in range(3):
+            expected = model.predict_proba([frames[0][: t + 1]])
+            assert_same_bits(stream.step(frames[0][t : t + 1]), expected)
+        step, rename = frames[0][3:4], dict(zip("abc", "xyz", strict=True))
+        renamed = (
+            step.rename(rename) if library == "polars" else step.rename(columns=rename)
+        )
+        for bad in (step[["b", "a", "c"]], renamed):
+            with pytest.raises(ValueError, match="feature names should match"):
+                model.predict_proba([bad])
+            with pytest.raises(ValueError, match="feature names should match"):
+                stream.step(bad)
+        assert_same_bits(stream.step(step), model.predict_proba([frames[0][:4]]))
+        assert_same_bits(stream.step(X[0][4]), model.predict_proba([frames[0][:5]]))
+
+    def test_rows_of_a_data_frame(self):
+        frames = self.frames("pandas")
+        model = fit(X=frames)
+        stream = model.stream(method="predict_proba")
+        row = frames[0].iloc[0]
+        for bad in (row[["b", "a", "c"]], row.rename({"a": "x"})):
+            with pytest.raises(ValueError, match="feature names should match"):
+                stream.step(bad)
+        assert_same_bits(stream.step(row), model.predict_proba([frames[0][:1]]))
+        row = pd.Series(X[0][1])  # without names
+        assert_same_bits(stream.step(row), model.predict_proba([frames[0][:2]]))
+
+    def test_many_sequences(self):
+        frames = self.frames("pandas")
+        model = fit(X=frames)
+        stream = model.stream(2, method="predict_proba")
+        step = pd.concat([frames[0][:1], frames[1][:1]])
+        with pytest.raises(ValueError, match="has the order"):
+            stream.step(step[["c", "b", "a"]])
+        expected = model.predict_proba([frames[0][:1], frames[1][:1]])
+        assert_same_bits(stream.step(step), expected)
+
+    def test_names_of_steps_name_no_features(self):
+        table = pd.DataFrame(RNG.normal(size=(24, 6)), columns=list("abcdef"))
+        model = fit(X=table)
+        stream = model.stream(method="predict_proba")
+        for t in range(6):
+            step = table.iloc[0, t : t + 1]
+            expected = model.predict_proba([table.to_numpy()[0, : t + 1]])
+            assert_same_bits(stream.step(step), expected)
+
+    def test_a_model_without_names_takes_any(self):
+        model = fit()
+        frame = self.frames("pandas")[0]
+        stream = model.stream(method="predict_proba")
+        expected = model.predict_proba([X[0][:1]])
+        assert_same_bits(stream.step(frame[:1]), expected)
 
 
 @pytest.mark.filterwarnings("ignore:Stochastic Optimizer")

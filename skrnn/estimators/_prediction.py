@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.metaestimators import available_if
 
-from skrnn.estimators._stream import Stream
+from skrnn.estimators._streams import make_stream
 from skrnn.inputs.packed import StepEncoder
 from skrnn.inputs.sequences import check_sequences
 from skrnn.network import POOLINGS, Network, NetworkSpec, PassOptions
@@ -135,7 +135,7 @@ class FittedNetwork:
             is "attention".
         """
         self._check_is_fitted()
-        return Stream(self, n_seqs, method)
+        return make_stream(self, n_seqs, method)
 
     @property
     def weights_(self):

@@ -1,0 +1,1 @@
+"""What is fitted, as objects without an estimator in them."""
