@@ -6,6 +6,7 @@ follows from: may a tag go on with a chunk, may it start one, and may it be the 
 """
 
 from collections import namedtuple
+from functools import lru_cache
 from numbers import Integral
 from reprlib import repr as short
 
@@ -116,9 +117,12 @@ SCHEMES = {
 }
 
 
+CONLLEVAL = AsConlleval()
+
+
 def _scheme(name):
     if name is None:
-        return AsConlleval()
+        return CONLLEVAL
     if not isinstance(name, str) or name not in SCHEMES:
         raise ValueError(f"scheme must be one of {sorted(SCHEMES)}, not {short(name)}.")
     return SCHEMES[name]
@@ -134,20 +138,36 @@ def _allowed(scheme, previous, tag):
     return closed and scheme.starts(previous, tag)
 
 
-def _split(tag, scheme, name, where):
-    """A tag as prefix and type, or None if it is outside."""
-    if isinstance(tag, str):
-        if tag == "O":
-            return None
-        prefix, _, kind = tag.partition("-")
-        if prefix in scheme.prefixes:
-            return Tag(prefix, kind)
-    prefixes = ", ".join(f"{prefix}-..." for prefix in sorted(scheme.prefixes))
-    of_scheme = "" if name is None else f" of the scheme {name}"
-    raise ValueError(
-        f"{where} is {short(tag)}, no tag{of_scheme}. Tags are O, {prefixes}, with a "
-        "type in place of the dots."
-    )
+@lru_cache(maxsize=2**14)
+def _parsed(tag, name):
+    """A tag as prefix and type, None if it is outside, False if it is no tag."""
+    if tag == "O":
+        return None
+    prefix, _, kind = str(tag).partition("-")
+    return Tag(prefix, kind) if prefix in _scheme(name).prefixes else False
+
+
+def _split(tags, name, where):
+    """Tags of the scheme of that name as `_parsed` has them; None is outside, too."""
+    split = [
+        _parsed(tag, name)
+        if isinstance(tag, str)
+        else None
+        if is_unlabeled(tag)
+        else False
+        for tag in tags
+    ]
+    if False in split:
+        step = split.index(False)
+        prefixes = ", ".join(
+            f"{prefix}-..." for prefix in sorted(_scheme(name).prefixes)
+        )
+        of_scheme = "" if name is None else f" of the scheme {name}"
+        raise ValueError(
+            f"{where}[{step}] is {short(tags[step])}, no tag{of_scheme}. Tags are O, "
+            f"{prefixes}, with a type in place of the dots."
+        )
+    return split
 
 
 def _join(prefix, kind):
@@ -205,10 +225,7 @@ def scheme_constraints(labels, scheme):
     every = np.ones(n, dtype=bool)
     if isinstance(scheme, str):
         rules = _scheme(scheme)
-        tags = [
-            _split(label, rules, scheme, f"labels[{i}]")
-            for i, label in enumerate(labels)
-        ]
+        tags = _split(labels, scheme, "labels")
         start = [_allowed(rules, None, tag) for tag in tags]
         transitions = [[_allowed(rules, a, b) for b in tags] for a in tags]
         end = [_allowed(rules, tag, None) for tag in tags]
@@ -281,10 +298,7 @@ def chunks_of(tags, scheme, where):
     An unlabeled step is outside of all. With a scheme, only what it allows is a chunk.
     """
     rules = _scheme(scheme)
-    split = [
-        None if is_unlabeled(tag) else _split(tag, rules, scheme, f"{where}[{i}]")
-        for i, tag in enumerate(tags)
-    ]
+    split = _split(tags, scheme, where)
     chunks, start, previous = [], None, None
     for i, tag in enumerate([*split, None]):
         goes_on = start is not None and tag is not None
@@ -382,12 +396,7 @@ def repair_tags(y, scheme="IOB2"):
 
 
 def _is_legal(tags, rules, scheme, where):
-    lenient = AsConlleval()
-    split = [
-        None if tag is None else _split(tag, lenient, None, f"{where}[{i}]")
-        for i, tag in enumerate(tags)
-    ]
-    kinds = {tag.type for tag in split if tag is not None}
+    kinds = {tag.type for tag in _split(tags, None, where) if tag is not None}
     labels = [
         "O",
         *(_join(p, k) for k in sorted(kinds) for p in sorted(rules.prefixes)),

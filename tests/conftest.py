@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PARITY = ["torch", "onnx", "onnxruntime", "skl2onnx"]
+PARITY = ["torch", "onnx", "onnxruntime", "skl2onnx", "jiwer", "sacrebleu"]
 
 
 def _without_root():

@@ -1,4 +1,4 @@
-"""Oracles from outside: torch, onnx, onnxruntime."""
+"""Oracles from outside: torch, onnx, onnxruntime, jiwer, sacrebleu."""
 
 import importlib
 import os

@@ -18,6 +18,7 @@ PUBLIC = [
     "skrnn",
     "skrnn.datasets",
     "skrnn.export",
+    "skrnn.metrics",
     "skrnn.plotting",
     "skrnn.preprocessing",
     "skrnn.testing",

@@ -21,6 +21,8 @@ LAYERS = [
     "_step_network",
     "_windows",
     "text",
+    "_edit",
+    "metrics",
     "inputs",
     "network",
     "losses",
