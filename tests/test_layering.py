@@ -58,8 +58,9 @@ INSIDE = {
         "steps",
         "sequences",
         "series",
-        "schema",
+        "covariates",
         "learning",
+        "schema",
     ],
 }
 MAY_IMPORT = {name: set(LAYERS[:i]) for i, name in enumerate(LAYERS)} | BESIDE

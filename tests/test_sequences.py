@@ -470,11 +470,11 @@ REFUSED = {
     "bytes": ([np.full(2, b"1")], r"X\[0\] holds strings"),
     "times": (
         [np.zeros(2, "M8[s]")],
-        r"X\[0\] holds values of type datetime64\[s\], which are no numbers",
+        r"X\[0\] holds values of type datetime64\[s\], not numbers",
     ),
     "times, frame": (
         [pd.DataFrame({"a": [1.0], "when": [pd.Timestamp("2020-01-01")]})],
-        r"X\[0\] holds times in 'when', which are no numbers. Leave them out",
+        r"X\[0\] holds times in 'when', not numbers. Leave them out",
     ),
     "strings, frame": (
         [pd.DataFrame({"a": [1.0], "b": ["q"]})],

@@ -19,10 +19,17 @@ import pytest
 import scipy.sparse
 
 from skrnn.inputs.calendar import estimate_season
-from skrnn.inputs.learning import learn_panel, learn_rows
 from skrnn.inputs.schema import SeriesSchema
 from skrnn.inputs.series import Series
 from skrnn.inputs.times import zone_name
+
+
+def learn_rows(X, y, **options):
+    schema, [series] = SeriesSchema.learn(X, y, **options)
+    return schema, series
+
+
+learn_panel = SeriesSchema.learn
 
 nan = np.nan
 N = 12
@@ -391,7 +398,9 @@ def test_static_columns_fill_all_rows():
     c = a.assign(city=["A", "A", "B"])
     refuses(lambda: schema.read_panel([b, c]), "Column 'city' of X[1] is static")
     c = a.assign(area=[5, 5, 6])
-    message = "Column 'area' of X[1] is static, but it varies: it changes in row 2."
+    message = (
+        "Column 'area' of X[1] is static, but its values differ: it changes in row 2."
+    )
     refuses(lambda: learn_panel([b, c], target="y", static=["area"]), message)
     # A constant that fit never saw is no reason to refuse.
     assert not schema.read_panel([a.assign(city="C")])[0].x[:, 1:].any()
@@ -621,7 +630,7 @@ def test_dates_of_polars():
 
 def test_two_columns_of_dates_are_no_index():
     X = frame().assign(when=HOURS, then=HOURS)
-    message = "There are times in column 'when' of X, which are no numbers."
+    message = "There are times in column 'when' of X, not numbers."
     refuses(lambda: learn_rows(X, np.arange(N)), message)
     X = pl.DataFrame({"a": HOURS.to_numpy(), "b": HOURS.to_numpy()})
     refuses(lambda: learn_rows(X, np.arange(N)), "There are times in column 'a' of X")
@@ -800,9 +809,9 @@ def test_panels_share_one_axis():
 
 def test_panels_of_different_indexes():
     dated, plain = frame(index=HOURS), frame()
-    message = "The times of X[0] are of the kind datetime, but X[1] has none of it."
+    message = "The times of X[0] are of the kind datetime, but X[1] has no such times."
     refuses(lambda: learn_panel([dated, plain]), message)
-    message = "The times of X[1] are of the kind datetime, but X[0] has none of it."
+    message = "The times of X[1] are of the kind datetime, but X[0] has no such times."
     refuses(lambda: learn_panel([plain, dated]), message)
     refuses(lambda: learn_panel([VALUES, dated]), message)
     refuses(
@@ -878,7 +887,7 @@ def test_read_rows():
     refuses(lambda: schema.read_rows(X[:6], y[:6], X[5:]), message)
 
     assert np.isnan(schema.read_rows(None, [nan], allow_unknown=True).y).all()
-    refuses(lambda: schema.read_rows(None, [nan, nan]), "y_past has nothing else")
+    refuses(lambda: schema.read_rows(None, [nan, nan]), "y_past has no known value")
 
 
 def test_numbers_of_rows_do_not_place_the_future():
@@ -1042,7 +1051,7 @@ def test_a_calendar_needs_dates():
     refuses(lambda: learn_rows(None, np.arange(9), calendar=["hour"]), message)
     refuses(lambda: learn_panel([pd.Series(range(9))], calendar=["hour"]), message)
     message = (
-        "calendar names 'weekday', which is none of ['minute', 'hour', 'dayofweek'"
+        "calendar names 'weekday', which is not one of ['minute', 'hour', 'dayofweek'"
     )
     y = pd.Series(range(N), HOURS)
     refuses(lambda: learn_rows(None, y, calendar=["weekday"]), message)
@@ -1176,7 +1185,6 @@ LEVELS = pd.MultiIndex.from_product([["u", "v"], range(6)])
     "X, y, message",
     [
         (np.empty((0, 3)), [], "Found array with 0 sample(s) (shape=(0,))"),
-        (np.empty((0, 3)), None, "requires y to be passed, but the target y is None"),
         (VALUES, Y[:5], "inconsistent numbers of samples: [12, 5]\nX and y need"),
         (VALUES[:, 0], Y, "Expected 2D array, got 1D array instead"),
         (VALUES[:, 0].tolist(), Y, "Expected 2D array, got 1D array instead"),
@@ -1186,7 +1194,7 @@ LEVELS = pd.MultiIndex.from_product([["u", "v"], range(6)])
         (VALUES[None], Y, "X holds several tables, but if there is y its rows are"),
         ([VALUES, VALUES], Y, "Fit a panel of series without y"),
         ([frame(), frame()], Y, "Fit a panel of series without y"),
-        ([[1, 2], [3]], [1, 2], "X is no table:"),
+        ([[1, 2], [3]], [1, 2], "X is not a table:"),
         (VALUES, np.empty((N, 0)), "0 feature(s) (shape=(12, 0)) while a minimum of 1"),
         (VALUES, np.zeros((N, 2, 2)), "y has the shape (12, 2, 2)"),
         (VALUES + 1j, Y, "Complex data not supported\nX is complex."),
@@ -1200,11 +1208,15 @@ LEVELS = pd.MultiIndex.from_product([["u", "v"], range(6)])
         ),
         (frame(with_value(-np.inf)), Y, "Row 5 has it in column 'b' of X."),
         (with_value("1.5"), Y, "string to float: '1.5'\nRow 5 of column 1 of X is no"),
-        (VALUES.astype(str), Y, "Row 0 of column 0 of X is no number. Name columns of"),
+        (
+            VALUES.astype(str),
+            Y,
+            "Row 0 of column 0 of X is not a number. Name columns",
+        ),
         (VALUES.astype("M8[s]"), Y, "X holds values of type datetime64[s]"),
         (VALUES, with_value(np.inf)[:, 1], "Input y contains infinity or a value too"),
-        (VALUES, np.full(N, nan), "Input y contains NaN.\nTarget 0 is nothing else"),
-        (VALUES, frame(with_value(nan, slice(None))), "Target 'b' is nothing else"),
+        (VALUES, np.full(N, nan), "Input y contains NaN.\nTarget 0 has no known value"),
+        (VALUES, frame(with_value(nan, slice(None))), "Target 'b' has no known value"),
         (VALUES, list("abcdefghijkl"), "could not convert string to float: 'a'"),
         (
             reindexed(SHUFFLED),
@@ -1282,7 +1294,7 @@ def test_types_refused(X, kind, message):
 def test_huge_numbers_are_refused():
     X = VALUES.astype(object)
     X[3, 2] = 10**400
-    refuses(lambda: learn_rows(X, Y), "Row 3 of column 2 of X is no number")
+    refuses(lambda: learn_rows(X, Y), "Row 3 of column 2 of X is not a number")
     if np.finfo(np.longdouble).max > np.finfo(float).max:
         X = VALUES.astype(np.longdouble)
         X[3, 2] = np.finfo(np.longdouble).max
@@ -1307,13 +1319,13 @@ def test_huge_numbers_are_refused():
             [frame(), frame(names="acb")],
             "X[1] has the columns ['a', 'c', 'b'], but X[0]",
         ),
-        ([VALUES, np.full((4, 3), nan)], "X[1] has nothing else in its targets"),
-        ([[1.0, nan], [nan]], "Input X contains NaN.\nX[1] has nothing else"),
+        ([VALUES, np.full((4, 3), nan)], "X[1] has no known value in its targets"),
+        ([[1.0, nan], [nan]], "Input X contains NaN.\nX[1] has no known value"),
         (
             pd.Series([VALUES, np.full((4, 3), nan)]),
-            "X.iloc[1] has nothing else in its",
+            "X.iloc[1] has no known value in its",
         ),
-        ([with_value(nan, slice(None))], "Input X contains NaN.\nTarget 1 is nothing"),
+        ([with_value(nan, slice(None))], "Input X contains NaN.\nTarget 1 has no"),
         ([VALUES, with_value(np.inf)], "Row 5 has it in column 1 of X[1]."),
         ([[1.0, 2.0], [1.0, np.inf]], "Row 1 has it in the column of X[1]."),
         ([VALUES[None]], "X[0] has the shape (1, 12, 3), but a series is"),
@@ -1490,7 +1502,7 @@ def test_names_are_compared_as_scikit_learn_does():
         (
             HOURS - pd.Timedelta("3h"),
             "Row 0 of X (2024-03-29 21:00) is before the first row that was seen in fit"
-            " (2024-03-30), of which there is no past.",
+            " (2024-03-30), so its history is unknown.",
         ),
         (HOURS.to_period(), "X has a PeriodIndex, but in fit it was a DatetimeIndex."),
         (
@@ -1521,7 +1533,7 @@ def test_later_tables_refused():
     message = "The times of rows were in column 'when' of X in fit, but it holds none."
     refuses(lambda: schema.read_future(dates.astype({"when": str})), message)
     schema, _ = learn_panel([VALUES[:, 0]])
-    refuses(lambda: schema.read_panel([[1.0], [nan, nan]]), "X[1] has nothing else")
+    refuses(lambda: schema.read_panel([[1.0], [nan, nan]]), "X[1] has no known value")
     refuses(lambda: schema.read_panel([VALUES]), "as input (X[0]).")
 
 
@@ -1530,10 +1542,11 @@ def test_frames_need_not_be_there():
     import sys
     sys.modules["pandas"] = sys.modules["polars"] = None  # cannot be imported
     import numpy as np
-    from skrnn.inputs.learning import learn_panel, learn_rows
-    schema, series = learn_rows(np.ones((9, 2)), np.arange(9), known_future=[0])
+    from skrnn.inputs.schema import SeriesSchema
+    learn = SeriesSchema.learn
+    schema, _ = learn(np.ones((9, 2)), np.arange(9), known_future=[0])
     schema.read_rows(np.ones((3, 2)), [1, 2, 3], np.ones((2, 2)))
-    schema, panel = learn_panel([[1.0, 2.0, 3.0], [4.0]])
+    schema, panel = learn([[1.0, 2.0, 3.0], [4.0]])
     schema.read_panel(np.ones((3, 4, 1)), 2)
     print("done")
     """

@@ -476,11 +476,11 @@ def test_compiled_checks():
         (
             [np.array([[0, 1], [0.5, 1]]), np.array([[0, 1.5]])],
             [0, 1],
-            r"X\[0\] has 0.5 at step 1, which is no id",
+            r"X\[0\] has 0.5 at step 1, not an id",
         ),
         ([np.array([[0, 1.5]])], [1], r"X\[0\] has 1.5 at step 0 in feature 1"),
-        ([[1, 2.5]], [0], r"X\[0\] has 2.5 at step 1, which is no id"),
-        ([[1], [np.inf]], [0], r"X\[1\] has inf at step 0, which is no id"),
+        ([[1, 2.5]], [0], r"X\[0\] has 2.5 at step 1, not an id"),
+        ([[1], [np.inf]], [0], r"X\[1\] has inf at step 0, not an id"),
         ([[1, 2**63]], [0], r"9223372036854775808 at step 1, which is too large"),
         (
             [np.array([1, 2**63], dtype=np.uint64)],

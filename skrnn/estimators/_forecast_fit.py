@@ -31,7 +31,7 @@ from skrnn.forecasting import (
     split_by_time,
     thinned,
 )
-from skrnn.inputs.learning import learn_panel, learn_rows
+from skrnn.inputs.schema import SeriesSchema
 from skrnn.inputs.series import Series
 from skrnn.network import Network
 from skrnn.solvers import SOLVERS
@@ -141,7 +141,7 @@ class ForecastFit(StampedState, ForecasterState, Trained, Parameters):
                     "fit needs series: fit(X) with a list of them, or fit(X, y) with "
                     "one, where X is None if nothing is known beside y."
                 )
-            schema, histories = learn_panel(X, target=self.target, **options)
+            options["target"] = self.target
         elif self.target is not None:
             raise ValueError(
                 "`target` says which columns of X to forecast, but y was given, which "
@@ -154,8 +154,7 @@ class ForecastFit(StampedState, ForecasterState, Trained, Parameters):
                     "of 1 is required. If nothing is known beside y, pass X=None, or a "
                     "DataFrame that has no more than an index."
                 )
-            schema, series = learn_rows(X, y, **options)
-            histories = [series]
+        schema, histories = SeriesSchema.learn(X, y, **options)
         longest = max(series.n_past for series in histories)
         if longest <= self.horizon:
             raise ValueError(

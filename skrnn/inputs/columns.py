@@ -42,7 +42,7 @@ class Table:
     n_rows, n_columns : int
         Its shape.
     array : ndarray of shape (n_rows, n_columns) or None
-        All of it, if it is no frame.
+        All of it, unless it is a DataFrame or Series.
     columns : list or None
         The names of the columns of a DataFrame.
     times : Times or None
@@ -87,6 +87,11 @@ class Table:
                 f"{self.name}.columns.astype(str)."
             )
         return None
+
+    @property
+    def has_explicit_times(self):
+        """Whether the rows have times that are more than their numbers."""
+        return self.times is not None and not self.times.is_default_range
 
     @property
     def labels(self):
@@ -167,7 +172,7 @@ class Table:
 
     def _refuse_times(self, j):
         raise ValueError(
-            f"There are times in {self.column_name(j)}, which are no numbers. Leave it "
+            f"There are times in {self.column_name(j)}, not numbers. Leave it "
             "out, or make it the index."
         )
 
@@ -180,7 +185,7 @@ class Table:
         return column.head(stop)
 
     def _floats(self, values, j):
-        """Objects as floats, None and other marks of what is missing as NaN."""
+        """Objects as floats, NaN for None and other missing values."""
         out = np.empty(len(values))
         for row, value in enumerate(values.tolist()):
             if _is_missing(value):
@@ -198,8 +203,8 @@ class Table:
             except (TypeError, ValueError, OverflowError) as error:
                 kind = ValueError if isinstance(error, OverflowError) else type(error)
                 raise kind(
-                    f"{error}\nRow {row} of {self.column_name(j)} is no number. Name "
-                    "columns of categories by categorical_features."
+                    f"{error}\nRow {row} of {self.column_name(j)} is not a number. "
+                    "Name columns of categories by categorical_features."
                 ) from error
         return out
 
@@ -263,7 +268,7 @@ def input_name(name):
 
 
 def _is_missing(value):
-    """Whether a value is a mark that there is none."""
+    """Whether a value means missing."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(value, Real) and value != value
@@ -308,7 +313,7 @@ def open_table(given, name):
             array = np.asarray(given, dtype=object)
     except ValueError as error:
         raise ValueError(
-            f"{name} is no table: {error} Every row needs the same columns."
+            f"{name} is not a table: {error} Every row needs the same columns."
         ) from error
     return _open_array(array, given, name)
 
@@ -323,9 +328,7 @@ def _open_array(array, given, name):
     if kind == "c":
         raise ValueError(f"Complex data not supported\n{name} is complex.")
     if kind in "mMV":
-        raise ValueError(
-            f"{name} holds values of type {array.dtype}, which are no numbers."
-        )
+        raise ValueError(f"{name} holds values of type {array.dtype}, not numbers.")
     if kind in "USTO":
         array = array.astype(object)
     n_rows = len(array)
@@ -375,7 +378,7 @@ def open_target_table(y, name):
 
 
 def row_times(table, targets):
-    """The times of rows, by the covariates or by the targets, and whose they are."""
+    """The times of rows, and the name of the table that has them."""
     if table is None:
         both = [targets]
     else:
@@ -388,8 +391,8 @@ def row_times(table, targets):
         both = [table, targets]
     both = [t for t in both if t.times is not None]
     if len(both) == 2:
-        strong = [t for t in both if not t.times.weak]
-        both = strong or both[:1]
+        explicit = [t for t in both if t.has_explicit_times]
+        both = explicit or both[:1]
     for t in both:
         t.check_order()
     if len(both) == 2:
@@ -548,5 +551,5 @@ def tables_of(X, name):
 
 
 def _is_scalar(item):
-    """Whether an item is a number, or a mark that there is none."""
+    """Whether an item is a number, or means missing."""
     return _is_missing(item) or isinstance(item, Real | np.generic)

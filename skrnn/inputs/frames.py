@@ -23,26 +23,26 @@ __all__ = [
 ]
 
 
-# How NumPy begins to say that something is no array of numbers or labels.
+# How messages of NumPy begin about what cannot become an array of numbers or labels.
 NAMELESS = ("setting an array element", "The truth value", "'<' not supported")
 
 
 @contextmanager
 def naming(name):
-    """Name the argument that NumPy can make no array of."""
+    """Name the argument that NumPy cannot make an array of."""
     try:
         # Checks for infinity add up, and warn of what they find.
         with np.errstate(over="ignore", invalid="ignore"):
             yield
     except ArithmeticError as error:
         raise ValueError(
-            f"{name} contains a value that is too large or no number: {error}."
+            f"{name} contains a value that is too large or not a number: {error}."
         ) from error
     except (TypeError, ValueError) as error:
         if not str(error).startswith(NAMELESS):
             raise
         raise type(error)(
-            f"{name} is no array of numbers, or of labels of one type: {error}"
+            f"{name} is not an array of numbers, or of labels of one type: {error}"
         ) from error
 
 
@@ -234,7 +234,7 @@ def _open_polars(X, name, estimator, input_name):
 
 
 def _refuse_scalars(array, estimator, input_name):
-    """Say in scikit-learn's words that numbers are no sequences."""
+    """Refuse numbers in place of sequences, in the words of scikit-learn."""
     try:
         check_array(array, estimator=estimator, input_name=input_name)
     except ValueError as error:
@@ -276,7 +276,7 @@ def as_numbers(item, where):
     if kind not in "biuf":
         what = "strings" if kind in "US" else f"values of type {array.dtype}"
         raise ValueError(
-            f"{where} holds {what}, which are no numbers. Convert or encode them first."
+            f"{where} holds {what}, not numbers. Convert or encode them first."
         )
     return array
 
@@ -290,7 +290,7 @@ def _read_frame(item, where):
     for column in frame.columns:
         if frame[column].to_numpy().dtype.kind in "mM":
             raise ValueError(
-                f"{where} holds times in {column!r}, which are no numbers. Leave them "
+                f"{where} holds times in {column!r}, not numbers. Leave them "
                 "out, or convert them first."
             )
     try:
@@ -302,7 +302,7 @@ def _read_frame(item, where):
 
 
 def _refuse_shape(arrays, i, name):
-    """Say why array `i`, the first misfit, is no sequence like the first one."""
+    """Say why array `i`, the first misfit, does not fit to the first one."""
     where, shape = name.format(i), arrays[i].shape
     if shape == ():
         raise ValueError(

@@ -1,10 +1,13 @@
-"""What `fit` learns from users' tables about columns and time."""
+"""What `fit` learns from users' tables about their columns and their time."""
 
+from dataclasses import dataclass
 from numbers import Integral
 
 import numpy as np
 
+from skrnn.inputs.calendar import CYCLES, estimate_season
 from skrnn.inputs.columns import (
+    Table,
     category_columns,
     check_alike,
     open_row_table,
@@ -12,186 +15,202 @@ from skrnn.inputs.columns import (
     row_times,
     tables_of,
 )
-from skrnn.inputs.schema import SeriesSchema
+from skrnn.inputs.covariates import assign_roles, learn_categories
 from skrnn.inputs.series import n_past_of
-from skrnn.inputs.time_axis import TimeAxis
+from skrnn.inputs.time_axis import TimeAxis, learn_shared_axis
 
-__all__ = ["learn_panel", "learn_rows"]
+__all__ = ["ReadTable", "learn_panel", "learn_rows"]
 
 
-def learn_rows(
-    X,
-    y,
-    *,
-    known_future="auto",
-    static=None,
-    categorical_features="from_dtype",
-    calendar="auto",
-    estimator_name="SequenceForecaster",
-):
+@dataclass
+class ReadTable:
+    """One series of the training data, whose targets are read.
+
+    Attributes
+    ----------
+    name : str
+        What messages call it.
+    table : Table or None
+        The table of its covariates.
+    y : ndarray of shape (n_rows, n_targets)
+        The targets.
+    n_past : int
+        How many rows are history.
+    rows : ndarray of shape (n_rows,), int64
+        Where the rows lie on the time axis.
+    phase : int
+        How far after that.
+    """
+
+    name: str
+    table: Table | None
+    y: np.ndarray
+    n_past: int
+    rows: np.ndarray
+    phase: int = 0
+
+    def regular_targets(self):
+        """The targets of the history, NaN in rows that are absent."""
+        rows, y = self.rows[: self.n_past] - self.rows[0], self.y[: self.n_past]
+        if rows[-1] == self.n_past - 1:
+            return y
+        regular = np.full((int(rows[-1]) + 1, y.shape[1]), np.nan)
+        regular[rows] = y
+        return regular
+
+
+def learn_rows(X, y, *, selections, categorical_features, calendar):
     """Learn from one series whose targets are apart from the covariates.
 
     Parameters
     ----------
-    X : array-like or DataFrame of shape (n_steps, n_columns), or None
-        The covariates; no columns are as good as None. The index of a DataFrame tells
-        the times, see `skrnn.inputs.times.times_of`.
+    X : table of shape (n_steps, n_columns), or None
+        The covariates.
     y : array-like, Series or DataFrame of shape (n_steps,) or (n_steps, n_targets)
-        The targets. Their index counts if `X` has none, or has no more than the
-        numbers of its rows; else both must be the same.
-    known_future : "auto", "all", None, callable, str, int or list of these
-        The columns of `X` that are known of the future too: names, numbers, a mask, or
-        a function of `X` that gives these. "auto" is all of them.
-    static : None, callable, str, int or list of these
-        The columns that are constant. They are known of the future too, and read from
-        any row that has them.
-    categorical_features : "from_dtype", None, callable, str, int or list of these
-        The columns of categories. "from_dtype" are those of dtype category or string,
-        and those of objects that hold strings.
-    calendar : "auto", None or list of {"minute", "hour", "dayofweek", "dayofyear", \
-            "month"}
-        The cycles that become features. "auto" are those that the frequency suggests.
-    estimator_name : str
-        What messages call the estimator.
+        The targets.
+    selections : dict
+        The options that say which columns are what, but for categories.
+    categorical_features, calendar : object
+        As in `SeriesSchema.learn`.
 
     Returns
     -------
-    schema : SeriesSchema
-    series : Series
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import pandas as pd
-    >>> index = pd.date_range("2024-01-29", periods=4, freq="D")
-    >>> X = pd.DataFrame({"wind": [3.0, 5.0, 4.0, 4.0]}, index=index)
-    >>> schema, series = learn_rows(X, [1.0, 2.0, np.nan, 4.0], calendar=["dayofweek"])
-    >>> schema.freq, schema.season, schema.covariate_names
-    ('D', 7, ['wind'])
-    >>> series.y.ravel()
-    array([ 1.,  2., nan,  4.])
+    facts : dict
+        What a `SeriesSchema` is made of.
+    series : list of one ReadTable
     """
     targets = open_target_table(y, "y")
     table = None if X is None else open_row_table(X, "X")
     times, named = row_times(table, targets)
-    schema = SeriesSchema("rows", estimator_name)
-    schema.target_is_1d = targets.ndim == 1
-    schema.target_names = [targets.labels[j] for j in targets.value_columns]
     n_rows = targets.n_rows
+    target_names = [targets.labels[j] for j in targets.value_columns]
+    roles, categories, feature_names = [], [], None
     if table is not None:
-        schema._set_columns(table, static, known_future, auto="all")
-        columns = category_columns(categorical_features, [table], schema.roles)
-        schema._set_categories([table], [n_rows], columns)
-    schema._prepare()
+        feature_names = table.names()
+        roles = assign_roles(table, default="all", **selections)
+        columns = category_columns(categorical_features, [table], roles)
+        categories = learn_categories([table], [n_rows], columns, roles)
     y = targets.numbers(targets.value_columns, n_rows)
-    _check_known([y], schema.target_names, "y")
-    rows = np.arange(n_rows)
+    _check_known([y], target_names, "y")
+    axis, rows = None, np.arange(n_rows)
     if times is not None:
-        schema._axis = TimeAxis.learn(times, named)
-        if schema._axis is not None:
-            rows, _ = schema._axis.place(times, named)
-    schema.next_position = int(rows[-1]) + 1
-    schema._set_calendar(calendar, schema.next_position)
-    x = None if table is None else schema._covariates(table, n_rows)
-    series = schema._series("y", schema.next_position, 0, (rows, y, x))
-    schema._set_season([series.y])
-    return schema, series
+        axis = TimeAxis.learn(times, named)
+        if axis is not None:
+            rows, _ = axis.place(times, named)
+    series = [ReadTable("y", table, y, n_rows, rows)]
+    facts = {
+        "mode": "rows",
+        "roles": roles,
+        "categories": categories,
+        "feature_names": feature_names,
+        "target_names": target_names,
+        "target_is_1d": targets.ndim == 1,
+    }
+    return facts | _facts_of_time(axis, series, calendar), series
 
 
-def learn_panel(
-    X,
-    *,
-    target=None,
-    known_future="auto",
-    static=None,
-    categorical_features="from_dtype",
-    calendar="auto",
-    estimator_name="SequenceForecaster",
-):
+def learn_panel(X, *, selections, categorical_features, calendar):
     """Learn from a list of series whose targets are among their columns.
 
     Parameters
     ----------
-    X : list of tables, array of shape (n_series, n_steps, n_columns), or one table
-        A table is an array or DataFrame (n_steps, n_columns), or an array or Series
-        (n_steps,) of one target; lists of numbers, too. They may be of any length. An
-        array of two dimensions is one table, whose rows are time steps; a list of
-        lists of numbers is a list of univariate series. The rows after the last one
-        with a target are future.
-    target : None, callable, str, int or list of these
-        The columns of the targets. None is all that are not given by `known_future`,
-        `static` or `categorical_features`.
-    known_future : "auto", "all", None, callable, str, int or list of these
-        As in `learn_rows`. "auto" is none of them.
-    static : None, callable, str, int or list of these
-        As in `learn_rows`: constant in each series.
-    categorical_features : "from_dtype", None, callable, str, int or list of these
-        As in `learn_rows`.
-    calendar : "auto", None or list of {"minute", "hour", "dayofweek", "dayofyear", \
-            "month"}
-        As in `learn_rows`.
-    estimator_name : str
-        What messages call the estimator.
+    X : panel of series
+        As in `SeriesSchema.learn`.
+    selections : dict
+        The options that say which columns are what, but for categories.
+    categorical_features, calendar : object
+        As in `SeriesSchema.learn`.
 
     Returns
     -------
-    schema : SeriesSchema
-    panel : list of Series
-
-    Examples
-    --------
-    >>> schema, panel = learn_panel([[1.0, 2.0, 3.0], [5.0, 4.0]])
-    >>> [len(series) for series in panel]
-    [3, 2]
-    >>> schema.n_targets, schema.target_is_1d
-    (1, True)
+    facts : dict
+        What a `SeriesSchema` is made of.
+    series : list of ReadTable
     """
     tables = tables_of(X, "X")
-    first = tables[0]
+    first, target = tables[0], selections["target"]
     for table in tables[1:]:
         check_alike(table, first)
-    schema = SeriesSchema("panel", estimator_name)
-    schema._set_columns(first, static, known_future, auto=None, target=target)
+    feature_names = first.names()
+    roles = assign_roles(first, default=None, **selections)
     if target is None:
-        columns = category_columns(categorical_features, tables, schema.roles)
-        for j, role in enumerate(schema.roles):
-            if role == "past" and j not in columns:
-                schema.roles[j] = "target"
-        if "target" not in schema.roles:
-            raise ValueError(
-                "No column of X is left to be the target. Set target, or take it out of"
-                " known_future, static or categorical_features."
-            )
-    targets = schema._columns_of("target")
+        columns = category_columns(categorical_features, tables, roles)
+        roles = _make_targets(roles, columns)
+    targets = [j for j, role in enumerate(roles) if role == "target"]
     arrays = [table.numbers(targets, table.n_rows) for table in tables]
     pasts = [n_past_of(y, table.name) for y, table in zip(arrays, tables, strict=True)]
     if target is not None:
         # Rows that are future do not tell what past-only columns hold.
-        columns = category_columns(categorical_features, tables, schema.roles, pasts)
-    schema._set_categories(tables, pasts, columns)
-    schema.target_is_1d = isinstance(target, str | Integral) or all(
-        table.ndim == 1 for table in tables
-    )
-    schema.target_names = [first.labels[j] for j in targets]
-    schema._prepare()
-    _check_known(arrays, schema.target_names, "X")
-    places = schema._learn_axis(tables)
-    ends = [
-        int(rows[n_past - 1]) + 1
-        for (rows, _), n_past in zip(places, pasts, strict=True)
+        columns = category_columns(categorical_features, tables, roles, pasts)
+    categories = learn_categories(tables, pasts, columns, roles)
+    target_names = [first.labels[j] for j in targets]
+    _check_known(arrays, target_names, "X")
+    axis, places = learn_shared_axis(tables)
+    series = [
+        ReadTable(table.name, table, y, n_past, rows, phase)
+        for table, y, n_past, (rows, phase) in zip(
+            tables, arrays, pasts, places, strict=True
+        )
     ]
-    schema.next_position = max(ends)
-    schema._set_calendar(calendar, schema.next_position)
-    panel = []
-    for table, y, n_past, (rows, phase) in zip(
-        tables, arrays, pasts, places, strict=True
-    ):
-        x = schema._covariates(table, n_past)
-        n_past = int(rows[n_past - 1] - rows[0]) + 1
-        series = schema._series(table.name, n_past, phase, (rows, y, x))
-        panel.append(series)
-    schema._set_season([series.y[: series.n_past] for series in panel])
-    return schema, panel
+    facts = {
+        "mode": "panel",
+        "roles": roles,
+        "categories": categories,
+        "feature_names": feature_names,
+        "target_names": target_names,
+        "target_is_1d": isinstance(target, str | Integral)
+        or all(table.ndim == 1 for table in tables),
+    }
+    return facts | _facts_of_time(axis, series, calendar), series
+
+
+def _make_targets(roles, categorical):
+    """Make targets of all columns that are nothing else."""
+    roles = [
+        "target" if role == "past" and j not in categorical else role
+        for j, role in enumerate(roles)
+    ]
+    if "target" not in roles:
+        raise ValueError(
+            "No column of X is left to be the target. Set target, or take it out of"
+            " known_future, static or categorical_features."
+        )
+    return roles
+
+
+def _facts_of_time(axis, series, calendar):
+    """The time axis, its calendar and season, and where later rows start."""
+    next_position = max(int(s.rows[s.n_past - 1]) + 1 for s in series)
+    cycles = _choose_cycles(calendar, axis, next_position)
+    season = None if axis is None else axis.season()
+    if season is None:
+        season = estimate_season([s.regular_targets() for s in series])
+    return {
+        "axis": axis,
+        "next_position": next_position,
+        "calendar": cycles,
+        "season": season,
+    }
+
+
+def _choose_cycles(calendar, axis, n_steps):
+    """The cycles that become features, and how many harmonics each has."""
+    if calendar is None or calendar is False:
+        return []
+    if calendar is True or (isinstance(calendar, str) and calendar == "auto"):
+        return [] if axis is None else axis.choose_calendar(n_steps)
+    names = [calendar] if isinstance(calendar, str) else list(calendar)
+    for name in names:
+        if not isinstance(name, str) or name not in CYCLES:
+            raise ValueError(
+                f"calendar names {name!r}, which is not one of {list(CYCLES)}."
+            )
+    if names and (axis is None or axis.kind == "integer"):
+        raise ValueError(
+            f"calendar={calendar!r} needs rows with dates: a DatetimeIndex, a "
+            "PeriodIndex, or a column of dates."
+        )
+    return [[name, CYCLES[name]] for name in dict.fromkeys(names)]
 
 
 def _check_known(arrays, target_names, name):
@@ -202,6 +221,6 @@ def _check_known(arrays, target_names, name):
     if not known.all():
         label = target_names[int(np.argmin(known))]
         raise ValueError(
-            f"Input {name} contains NaN.\nTarget {label!r} is nothing else: no value of"
-            " it is known. Leave it out."
+            f"Input {name} contains NaN.\nTarget {label!r} has no known value."
+            " Leave it out."
         )

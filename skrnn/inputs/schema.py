@@ -14,14 +14,14 @@ import warnings
 
 import numpy as np
 
-from skrnn.inputs.calendar import CYCLES, estimate_season
 from skrnn.inputs.columns import (
     open_row_table,
     open_target_table,
     row_times,
-    select_columns,
     tables_of,
 )
+from skrnn.inputs.covariates import Covariates
+from skrnn.inputs.learning import learn_panel, learn_rows
 from skrnn.inputs.series import Series, n_past_of
 from skrnn.inputs.time_axis import TimeAxis, check_types
 
@@ -53,7 +53,7 @@ class SeriesSchema:
     calendar : list of [str, int]
         The cycles that are features, and how many harmonics each has.
     season : int
-        Rows of a season, 1 if there is none.
+        Rows of a season, 1 without a season.
     next_position : int
         The position that rows without an index start from: the one after the last
         history that `fit` saw. To be set when more is.
@@ -62,6 +62,22 @@ class SeriesSchema:
     n_past_only, n_known_future : int
         How many columns of `Series.x` are known of the past only, and then, how many
         of the future too.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> index = pd.date_range("2024-01-29", periods=4, freq="D")
+    >>> X = pd.DataFrame({"wind": [3.0, 5.0, 4.0, 4.0]}, index=index)
+    >>> y = [1.0, 2.0, np.nan, 4.0]
+    >>> schema, [series] = SeriesSchema.learn(X, y, calendar=["dayofweek"])
+    >>> schema.freq, schema.season, schema.covariate_names
+    ('D', 7, ['wind'])
+    >>> series.y.ravel()
+    array([ 1.,  2., nan,  4.])
+    >>> schema, panel = SeriesSchema.learn([[1.0, 2.0, 3.0], [5.0, 4.0]])
+    >>> [len(series) for series in panel]
+    [3, 2]
     """
 
     FIELDS = {
@@ -77,13 +93,34 @@ class SeriesSchema:
         "next_position": int,
     }
 
-    def __init__(self, mode, estimator_name):
+    def __init__(
+        self,
+        *,
+        mode,
+        estimator_name,
+        roles,
+        categories,
+        feature_names,
+        target_names,
+        target_is_1d,
+        calendar,
+        season,
+        next_position,
+        axis,
+    ):
         self.mode = mode
         self.estimator_name = estimator_name
-        self.roles, self.categories, self.feature_names = [], [], None
-        self.target_names, self.target_is_1d = [], True
-        self.calendar, self.season, self.next_position = [], 1, 0
-        self._axis = None
+        self.roles = roles
+        self.categories = categories
+        self.feature_names = feature_names
+        self.target_names = target_names
+        self.target_is_1d = target_is_1d
+        self.calendar = calendar
+        self.season = season
+        self.next_position = next_position
+        self._axis = axis
+        self._covariates = Covariates(roles, categories)
+        self._targets = np.flatnonzero([role == "target" for role in roles])
 
     def get_state(self):
         """All of it, as a dict of plain values."""
@@ -94,13 +131,28 @@ class SeriesSchema:
     def from_state(cls, state):
         """The schema of which `get_state` gave the state."""
         check_types(state, cls.FIELDS | {"axis": (dict, type(None))}, "schema")
-        schema = cls(state["mode"], state["estimator_name"])
-        for name in cls.FIELDS:
-            setattr(schema, name, state[name])
-        if state["axis"] is not None:
-            schema._axis = TimeAxis.from_state(state["axis"])
-        schema._prepare()
-        return schema
+        axis = None if state["axis"] is None else TimeAxis.from_state(state["axis"])
+        return cls(**{**state, "axis": axis})
+
+    @property
+    def n_targets(self):
+        """How many targets there are."""
+        return len(self.target_names)
+
+    @property
+    def n_features_in(self):
+        """How many columns `X` has."""
+        return len(self.roles)
+
+    @property
+    def n_past_only(self):
+        """How many columns of `Series.x` are known of the past only: the first ones."""
+        return self._covariates.n_past_only
+
+    @property
+    def n_known_future(self):
+        """How many columns of `Series.x` are known of the future too."""
+        return self._covariates.n_known_future
 
     @property
     def freq(self):
@@ -115,7 +167,7 @@ class SeriesSchema:
     @property
     def n_covariates(self):
         """How many columns `Series.x` has."""
-        return self.n_past_only + self.n_known_future
+        return len(self._covariates)
 
     @property
     def n_calendar(self):
@@ -136,150 +188,83 @@ class SeriesSchema:
     def covariate_names(self):
         """What the columns of `Series.x` are."""
         names = self.feature_names or [f"x{j}" for j in range(self.n_features_in)]
-        return [
-            names[j] if category is None else f"{names[j]}={category}"
-            for j, categories in self._layout
-            for category in (categories or [None])
-        ]
+        return self._covariates.names(names)
 
     # Learning ----------------------------------------------------------------------
 
-    def _columns_of(self, *roles):
-        return [j for j, role in enumerate(self.roles) if role in roles]
+    @classmethod
+    def learn(
+        cls,
+        X,
+        y=None,
+        *,
+        target=None,
+        known_future="auto",
+        static=None,
+        categorical_features="from_dtype",
+        calendar="auto",
+        estimator_name="SequenceForecaster",
+    ):
+        """Learn from series: from a panel, or from one whose targets are apart.
 
-    def _set_columns(self, table, static, known_future, *, auto, target=None):
-        """Give each column of a table its role."""
-        self.feature_names = table.names()
-        self.categories = [None] * table.n_columns
-        roles = self.roles = ["past"] * table.n_columns
-        if table.time_column is not None:
-            roles[table.time_column] = "time"
-        if isinstance(known_future, str) and known_future == "auto":
-            known_future = auto
-        chosen = [("target", target), ("static", static)]
-        if isinstance(known_future, str) and known_future == "all":
-            everything = True
+        Parameters
+        ----------
+        X : table of shape (n_steps, n_columns), panel of series, or None
+            With `y` the covariates of one series; no columns are as good as None. The
+            index of a DataFrame tells the times, see `skrnn.inputs.times.times_of`.
+
+            Without `y` a list of tables, an array of shape (n_series, n_steps,
+            n_columns), or one table. A table is an array or DataFrame (n_steps,
+            n_columns), or an array or Series (n_steps,) of one target; lists of
+            numbers, too. They may be of any length. An array of two dimensions is one
+            table, whose rows are time steps; a list of lists of numbers is a list of
+            univariate series. The rows after the last one with a target are future.
+        y : array-like, Series or DataFrame of shape (n_steps,) or (n_steps, n_targets)
+            The targets. Their index counts if `X` has none, or has no more than the
+            numbers of its rows; else both must be the same. None: they are columns.
+        target : None, callable, str, int or list of these
+            The columns of the targets of a panel: names, numbers, a mask, or a
+            function of the first table that gives these. None is all that are not
+            given by `known_future`, `static` or `categorical_features`.
+        known_future : "auto", "all", None, callable, str, int or list of these
+            The columns of `X` that are known of the future too. "auto" is all of them
+            if there is `y`, else none.
+        static : None, callable, str, int or list of these
+            The columns that are constant in each series. They are known of the future
+            too, and read from any row that has them.
+        categorical_features : "from_dtype", None, callable, str, int or list of these
+            The columns of categories. "from_dtype" are those of dtype category or
+            string, and those of objects that hold strings.
+        calendar : "auto", None or list of {"minute", "hour", "dayofweek", \
+                "dayofyear", "month"}
+            The cycles that become features. "auto" are those that the frequency
+            suggests.
+        estimator_name : str
+            What messages call the estimator.
+
+        Returns
+        -------
+        schema : SeriesSchema
+        panel : list of Series
+            One if there is `y`.
+        """
+        selections = {"static": static, "known_future": known_future}
+        options = {"categorical_features": categorical_features, "calendar": calendar}
+        if y is None:
+            selections["target"] = target
+            facts, tables = learn_panel(X, selections=selections, **options)
         else:
-            everything = False
-            chosen.append(("future", known_future))
-        for role, selection in chosen:
-            option = "known_future" if role == "future" else role
-            for j in select_columns(selection, table, option):
-                if roles[j] == "past":
-                    roles[j] = role
-                elif roles[j] != "static":
-                    other = "the time index" if roles[j] == "time" else "a target"
-                    raise ValueError(
-                        f"{option} names {table.column_name(j)}, which is {other}."
-                    )
-        if everything:
-            roles[:] = ["future" if role == "past" else role for role in roles]
+            facts, tables = learn_rows(X, y, selections=selections, **options)
+        schema = cls(estimator_name=estimator_name, **facts)
+        return schema, [schema._series_of(table) for table in tables]
 
-    def _set_categories(self, tables, pasts, columns):
-        """Learn the categories of columns, from the rows that are read."""
-        for j in columns:
-            if self.roles[j] in ("target", "time"):
-                raise ValueError(
-                    f"categorical_features names {tables[0].column_name(j)}, which is "
-                    f"{'a target' if self.roles[j] == 'target' else 'the time index'}."
-                )
-            found = set()
-            for table, n_past in zip(tables, pasts, strict=True):
-                stop = n_past if self.roles[j] == "past" else table.n_rows
-                found |= table.categories(j, stop)
-            self.categories[j] = sorted(found, key=lambda v: (isinstance(v, str), v))
-
-    def _prepare(self):
-        """Derive what follows from roles and categories."""
-        self.n_features_in = len(self.roles)
-        self.n_targets = len(self.target_names)
-        self._targets = np.array(self._columns_of("target"), dtype=np.intp)
-        self._layout = []  # columns of X in the order of x, and their categories
-        self._codes = {}  # for a column of categories: those of each of them
-        self._parts = []  # for past and future: numbers, and those of categories
-        for roles in (["past"], ["future", "static"]):
-            columns = self._columns_of(*roles)
-            numbers = [j for j in columns if self.categories[j] is None]
-            others = [j for j in columns if self.categories[j] is not None]
-            self._layout += [(j, None) for j in numbers]
-            # A column that never had any category leaves none.
-            self._layout += [(j, self.categories[j]) for j in others]
-            self._parts.append((np.array(numbers, dtype=np.intp), others))
-        self._where = {}  # for a column: its slice of x
-        start = 0
-        for j, categories in self._layout:
-            stop = start + (1 if categories is None else len(categories))
-            self._where[j] = slice(start, stop)
-            start = stop
-            if categories is not None:
-                self._codes[j] = {value: i for i, value in enumerate(categories)}
-        width = [
-            len(numbers) + sum(len(self._codes[j]) for j in others)
-            for numbers, others in self._parts
-        ]
-        self.n_past_only, self.n_known_future = width
-        self._static = self._columns_of("static")
-        self._blank = np.full(start, np.nan)  # a row of which nothing is known
-        for j in self._codes:
-            self._blank[self._where[j]] = 0.0
-
-    def _learn_axis(self, tables):
-        """Learn the time axis of a panel; the rows of each table, and its phase."""
-        telling = [table for table in tables if table.times is not None]
-        kinds = {table.times.kind for table in telling if not table.times.weak}
-        if kinds - {"integer"}:
-            telling = [table for table in telling if not table.times.weak]
-        elif not kinds and len(telling) < len(tables):
-            telling = []  # numbers of rows, of some
-        if telling:
-            kind = telling[0].times.kind
-            for table in tables:
-                if table not in telling or table.times.kind != kind:
-                    raise ValueError(
-                        f"The times of {telling[0].name} are of the kind {kind}, but "
-                        f"{table.name} has none of it. Give all series the same kind of"
-                        " index, or none."
-                    )
-        for table in telling:
-            table.check_order()
-        if telling:
-            longest = max(telling, key=lambda table: table.n_rows)
-            self._axis = TimeAxis.learn(longest.times, longest.name)
-        if self._axis is None:
-            return [(np.arange(table.n_rows), 0) for table in tables]
-        places = [
-            self._axis.place(table.times, table.name, any_phase=True)
-            for table in tables
-        ]
-        start = min(int(rows[0]) for rows, _ in places)
-        self._axis.start_at(start)
-        return [(rows - start, phase) for rows, phase in places]
-
-    def _set_calendar(self, calendar, n_steps):
-        if calendar is None or calendar is False:
-            self.calendar = []
-            return
-        if calendar is True or (isinstance(calendar, str) and calendar == "auto"):
-            self.calendar = []
-            if self._axis is not None:
-                self.calendar = self._axis.choose_calendar(n_steps)
-            return
-        names = [calendar] if isinstance(calendar, str) else list(calendar)
-        for name in names:
-            if not isinstance(name, str) or name not in CYCLES:
-                raise ValueError(
-                    f"calendar names {name!r}, which is none of {list(CYCLES)}."
-                )
-        if names and self.time_kind in (None, "integer"):
-            raise ValueError(
-                f"calendar={calendar!r} needs rows with dates: a DatetimeIndex, a "
-                "PeriodIndex, or a column of dates."
-            )
-        self.calendar = [[name, CYCLES[name]] for name in dict.fromkeys(names)]
-
-    def _set_season(self, arrays):
-        season = None if self._axis is None else self._axis.season()
-        self.season = estimate_season(arrays) if season is None else season
+    def _series_of(self, read):
+        """The series of a table of the training data."""
+        x = None
+        if read.table is not None:
+            x = self._read_covariates(read.table, read.n_past)
+        n_past = int(read.rows[read.n_past - 1] - read.rows[0]) + 1
+        return self._series(read.name, n_past, read.phase, (read.rows, read.y, x))
 
     # Reading -----------------------------------------------------------------------
 
@@ -312,7 +297,7 @@ class SeriesSchema:
         allow_unknown : bool
             Whether all targets may be NaN.
         after : Series or None
-            The series that rows follow if they have no index, or no more than numbers
+            The series that rows follow if they have no index, or just the numbers
             from 0 on. None is the history that `fit` saw, for rows without an index.
 
         Returns
@@ -335,11 +320,20 @@ class SeriesSchema:
         y = targets.numbers(targets.value_columns, targets.n_rows)
         if not allow_unknown:
             n_past_of(y, names[1])
-        n_rows = targets.n_rows
+        rows, beyond = self._place_history(times, named, targets.n_rows, future, after)
+        x = None if past is None else self._read_covariates(past, targets.n_rows)
+        n_past = int(rows[-1] - rows[0]) + 1
+        parts = [(rows, y, x)]
+        if future is not None:
+            parts.append((beyond, None, self._read_covariates(future, 0)))
+        return self._series(names[1], n_past, 0, *parts, n_rows=n_past + n_future)
+
+    def _place_history(self, times, named, n_rows, future, after):
+        """The positions of the rows of a history, and of those of a future table."""
         rows = beyond = None
-        if times is not None and not (times.weak and after is not None):
+        if times is not None and not (times.is_default_range and after is not None):
             rows = self._place(times, named)
-        if future is not None and future.times is not None and not future.times.weak:
+        if future is not None and future.has_explicit_times:
             future.check_order()
             beyond = self._place(future.times, future.name)
         if rows is None:
@@ -350,20 +344,17 @@ class SeriesSchema:
             else:
                 start = self.next_position
             rows = np.arange(start, start + n_rows)
-        x = None if past is None else self._covariates(past, n_rows)
-        n_past = int(rows[-1] - rows[0]) + 1
-        parts = [(rows, y, x)]
-        if future is not None:
-            if beyond is None:
-                beyond = np.arange(rows[-1] + 1, rows[-1] + 1 + future.n_rows)
-            elif beyond[0] <= rows[-1]:
-                raise ValueError(
-                    f"{future.name} starts at {future.times.label(0)}, but the history "
-                    f"ends at {self._axis.label(rows[-1])}. Leave out the rows of "
-                    f"{future.name} that are not after it."
-                )
-            parts.append((beyond, None, self._covariates(future, 0)))
-        return self._series(names[1], n_past, 0, *parts, n_rows=n_past + n_future)
+        if future is None:
+            return rows, None
+        if beyond is None:
+            beyond = np.arange(rows[-1] + 1, rows[-1] + 1 + future.n_rows)
+        elif beyond[0] <= rows[-1]:
+            raise ValueError(
+                f"{future.name} starts at {future.times.label(0)}, but the history "
+                f"ends at {self._axis.label(rows[-1])}. Leave out the rows of "
+                f"{future.name} that are not after it."
+            )
+        return rows, beyond
 
     def read_future(self, X, name="X"):
         """Read the covariates of rows to forecast, wherever they lie.
@@ -395,15 +386,15 @@ class SeriesSchema:
         table = open_row_table(X, name)
         self._check_columns(table)
         positions = None
-        if table.times is not None and not table.times.weak:
+        if table.has_explicit_times:
             table.check_order()
             positions = self._place(table.times, name)
         if positions is not None and positions[0] < 0:
             raise ValueError(
                 f"Row 0 of {name} ({table.times.label(0)}) is before the first row that"
-                f" was seen in fit ({self._axis.label(0)}), of which there is no past."
+                f" was seen in fit ({self._axis.label(0)}), so its history is unknown."
             )
-        x = self._covariates(table, 0)
+        x = self._read_covariates(table, 0)
         rows = positions
         if rows is None:
             rows = np.arange(self.next_position, self.next_position + table.n_rows)
@@ -419,7 +410,7 @@ class SeriesSchema:
         n_future : int
             How many rows there must be after the last target at least.
         after : list of Series or None
-            The series that rows follow if they have no index, or no more than numbers
+            The series that rows follow if they have no index, or just the numbers
             from 0 on, one for each table. None is the history that `fit` saw if it had
             an index, and else nothing: row 0 is at position 0.
 
@@ -439,8 +430,8 @@ class SeriesSchema:
             y = table.numbers(self._targets, table.n_rows)
             n_past = n_past_of(y, table.name)
             rows, phase = None, 0
-            told = table.times is not None and self._axis is not None
-            if told and not (table.times.weak and last is not None):
+            has_times = table.times is not None and self._axis is not None
+            if has_times and not (table.times.is_default_range and last is not None):
                 table.check_order()
                 rows, phase = self._axis.place(table.times, table.name, any_phase=True)
             if rows is None:
@@ -448,7 +439,7 @@ class SeriesSchema:
                 if last is not None:
                     start, phase = last.position + last.n_past, last.phase
                 rows = np.arange(start, start + table.n_rows)
-            x = self._covariates(table, n_past) if self._layout else None
+            x = self._read_covariates(table, n_past) if len(self._covariates) else None
             n_past = int(rows[n_past - 1] - rows[0]) + 1
             series = self._series(
                 table.name, n_past, phase, (rows, y, x), n_rows=n_past + n_future
@@ -472,13 +463,13 @@ class SeriesSchema:
             One array a series; rows that are absent from an index count.
         """
         if self.mode == "panel":
-            told = [(t.n_rows, t.times, t.name) for t in tables_of(X, "X")]
+            given = [(t.n_rows, t.times, t.name) for t in tables_of(X, "X")]
         else:
             targets = open_target_table(y, "y")
             table = None if X is None else open_row_table(X, "X")
-            told = [(targets.n_rows, *row_times(table, targets))]
+            given = [(targets.n_rows, *row_times(table, targets))]
         numbers = []
-        for n_rows, times, name in told:
+        for n_rows, times, name in given:
             rows = None
             if times is not None and self._axis is not None:
                 rows, _ = self._axis.place(times, name, any_phase=True)
@@ -541,43 +532,9 @@ class SeriesSchema:
         """The positions of times, or None if they tell nothing."""
         return None if self._axis is None else self._axis.place(times, name)[0]
 
-    def _covariates(self, table, n_past):
+    def _read_covariates(self, table, n_past):
         """The covariates of all rows of a table, `n_past` of which are history."""
-        n_rows = table.n_rows
-        x = np.empty((n_rows, self.n_covariates))
-        x[:] = self._blank
-        stop = n_past
-        for numbers, others in self._parts:
-            if numbers.size:
-                start = self._where[numbers[0]].start
-                x[:stop, start : start + numbers.size] = table.numbers(numbers, stop)
-            for j in others:
-                codes = table.codes(j, stop, self._codes[j])
-                row = np.flatnonzero(codes >= 0)
-                x[row, codes[row] + self._where[j].start] = 1.0
-            stop = n_rows
-        if self._static:
-            self._fill_static(x, table.name)
-        return x
-
-    def _fill_static(self, x, name):
-        """Give all rows the constant that some of them have."""
-        for j in self._static:
-            part = x[:, self._where[j]]
-            if j in self._codes:
-                known = np.flatnonzero(part.any(axis=1))
-            else:
-                known = np.flatnonzero(~np.isnan(part[:, 0]))
-            if not known.size:
-                continue
-            odd = np.flatnonzero((part[known] != part[known[0]]).any(axis=1))
-            if odd.size:
-                label = self.feature_names[j] if self.feature_names else j
-                raise ValueError(
-                    f"Column {label!r} of {name} is static, but it varies: it changes "
-                    f"in row {known[odd[0]]}. Take it out of static."
-                )
-            part[:] = part[known[0]]
+        return self._covariates.read(table, n_past, self.feature_names)
 
     def _series(self, name, n_past, phase, *parts, n_rows=0):
         """A series of parts, tuples of positions, targets and covariates."""
@@ -588,8 +545,7 @@ class SeriesSchema:
         if not whole:
             y = np.full((n_rows, self.n_targets), np.nan)
         if not whole or x is None:
-            x = np.empty((n_rows, self.n_covariates))
-            x[:] = self._blank
+            x = self._covariates.unknown(n_rows)
             filled = False
             for rows, some_y, some_x in parts:
                 rows = rows - start
@@ -600,8 +556,8 @@ class SeriesSchema:
                 if some_x is not None:
                     x[rows] = some_x
                     filled = True
-            if filled and self._static:
-                self._fill_static(x, name)
+            if filled:
+                self._covariates.fill_static(x, name, self.feature_names)
         calendar = self.calendar_at(start, n_rows, phase)
         return Series(y, x, calendar, n_past, name, start, phase)
 
@@ -645,19 +601,17 @@ class SeriesSchema:
         Returns
         -------
         series : Series
-            The same one if it is long enough. Of new rows the calendar is known, and
-            what is static.
+            The same one if it is long enough. The calendar and the static columns of
+            new rows are known.
         """
         n_rows, n_old = series.n_past + n_future, len(series)
         if n_old >= n_rows:
             return series
         y = np.full((n_rows, self.n_targets), np.nan)
         y[:n_old] = series.y
-        x = np.empty((n_rows, self.n_covariates))
-        x[:] = self._blank
+        x = self._covariates.unknown(n_rows)
         x[:n_old] = series.x
-        for j in self._static:
-            x[n_old:, self._where[j]] = series.x[0, self._where[j]]
+        self._covariates.copy_static(x[n_old:], series.x[0])
         calendar = np.empty((n_rows, self.n_calendar))
         calendar[:n_old] = series.calendar
         calendar[n_old:] = self.calendar_at(
@@ -673,7 +627,7 @@ class SeriesSchema:
         Parameters
         ----------
         series, later : Series
-            Rows of `series` that are no history are left out. Steps between them are
+            Rows of `series` after its history are left out. Steps between them are
             unknown rows.
 
         Returns
@@ -715,7 +669,7 @@ class SeriesSchema:
         -------
         labels : DatetimeIndex, PeriodIndex or ndarray
             Numbers if there is an integer index or none. Times are datetime64, in UTC
-            if they have a zone, if the index of fit was none of pandas.
+            if they have a zone, unless the index of fit was one of pandas.
         """
         positions = np.arange(series.position + start, series.position + stop)
         if self._axis is None:

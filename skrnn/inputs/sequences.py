@@ -278,7 +278,7 @@ class Sequences:
 
 
 def check_total_weight(sample_weight, name="sample_weight"):
-    """Refuse weights whose sum is so far from 1 that what is made of it overflows."""
+    """Refuse weights whose sum is so large or small that it would overflow."""
     with np.errstate(over="ignore"):
         total = sample_weight.sum()
     if not 1e-30 < total < 1e30:
@@ -291,7 +291,7 @@ def check_total_weight(sample_weight, name="sample_weight"):
 def scale_of(mean, var, n_steps):
     """What to divide features by: their standard deviation, 1 if they are constant.
 
-    As in `StandardScaler`, a spread that can come from rounding is none.
+    As in `StandardScaler`, a spread that can come from rounding counts as 0.
 
     Parameters
     ----------
@@ -391,7 +391,7 @@ def _example(sequences):
 def _check_features(estimator, sequences, wide, example, reset, input_name):
     """Set the number of features and their names, or compare the number.
 
-    Of a 2-D X `n_features_in_` counts the columns, which are steps. So the estimator
+    If X is 2-D, `n_features_in_` counts the columns, which are steps. So the estimator
     remembers whether it was fitted on such an X: then columns are compared with
     columns, and sequences in another form may be of any length.
     """

@@ -73,7 +73,7 @@ def n_past_of(y, name):
     known = np.flatnonzero(~np.isnan(y).all(axis=1))
     if not known.size:
         raise ValueError(
-            f"Input {input_name(name)} contains NaN.\n{name} has nothing else in "
-            "its targets: no value of them is known. Leave it out."
+            f"Input {input_name(name)} contains NaN.\n{name} has no known value "
+            "in its targets. Leave it out."
         )
     return int(known[-1]) + 1

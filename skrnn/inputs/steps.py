@@ -179,8 +179,8 @@ def _open_texts(texts, name, selection):
         if not isinstance(text, str):
             raise ValueError(
                 f"{where} is {text!r}, but other sequences are strings. Give a string "
-                "for each sequence, or a list of tokens for each. Leave out what is "
-                "missing."
+                "for each sequence, or a list of tokens for each. Leave out missing "
+                "texts."
             )
     lengths = np.fromiter(map(len, texts), dtype=np.intp, count=len(texts))
     if not lengths.all():
@@ -195,7 +195,7 @@ def _open_texts(texts, name, selection):
         if select_columns(selection, table, "categorical_features") != [0]:
             raise ValueError(
                 f"{name.format(0)} is a string, but categorical_features leaves its "
-                "characters out. They are no numbers."
+                "characters out. They are not numbers."
             )
     tokens = Tokens(texts, lengths, [0], [read_characters(texts)], name)
     return OpenedSteps(
@@ -307,7 +307,7 @@ def _items_array(items, where):
     if not any(isinstance(item, list | tuple | np.ndarray) for item in items):
         return _objects(items)
     if not isinstance(items[0], list | tuple | np.ndarray):
-        return _objects(items)  # refused by the token that is none
+        return _objects(items)  # the inner list is refused as a token
     width = len(items[0])
     array = np.empty((len(items), width), dtype=object)
     for step, item in enumerate(items):

@@ -27,7 +27,7 @@ from skrnn.inputs.times import (
     zone_of,
 )
 
-__all__ = ["TimeAxis", "check_types"]
+__all__ = ["TimeAxis", "check_types", "learn_shared_axis"]
 
 UNITS = {"D": DAY, "h": HOUR, "min": MINUTE, "s": 10**9, "ms": 10**6, "us": 10**3}
 MONTHS = "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split()
@@ -43,7 +43,7 @@ class TimeAxis:
     Attributes
     ----------
     kind : {"datetime", "period", "integer"}
-        What told the times.
+        What kind of index the times are from.
     tz : str or None
         The time zone.
     grid : {"step", "month", "weekday"}
@@ -57,9 +57,9 @@ class TimeAxis:
         Whether they are counted on the clocks of the time zone.
     day : int
         The day of the month: 1 to 31, the last one in shorter months; 0 for the first
-        weekday and -1 for the last. Of months only.
+        weekday and -1 for the last. Used for months only.
     time : int
-        The time of the day in nanoseconds. Of months and weekdays only.
+        The time of the day in nanoseconds. Used for months and weekdays only.
     period : str or None
         The frequency of the periods.
     unit : str or None
@@ -443,6 +443,50 @@ class TimeAxis:
         return cls(**state)
 
 
+def learn_shared_axis(tables):
+    """Learn the time axis that the tables of a panel share.
+
+    Parameters
+    ----------
+    tables : list of Table
+        Some with times, perhaps.
+
+    Returns
+    -------
+    axis : TimeAxis or None
+        None if nothing tells times.
+    places : list of (positions, phase)
+        Where the rows of each table lie on it.
+    """
+    timed = [table for table in tables if table.times is not None]
+    kinds = {table.times.kind for table in timed if not table.times.is_default_range}
+    if kinds - {"integer"}:
+        timed = [table for table in timed if not table.times.is_default_range]
+    elif not kinds and len(timed) < len(tables):
+        timed = []  # numbers of rows, of some
+    if timed:
+        kind = timed[0].times.kind
+        for table in tables:
+            if table not in timed or table.times.kind != kind:
+                raise ValueError(
+                    f"The times of {timed[0].name} are of the kind {kind}, but "
+                    f"{table.name} has no such times. Give all series the same kind of"
+                    " index, or none."
+                )
+    for table in timed:
+        table.check_order()
+    axis = None
+    if timed:
+        longest = max(timed, key=lambda table: table.n_rows)
+        axis = TimeAxis.learn(longest.times, longest.name)
+    if axis is None:
+        return None, [(np.arange(table.n_rows), 0) for table in tables]
+    places = [axis.place(table.times, table.name, any_phase=True) for table in tables]
+    start = min(int(rows[0]) for rows, _ in places)
+    axis.start_at(start)
+    return axis, [(rows - start, phase) for rows, phase in places]
+
+
 def check_types(state, fields, what):
     """Refuse a state that has not these fields, of these types."""
     if not isinstance(state, dict) or state.keys() != fields.keys():
@@ -484,7 +528,7 @@ def _refuse_irregular(times, name):
     remedy = "Bring them to one frequency, or number the rows by an integer index"
     if times.kind == "integer":
         found, step = str(found), str(step)
-        remedy = f"If these are no times, use {name}.reset_index(drop=True)"
+        remedy = f"If these are not times, use {name}.reset_index(drop=True)"
     else:
         found, step = _duration(found), _duration(step)
     raise ValueError(

@@ -43,24 +43,32 @@ class Times:
         The time zone; the values are UTC if there is one.
     freq : str or None
         The frequency that pandas knows them to have.
-    weak : bool
-        Whether they are no more than the numbers of the rows, 0, 1, ...
+    is_default_range : bool
+        Whether they are just the numbers of the rows: 0, 1, ...
     remedy : str
         How to sort the table.
     unit : str or None
         The unit that pandas has them in; None if they are not of pandas.
     """
 
-    __slots__ = ("freq", "kind", "remedy", "tz", "unit", "values", "weak")
+    __slots__ = ("freq", "is_default_range", "kind", "remedy", "tz", "unit", "values")
 
     def __init__(
-        self, kind, values, *, tz=None, freq=None, weak=False, remedy="", unit="ns"
+        self,
+        kind,
+        values,
+        *,
+        tz=None,
+        freq=None,
+        is_default_range=False,
+        remedy="",
+        unit="ns",
     ):
         self.kind = kind
         self.values = values
         self.tz = tz
         self.freq = freq
-        self.weak = weak
+        self.is_default_range = is_default_range
         self.remedy = remedy
         self.unit = unit
 
@@ -140,10 +148,11 @@ def times_of(frame, name):
         if index.dtype.kind not in "iu":
             return None, None
         counted = isinstance(index, pandas.RangeIndex)
-        weak = counted and index.start == 0 and index.step == 1
+        default = counted and index.start == 0 and index.step == 1
         values = index.to_numpy().astype(np.int64)
         remedy = f"{name}.sort_index()"
-        return Times("integer", values, weak=weak, remedy=remedy), None
+        times = Times("integer", values, is_default_range=default, remedy=remedy)
+        return times, None
     if hasattr(frame, "columns"):
         polars = sys.modules["polars"]
         columns = [

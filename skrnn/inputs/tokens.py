@@ -188,7 +188,7 @@ def _read_numbers(parts, where):
 
 def _refuse_fraction(value, where):
     raise ValueError(
-        f"{where.format(repr(float(value)))}, which is no id: ids are whole numbers or "
+        f"{where.format(repr(float(value)))}, not an id: ids are whole numbers or "
         "strings. Leave the feature out of categorical_features, or convert its values "
         "to strings."
     )
@@ -299,7 +299,7 @@ class Vocabulary:
     tokens : array-like of str, int or bool
         All different, in increasing order: strings by code points.
     counts : array-like of shape (n + 1,) or None
-        How often each occurred in training, and all that have none of these ids.
+        How often each occurred in training, and how often all other tokens.
 
     Attributes
     ----------
@@ -340,7 +340,7 @@ class Vocabulary:
 
     @property
     def unknown(self):
-        """The id of a token that is none of the categories."""
+        """The id of a token that is not a category."""
         return len(self.tokens)
 
     @classmethod
@@ -375,7 +375,7 @@ class Vocabulary:
         kept = counts >= least
         n_kept = int(kept.sum())
         if max_categories is not None and n_kept > max_categories:
-            # Of equally frequent ones those that come first, as in OneHotEncoder.
+            # Ties are kept in order, as in OneHotEncoder.
             order = np.argsort(-counts, kind="stable")
             order = order[kept[order]][: max_categories - 1]
             kept = np.zeros(len(found), dtype=bool)
