@@ -1,4 +1,4 @@
-"""Loops of `forecasting.py`: windows of series, and the equations of ridge regression.
+"""Loops of `skrnn.forecasting`: windows of series, and the equations of a ridge.
 
 All arithmetic is in double and in one order, so that a window has the same bits
 whatever other windows are cut with it, and a fit the same on every machine.

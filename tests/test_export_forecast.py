@@ -16,7 +16,7 @@ from skrnn import RNNClassifier, SequenceForecaster
 from skrnn.export import _onnx_forecast as graphs
 from skrnn.export import from_torch, onnx_inputs, to_onnx, to_torch
 from skrnn.export._onnx_graph import Graph
-from skrnn.forecasting import Cut, Lines, View
+from skrnn.forecasting.windows import Lines, WindowOptions, Windows
 
 onnx = import_oracle("onnx")
 runtime = import_oracle("onnxruntime")
@@ -151,23 +151,23 @@ def test_windows(season, centered):
             (np.where(gap, np.nan, values)[:, np.newaxis], *np.empty((2, 40, 0)))
             for gap, values in zip(gaps, y, strict=True)
         ]
-        lines, view = Lines(tables), View(season, centered)
+        lines, view = Lines(tables), WindowOptions(season, centered)
         which, origin = np.repeat(np.arange(len(y)), 41), np.tile(np.arange(41), len(y))
-        desired = Cut.of(lines, which, origin, n_lags, view)
+        desired = Windows.cut(lines, which, origin, n_lags, view)
         rows = np.full((len(which), n_lags), np.nan)
         for row, i, o in zip(rows, which, origin, strict=True):
             seen = lines.values[40 * i + max(0, o - n_lags) : 40 * i + o]
             row[n_lags - len(seen) :] = seen
         g = Graph(18)
         actual = graphs.cut(g, "y", n_lags, view)
-        for name in ("window", "level", "scale", "spread"):
+        for name in ("values", "level", "scale", "spread"):
             g("Identity", getattr(actual, name), output=name)
         helper = onnx.helper
         graph = helper.make_graph(
             g.nodes,
             "cut",
             [helper.make_tensor_value_info("y", 11, ["n", n_lags])],
-            [helper.make_tensor_value_info(k, 11, ["n", None]) for k in Cut._fields
+            [helper.make_tensor_value_info(k, 11, ["n", None]) for k in Windows._fields
              if k != "unknown"],
             g.initializers,
         )  # fmt: skip

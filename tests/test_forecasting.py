@@ -8,34 +8,37 @@ from cases import CELLS, ISAS, assert_same_bits, instruction_set
 from gradcheck import numerical_gradient
 from reference import ReferenceNetwork, decode
 from skrnn import _windows
-from skrnn.forecasting import (
+from skrnn.forecasting.calibration import (
     LEVELS,
-    Cut,
-    ForecastModel,
-    LinearForecast,
-    Lines,
-    Moments,
-    View,
-    WindowData,
-    WindowReader,
     calibrate,
     choose_gate,
-    column_moments,
     error_quantiles,
+    without_gaps,
+)
+from skrnn.forecasting.folds import split_by_series, split_by_time
+from skrnn.forecasting.linear import (
+    LinearForecast,
+    Moments,
     fit_linear,
-    initialize,
-    line_weights,
-    make_spec,
     moments_of,
+    regression,
+)
+from skrnn.forecasting.network import (
+    WindowData,
+    WindowForecaster,
+    initialize,
+    make_spec,
+)
+from skrnn.forecasting.scales import column_moments, line_weights
+from skrnn.forecasting.windows import (
+    Lines,
+    WindowOptions,
+    WindowReader,
+    Windows,
+    has_known_values,
     normalized,
     origins_of,
-    pointwise_error,
-    regression,
-    seen_windows,
-    split_by_series,
-    split_by_time,
     thinned,
-    without_gaps,
 )
 from skrnn.losses import (
     ForecastAbsoluteError,
@@ -82,9 +85,9 @@ def make_reader(**options):
 
 
 def all_windows(lines):
-    which = np.repeat(np.arange(len(lines)), lines.n_rows - 1)
+    line = np.repeat(np.arange(len(lines)), lines.n_rows - 1)
     origin = np.concatenate([np.arange(1, n) for n in lines.n_rows])
-    return which, origin
+    return line, origin
 
 
 # Windows
@@ -114,41 +117,41 @@ def filled(window, season):
 @pytest.mark.parametrize("n_lags", [1, 9, 60])
 def test_a_window_is_what_its_description_says(n_lags, season, centered):
     lines, _ = make_lines(gaps=0.4)
-    which, origin = all_windows(lines)
-    cut = Cut.of(lines, which, origin, n_lags, View(season, centered))
-    for i, (k, o) in enumerate(zip(which, origin, strict=True)):
+    line, origin = all_windows(lines)
+    windows = Windows.cut(lines, line, origin, n_lags, WindowOptions(season, centered))
+    for i, (k, o) in enumerate(zip(line, origin, strict=True)):
         past = lines.values[lines.begin[k] : lines.begin[k] + o]
         window = np.full(n_lags, np.nan)
         newest = past[max(0, o - n_lags) :]
         window[n_lags - len(newest) :] = newest
         known = np.isfinite(window)
-        assert np.array_equal(cut.unknown[i], ~known)
+        assert np.array_equal(windows.unknown[i], ~known)
         if not known.any():
-            assert np.isnan(cut.level[i])
-            assert cut.scale[i] == cut.spread[i] == 0
-            assert not cut.window[i].any()
+            assert np.isnan(windows.level[i])
+            assert windows.scale[i] == windows.spread[i] == 0
+            assert not windows.values[i].any()
             continue
         level = window[known].mean() if centered else window[known][-1]
-        assert cut.level[i] == pytest.approx(level, rel=1e-12, abs=1e-13)
-        assert cut.scale[i] == pytest.approx(window[known].std(), abs=1e-13)
+        assert windows.level[i] == pytest.approx(level, rel=1e-12, abs=1e-13)
+        assert windows.scale[i] == pytest.approx(window[known].std(), abs=1e-13)
         change = window[season:] - window[:-season]
         change = change[np.isfinite(change)]
         spread = np.sqrt(np.mean(change**2)) if change.size else window[known].std()
-        assert cut.spread[i] == pytest.approx(spread, abs=1e-13)
-        assert_allclose(cut.window[i], filled(window - level, season), atol=1e-12)
+        assert windows.spread[i] == pytest.approx(spread, abs=1e-13)
+        assert_allclose(windows.values[i], filled(window - level, season), atol=1e-12)
 
 
 def test_a_window_sees_nothing_from_its_origin_on():
     lines, _ = make_lines(gaps=0)
-    which, origin = all_windows(lines)
-    view = View(2, False)
-    before = Cut.of(lines, which, origin, 7, view)
+    line, origin = all_windows(lines)
+    options = WindowOptions(2, False)
+    before = Windows.cut(lines, line, origin, 7, options)
     for at in (5, 38):
         row = lines.begin[1] + at
         kept, lines.values[row] = lines.values[row], 1e6
-        after = Cut.of(lines, which, origin, 7, view)
-        same = (before.window == after.window).all(axis=1)
-        sees = (which == 1) & (origin > at) & (origin - 7 <= at)
+        after = Windows.cut(lines, line, origin, 7, options)
+        same = (before.values == after.values).all(axis=1)
+        sees = (line == 1) & (origin > at) & (origin - 7 <= at)
         assert np.array_equal(~same, sees)
         lines.values[row] = kept
 
@@ -172,15 +175,15 @@ def test_cutting_looks_at_its_arguments():
 
 def test_what_came_after_an_origin():
     lines, tables = make_lines()
-    which, origin = all_windows(lines)
-    future = lines.future(which, origin, 5)
-    for i, (k, o) in enumerate(zip(which, origin, strict=True)):
+    line, origin = all_windows(lines)
+    future = lines.future(line, origin, 5)
+    for i, (k, o) in enumerate(zip(line, origin, strict=True)):
         y = tables[lines.series[k]][0][:, lines.target[k]]
         expected = np.full(5, np.nan)
         expected[: len(y[o : o + 5])] = y[o : o + 5]
         assert np.array_equal(future[i], expected, equal_nan=True)
-    seen = seen_windows(lines, which, origin, 5)
-    for i, (k, o) in enumerate(zip(which, origin, strict=True)):
+    seen = has_known_values(lines, line, origin, 5)
+    for i, (k, o) in enumerate(zip(line, origin, strict=True)):
         y = lines.values[lines.begin[k] : lines.stop[k]]
         known = np.isfinite(y)
         assert seen[i] == (known[:o].any() and known[o : o + 5].any())
@@ -225,24 +228,26 @@ def test_what_the_network_reads(window, segment, future_segment):
     reader = make_reader(
         window=window, segment_length=segment, future_segment_length=future_segment
     )
-    which, origin = all_windows(lines)
-    cut = Cut.of(lines, which, origin, window, View(1, False))
-    batch = reader.read(lines, which, origin, cut)
-    n, m = len(which), reader.n_segments
+    line, origin = all_windows(lines)
+    windows = Windows.cut(lines, line, origin, window, WindowOptions(1, False))
+    batch = reader.read(lines, line, origin, windows)
+    n, m = len(line), reader.n_segments
     assert batch.x.shape == (m * n, reader.n_in)
     assert np.array_equal(batch.n_active, [n] * m)
     x = batch.x.reshape(m, n, segment, reader.n_channels)
     future = batch.future.reshape(reader.n_future_segments, n, reader.n_future_in)
-    for i, (k, o) in enumerate(zip(which, origin, strict=True)):
+    for i, (k, o) in enumerate(zip(line, origin, strict=True)):
         covariates, calendar = tables[lines.series[k]][1:]
         rows = x[:, i].reshape(m * segment, -1)
         for t in range(m * segment):
             row = o - m * segment + t
             in_window = row >= o - window
             lag = t - (m * segment - window)
-            value = normalized(cut.window[i : i + 1], cut.scale[i : i + 1])[0, lag]
+            value = normalized(windows.values[i : i + 1], windows.scale[i : i + 1])[
+                0, lag
+            ]
             assert rows[t, 0] == (value if in_window else 0)
-            assert rows[t, 1] == (cut.unknown[i, lag] if in_window else 0)
+            assert rows[t, 1] == (windows.unknown[i, lag] if in_window else 0)
             there = in_window and row >= 0
             assert np.array_equal(rows[t, 2:], covariates[row] if there else [0] * 3)
         for s in range(reader.n_future_segments):
@@ -301,15 +306,15 @@ def test_the_ridge_is_that_of_the_closed_form(n_lags):
 
 def test_moments_are_those_of_windows_less_their_level():
     lines, _ = make_lines(gaps=0.2)
-    which, origin = all_windows(lines)
-    view, weight = View(2, False), line_weights(lines)
-    moments = moments_of(lines, which, origin, 7, 5, view, weight)
-    cut = Cut.of(lines, which, origin, 7, view)
-    known = np.isfinite(cut.level)
-    share = weight[which][known, None]
-    x = cut.window[known] * share
-    future = lines.future(which, origin, 5)[known]
-    whole = np.hstack([cut.window[known], future - cut.level[known, None]])
+    line, origin = all_windows(lines)
+    options, weight = WindowOptions(2, False), line_weights(lines)
+    moments = moments_of(lines, line, origin, 7, 5, options, weight)
+    windows = Windows.cut(lines, line, origin, 7, options)
+    known = np.isfinite(windows.level)
+    share = weight[line][known, None]
+    x = windows.values[known] * share
+    future = lines.future(line, origin, 5)[known]
+    whole = np.hstack([windows.values[known], future - windows.level[known, None]])
     y = np.array([filled(row, 2)[7:] for row in whole]) * share
     assert_allclose(moments.xx, x.T @ x, rtol=1e-10)
     assert_allclose(moments.xy, x.T @ y, rtol=1e-10, atol=1e-12)
@@ -325,27 +330,27 @@ def ar_lines(n=400, seed=0, phi=0.8):
 
 
 def test_the_linear_forecast_that_is_kept_is_the_ridge_of_all_windows():
-    lines, view, weight = ar_lines(), View(1, False), np.ones(1)
+    lines, options, weight = ar_lines(), WindowOptions(1, False), np.ones(1)
     origin = origins_of(400, 12, 4)
-    which = np.zeros_like(origin)
-    parts = split_by_time(origin, 4, lines.n_rows[which], 0.4)
-    choice = fit_linear(lines, which, origin, parts, 12, 4, view, weight)
+    line = np.zeros_like(origin)
+    folds = split_by_time(origin, 4, lines.n_rows[line], 0.4)
+    choice = fit_linear(lines, line, origin, folds, 12, 4, options, weight)
     assert choice.n_lags in (4, 8, 12)
     assert choice.weights.shape == (choice.n_lags, 4)
-    cut = Cut.of(lines, which, origin, 12, view)
-    x = cut.window[:, 12 - choice.n_lags :]
-    y = lines.future(which, origin, 4) - cut.level[:, None]
-    penalty = choice.strength * np.mean(np.sum(cut.window**2, axis=0))
+    windows = Windows.cut(lines, line, origin, 12, options)
+    x = windows.values[:, 12 - choice.n_lags :]
+    y = lines.future(line, origin, 4) - windows.level[:, None]
+    penalty = choice.strength * np.mean(np.sum(windows.values**2, axis=0))
     ridge = np.linalg.solve(x.T @ x + penalty * np.eye(len(x.T)), x.T @ y)
     assert_allclose(choice.weights, ridge, rtol=1e-8, atol=1e-10)
-    forecast = LinearForecast(choice.weights).forecast(cut.window)
+    forecast = LinearForecast(choice.weights).forecast(windows.values)
     assert_allclose(forecast, x @ ridge, atol=1e-9)
     # The error is that of later windows than a fold was fitted to.
     error = 0.0
-    for weights, (_, test) in zip(choice.by_fold, parts.folds, strict=True):
-        later = Cut.of(lines, which[test], origin[test], 12, view)
-        y = lines.future(which[test], origin[test], 4) - later.level[:, None]
-        error += np.sum((y - later.window[:, 12 - len(weights) :] @ weights) ** 2)
+    for weights, (_, test) in zip(choice.by_fold, folds.pairs, strict=True):
+        later = Windows.cut(lines, line[test], origin[test], 12, options)
+        y = lines.future(line[test], origin[test], 4) - later.level[:, None]
+        error += np.sum((y - later.values[:, 12 - len(weights) :] @ weights) ** 2)
     assert choice.error == pytest.approx(error)
 
 
@@ -354,14 +359,16 @@ def test_a_random_walk_is_forecast_by_its_last_value(n):
     walk = np.random.default_rng(3).normal(size=n).cumsum()
     lines = Lines([(walk[:, None], np.empty((n, 0)), np.empty((n, 0)))])
     origin = origins_of(n, 12, 4)
-    which = np.zeros_like(origin)
-    parts = split_by_time(origin, 4, lines.n_rows[which], 0.4)
-    choice = fit_linear(lines, which, origin, parts, 12, 4, View(1, False), np.ones(1))
+    line = np.zeros_like(origin)
+    folds = split_by_time(origin, 4, lines.n_rows[line], 0.4)
+    choice = fit_linear(
+        lines, line, origin, folds, 12, 4, WindowOptions(1, False), np.ones(1)
+    )
     if n == 400:
         assert choice.weights.shape == (0, 4)
         assert not LinearForecast(choice.weights).forecast(np.ones((3, 12))).any()
     else:  # too short to be judged
-        assert parts.folds == []
+        assert folds.pairs == []
         assert np.isfinite(choice.weights).all()
 
 
@@ -428,16 +435,16 @@ def test_the_decoder_is_a_step_from_the_last_state(cell, activation, sizes, loss
     rng = np.random.default_rng(0)
     theta = rng.normal(size=network.n_params) / 2
     network.load(theta)
-    which, origin = all_windows(lines)
-    cut = Cut.of(lines, which, origin, 9, View(1, False))
-    batch = reader.read(lines, which, origin, cut)
+    line, origin = all_windows(lines)
+    windows = Windows.cut(lines, line, origin, 9, WindowOptions(1, False))
+    batch = reader.read(lines, line, origin, windows)
     raw = network.forward(batch)
-    assert raw.shape == (len(which), loss.n_out)
+    assert raw.shape == (len(line), loss.n_out)
     params = network.views(theta)
     oracle = ReferenceNetwork(
         reader.n_in, sizes, loss.n_out, cell=cell, activation=activation
     )
-    n = len(which)
+    n = len(line)
     X = list(batch.x.reshape(reader.n_segments, n, -1).swapaxes(0, 1))
     oracle.forward(params, X)
     future = batch.future.reshape(reader.n_future_segments, n, -1).swapaxes(0, 1)
@@ -455,7 +462,7 @@ def test_gradient_of_the_whole_network(cell, activation, sizes, name):
     loss = LOSSES[name]
     data = WindowData(
         lines, *all_windows(lines), reader, LinearForecast(np.zeros((0, 5))),
-        View(1, False), np.ones(1), 2,
+        WindowOptions(1, False), np.ones(1), 2,
     )  # fmt: skip
     batch, y, weight = data.batch(np.arange(3, 7), np.float64)
     network = Network(make_spec(reader, loss.n_out, sizes, cell, activation))
@@ -478,11 +485,11 @@ def test_gradient_with_dropout(rates):
     lines, _ = make_lines(lengths=(14,), n_targets=1, gaps=0)
     reader = make_reader(window=5, segment_length=2, n_targets=0)
     network = Network(make_spec(reader, 5, (2, 2)), options=PassOptions(*rates))
-    which, origin = all_windows(lines)
-    cut = Cut.of(lines, which, origin, 5, View(1, False))
-    batch = reader.read(lines, which, origin, cut)
+    line, origin = all_windows(lines)
+    windows = Windows.cut(lines, line, origin, 5, WindowOptions(1, False))
+    batch = reader.read(lines, line, origin, windows)
     theta = np.random.default_rng(1).normal(size=network.n_params) / 2
-    draw = np.random.default_rng(2).normal(size=(len(which), 5))
+    draw = np.random.default_rng(2).normal(size=(len(line), 5))
 
     def forward():
         network.load(theta)
@@ -503,9 +510,9 @@ def test_a_new_network_corrects_nothing():
     spec = make_spec(reader, 5, (4,))
     network = Network(spec)
     network.load(initialize(spec, reader, np.random.RandomState(0)))
-    which, origin = all_windows(lines)
-    cut = Cut.of(lines, which, origin, 9, View(1, False))
-    assert not network.forward(reader.read(lines, which, origin, cut)).any()
+    line, origin = all_windows(lines)
+    windows = Windows.cut(lines, line, origin, 9, WindowOptions(1, False))
+    assert not network.forward(reader.read(lines, line, origin, windows)).any()
 
 
 # Losses
@@ -575,16 +582,16 @@ def test_the_middle_quantile_is_the_one_nearest_to_the_median():
 @pytest.mark.parametrize("n_rows, horizon", [(100, 4), (40, 12), (500, 1)])
 def test_folds_look_forward(n_rows, horizon, fraction):
     origin = origins_of(n_rows, 8, horizon)
-    parts = split_by_time(origin, horizon, np.full(len(origin), n_rows), fraction)
-    together = np.concatenate(parts.pieces)
+    folds = split_by_time(origin, horizon, np.full(len(origin), n_rows), fraction)
+    together = np.concatenate(folds.pieces)
     assert np.array_equal(np.sort(together), np.arange(len(origin)))
     first = np.floor(n_rows * (1 - fraction))
-    for training, test in parts.folds:
+    for training, test in folds.pairs:
         # No training window saw a value that a test window forecasts.
         assert (origin[training] + horizon).max() <= origin[test].min()
         assert origin[test].min() >= first
-    if len(parts.folds) == 2:
-        (small, test_1), (large, test_2) = parts.folds
+    if len(folds.pairs) == 2:
+        (small, test_1), (large, test_2) = folds.pairs
         assert np.isin(small, large).all()
         assert not np.intersect1d(test_1, test_2).size
         tested = origin[np.concatenate([test_1, test_2])]
@@ -593,19 +600,19 @@ def test_folds_look_forward(n_rows, horizon, fraction):
 
 def test_folds_of_series():
     series = np.repeat(np.arange(5), 3)
-    parts = split_by_series(series)
-    (a, b), (c, d) = parts.folds
+    folds = split_by_series(series)
+    (a, b), (c, d) = folds.pairs
     assert np.array_equal(a, d)
     assert np.array_equal(b, c)
     assert not np.intersect1d(series[a], series[b]).size
     assert len(a) + len(b) == 15
-    assert split_by_series(np.zeros(3, dtype=int)).folds == []
+    assert split_by_series(np.zeros(3, dtype=int)).pairs == []
 
 
 def window_data(lines, reader, power=2, n_lags=0):
     linear = LinearForecast(np.full((n_lags, 5), 0.1))
     return WindowData(
-        lines, *all_windows(lines), reader, linear, View(1, False),
+        lines, *all_windows(lines), reader, linear, WindowOptions(1, False),
         line_weights(lines), power,
     )  # fmt: skip
 
@@ -616,17 +623,17 @@ def test_windows_as_the_training_reads_them():
     for power in (1, 2):
         data = window_data(lines, reader, power, n_lags=4)
         rows = np.array([50, 3, 70])
-        batch, left, weight = data.batch(rows, np.float64)
-        which, origin = data.which[rows], data.origin[rows]
-        cut = Cut.of(lines, which, origin, 9, data.view)
-        assert_same_bits(batch.x, reader.read(lines, which, origin, cut).x)
-        expected = lines.future(which, origin, 5) - cut.level[:, None]
-        expected -= cut.window[:, 5:] @ np.full((4, 5), 0.1)
-        assert_allclose(left * cut.scale[:, None], expected, atol=1e-3)
+        batch, residual, weight = data.batch(rows, np.float64)
+        line, origin = data.line[rows], data.origin[rows]
+        windows = Windows.cut(lines, line, origin, 9, data.options)
+        assert_same_bits(batch.x, reader.read(lines, line, origin, windows).x)
+        expected = lines.future(line, origin, 5) - windows.level[:, None]
+        expected -= windows.values[:, 5:] @ np.full((4, 5), 0.1)
+        assert_allclose(residual * windows.scale[:, None], expected, atol=1e-3)
         # Errors count in units of a line, and the mean of a batch is one.
-        expected = (cut.scale * data.weight[which]) ** power
+        expected = (windows.scale * data.weight[line]) ** power
         assert_allclose(weight, expected / expected.mean())
-        assert len(data.weight_of(data.used)) == len(data.which)
+        assert len(data.weight_of(data.used)) == len(data.line)
         of_all = data.weight_of(data.used)[rows]
         assert_allclose(of_all / of_all.mean(), weight)
     assert np.array_equal(np.concatenate(list(data.blocks())), data.used)
@@ -640,14 +647,14 @@ def test_windows_that_tell_nothing_weigh_nothing():
     options = dict.fromkeys(("n_past_only", "n_known_future", "n_calendar"), 0)
     data = window_data(lines, make_reader(n_targets=0, **options))
     origin = data.origin
-    _, left, weight = data.batch(np.arange(29), np.float64)
-    unknown = np.isnan(left).all(axis=1)
+    _, residual, weight = data.batch(np.arange(29), np.float64)
+    unknown = np.isnan(residual).all(axis=1)
     assert np.array_equal(unknown, origin >= 25)
     constant = origin <= 20
     assert np.array_equal(weight == 0, unknown | constant)
     # Among themselves they have a loss, but no target.
-    _, left, weight = data.batch(np.arange(5), np.float64)
-    assert np.isnan(left).all()
+    _, residual, weight = data.batch(np.arange(5), np.float64)
+    assert np.isnan(residual).all()
     assert np.all(weight == 1)
 
 
@@ -656,8 +663,8 @@ def test_held_out_windows_are_the_last_ones():
     data = window_data(lines, make_reader(n_targets=0))
     training, validation = data.hold_out(0.25)
     for k, cut in ((0, 75), (1, 45)):
-        assert (training.origin[training.which == k] + 5).max() == cut
-        assert validation.origin[validation.which == k].min() == cut
+        assert (training.origin[training.line == k] + 5).max() == cut
+        assert validation.origin[validation.line == k].min() == cut
     # Of a fold, they are the last ones of the fold.
     fold = data._take(data.origin + 5 <= 40)
     training, validation = fold.hold_out(0.25)
@@ -682,22 +689,22 @@ def test_gates_keep_what_helps_in_both_folds():
     rng = np.random.default_rng(0)
     loss, n = ForecastSquaredError(8), 4000
     change = rng.normal(size=(n, 8))
-    left = np.empty((n, 8))
+    residual = np.empty((n, 8))
     noise = rng.normal(size=(n, 8))
     fold = np.arange(n) * 2 // n
-    left[:, :2] = change[:, :2] + noise[:, :2]  # right
-    left[:, 2:4] = 0.5 * change[:, 2:4] + noise[:, 2:4]  # twice too much
-    left[:, 4:6] = noise[:, 4:6]  # nothing
+    residual[:, :2] = change[:, :2] + noise[:, :2]  # right
+    residual[:, 2:4] = 0.5 * change[:, 2:4] + noise[:, 2:4]  # twice too much
+    residual[:, 4:6] = noise[:, 4:6]  # nothing
     # Right in the first fold, and wrong in the second.
-    left[:, 6:] = np.where(fold == 0, 1, -1)[:, None] * change[:, 6:] + noise[:, 6:]
-    gate = choose_gate(left, change, np.ones(n), loss, fold)
+    residual[:, 6:] = np.where(fold == 0, 1, -1)[:, None] * change[:, 6:] + noise[:, 6:]
+    gate = choose_gate(residual, change, np.ones(n), loss, fold)
     assert gate.shape == (8,)
     assert_allclose(gate, [1, 1, 0.5, 0.5, 0, 0, 0, 0], atol=0.1)
     # What is unknown, or has no weight, says nothing.
     weight = np.where(np.arange(n) % 2, 1.0, 0.0)
-    left[weight == 0] = -100 * change[weight == 0]
-    left[1::8] = np.nan
-    gate = choose_gate(left, change, weight, loss, fold)
+    residual[weight == 0] = -100 * change[weight == 0]
+    residual[1::8] = np.nan
+    gate = choose_gate(residual, change, weight, loss, fold)
     assert_allclose(gate, [1, 1, 0.5, 0.5, 0, 0, 0, 0], atol=0.15)
 
 
@@ -706,7 +713,7 @@ def test_the_error_that_gates_are_chosen_by(name):
     loss = LOSSES[name]
     rng = np.random.default_rng(0)
     y, raw = rng.normal(size=(6, 5)), rng.normal(size=(6, loss.n_out))
-    error = pointwise_error(y, loss.forecast(raw), loss)
+    error = loss.of_forecasts(y, loss.forecast(raw))
     assert error.mean() == pytest.approx(loss.value(y, raw, np.ones(6)))
 
 
@@ -741,10 +748,12 @@ def test_quantiles_of_errors_are_those_of_split_conformal_prediction():
 def test_calibration_without_folds_trusts_half_of_the_network():
     lines = ar_lines(12)
     origin = origins_of(12, 4, 5)
-    which = np.zeros_like(origin)
-    parts = split_by_time(origin, 5, lines.n_rows[which], 0.4)
-    choice = fit_linear(lines, which, origin, parts, 4, 5, View(1, False), np.ones(1))
-    found = calibrate(None, parts, choice, LOSSES["squared"], lines.target, None)
+    line = np.zeros_like(origin)
+    folds = split_by_time(origin, 5, lines.n_rows[line], 0.4)
+    choice = fit_linear(
+        lines, line, origin, folds, 4, 5, WindowOptions(1, False), np.ones(1)
+    )
+    found = calibrate(None, folds, choice, LOSSES["squared"], lines.target, None)
     assert np.array_equal(found.gate, [0.5] * 5)
     assert found.errors is None
     assert not found.interrupted
@@ -759,46 +768,46 @@ def make_model(loss="squared", dtype="float32", n_lags=6, gate=0.7):
     network = Network(make_spec(reader, loss.n_out, (5,)))
     network.load(rng.normal(size=network.n_params).astype(dtype))
     linear = LinearForecast(rng.normal(size=(n_lags, 5)) / 4)
-    return ForecastModel(
-        reader, linear, network, loss, np.full(5, gate), View(1, False)
+    return WindowForecaster(
+        reader, linear, network, loss, np.full(5, gate), WindowOptions(1, False)
     )
 
 
 @pytest.mark.parametrize("loss", ["squared", "quantile"])
 def test_a_forecast_has_the_same_bits_in_any_batch(loss):
     lines, _ = make_lines(lengths=(600, 700))
-    which, origin = all_windows(lines)
+    line, origin = all_windows(lines)
     model = make_model(loss)
-    out, spread = model.forecast(lines, which, origin)
-    assert out.shape == (len(which), 5) + (4,) * (loss == "quantile")
-    order = np.random.default_rng(0).permutation(len(which))[:60]
-    some, of_some = model.forecast(lines, which[order], origin[order])
+    out, spread = model.forecast(lines, line, origin)
+    assert out.shape == (len(line), 5) + (4,) * (loss == "quantile")
+    order = np.random.default_rng(0).permutation(len(line))[:60]
+    some, of_some = model.forecast(lines, line[order], origin[order])
     assert_same_bits(some, out[order])
     assert_same_bits(of_some, spread[order])
     for i in order[:20]:
-        one, of_one = model.forecast(lines, which[i : i + 1], origin[i : i + 1])
+        one, of_one = model.forecast(lines, line[i : i + 1], origin[i : i + 1])
         assert_same_bits(one[0], out[i])
         assert of_one[0] == spread[i]
-    threaded, _ = model.forecast(lines, which, origin, n_threads=2)
+    threaded, _ = model.forecast(lines, line, origin, n_threads=2)
     assert_same_bits(threaded, out)
     for isa in ISAS:
         with instruction_set(isa):
-            other = make_model(loss).forecast(lines, which, origin)[0]
+            other = make_model(loss).forecast(lines, line, origin)[0]
             assert_same_bits(other, out)
 
 
 def test_a_forecast_is_its_parts():
     lines, _ = make_lines()
-    which, origin = all_windows(lines)
-    out, spread = make_model(dtype="float64").forecast(lines, which, origin)
+    line, origin = all_windows(lines)
+    out, spread = make_model(dtype="float64").forecast(lines, line, origin)
     model = make_model(dtype="float64")
-    cut = Cut.of(lines, which, origin, 9, model.view)
-    assert np.array_equal(spread, cut.spread)
-    linear, _ = make_model(gate=0.0).forecast(lines, which, origin)
-    expected = cut.level[:, None] + model.linear.forecast(cut.window)
+    windows = Windows.cut(lines, line, origin, 9, model.options)
+    assert np.array_equal(spread, windows.spread)
+    linear, _ = make_model(gate=0.0).forecast(lines, line, origin)
+    expected = windows.level[:, None] + model.linear.forecast(windows.values)
     assert_allclose(linear, expected, rtol=1e-14)
-    raw = model.network.forward(model.reader.read(lines, which, origin, cut))
-    assert_allclose(out, linear + 0.7 * cut.scale[:, None] * raw, rtol=1e-12)
+    raw = model.network.forward(model.reader.read(lines, line, origin, windows))
+    assert_allclose(out, linear + 0.7 * windows.scale[:, None] * raw, rtol=1e-12)
 
 
 def test_a_forecast_of_what_is_unknown_is_nan():

@@ -46,6 +46,14 @@ BESIDE = {
 }
 # The same inside of a package.
 INSIDE = {
+    "forecasting": [
+        "windows",
+        "scales",
+        "folds",
+        "linear",
+        "network",
+        "calibration",
+    ],
     "inputs": [
         "calendar",
         "times",

@@ -7,7 +7,7 @@ from sklearn.base import clone
 from sklearn.metrics import r2_score
 from sklearn.utils import Bunch, _safe_indexing
 
-from skrnn.forecasting import Cut, origins_of
+from skrnn.forecasting.windows import Windows, origins_of
 from skrnn.inputs.columns import tables_of
 
 
@@ -173,9 +173,9 @@ class Backtest:
         ahead = window - season + np.arange(horizon) % season
         for start in range(0, len(which), 1024):
             rows = slice(start, start + 1024)
-            cut = Cut.of(lines, which[rows], origin[rows], window, view)
+            cut = Windows.cut(lines, which[rows], origin[rows], window, view)
             naive[rows] = cut.level[:, np.newaxis]
-            seasonal[rows] = naive[rows] + cut.window[:, ahead]
+            seasonal[rows] = naive[rows] + cut.values[:, ahead]
         return true, naive, seasonal
 
     def _changes(self, tables, start):

@@ -10,35 +10,29 @@ from skrnn.estimators._forecast_state import ForecasterState
 from skrnn.estimators._parameters import Parameters
 from skrnn.estimators._persistence import StampedState
 from skrnn.estimators._training import Trained
-from skrnn.forecasting import (
-    LOSSES,
-    MOST_WINDOWS,
-    LinearForecast,
+from skrnn.forecasting.calibration import calibrate
+from skrnn.forecasting.folds import split_by_series, split_by_time
+from skrnn.forecasting.linear import LinearForecast, fit_linear, regression
+from skrnn.forecasting.network import WindowData, initialize, make_spec
+from skrnn.forecasting.scales import column_moments, line_weights
+from skrnn.forecasting.windows import (
     Lines,
-    View,
-    WindowData,
+    WindowOptions,
     WindowReader,
-    calibrate,
-    column_moments,
-    fit_linear,
-    initialize,
-    line_weights,
-    make_spec,
+    has_known_values,
     origins_of,
-    regression,
-    seen_windows,
-    split_by_series,
-    split_by_time,
     thinned,
 )
 from skrnn.inputs.schema import SeriesSchema
 from skrnn.inputs.series import Series
+from skrnn.losses import FORECAST_LOSSES
 from skrnn.network import Network
 from skrnn.solvers import SOLVERS
 from skrnn.training import History, Trainer
 
 # Windows that an epoch takes at most. They overlap, and the next epoch takes others.
 EPOCH_WINDOWS = 20_000
+MAX_WINDOWS = 100_000  # that a fit learns from; more are thinned out evenly
 # Parameters that a fitted forecaster is made of.
 STRUCTURE = (
     "horizon",
@@ -268,20 +262,20 @@ class ForecastFit(StampedState, ForecasterState, Trained, Parameters):
             which.append(np.full(len(o), i))
             origin.append(o)
         which, origin = np.concatenate(which), np.concatenate(origin)
-        seen = seen_windows(lines, which, origin, reader["horizon"])
+        seen = has_known_values(lines, which, origin, reader["horizon"])
         which, origin = which[seen], origin[seen]
         order = np.lexsort((which, origin / lines.n_rows[which]))
-        rows = thinned(order, MOST_WINDOWS)
+        rows = thinned(order, MAX_WINDOWS)
         return which[rows], origin[rows]
 
     # From windows to a model -----------------------------------------------------
 
     def _view(self):
-        return View(self.season_, self._structure["normalize"] == "mean")
+        return WindowOptions(self.season_, self._structure["normalize"] == "mean")
 
     def _make_loss(self):
         horizon, quantiles = self._reader["horizon"], self._structure["quantiles"]
-        loss = LOSSES[self._structure["loss"]]
+        loss = FORECAST_LOSSES[self._structure["loss"]]
         return loss(horizon) if quantiles is None else loss(horizon, quantiles)
 
     def _make_spec(self):
@@ -311,7 +305,7 @@ class ForecastFit(StampedState, ForecasterState, Trained, Parameters):
         parts = split_by_time(
             origin, reader.horizon, lines.n_rows[which], self.calibration_fraction
         )
-        if len(parts.folds) < 2 and len(histories) > 3:
+        if len(parts.pairs) < 2 and len(histories) > 3:
             parts = split_by_series(lines.series[which])
         weight = line_weights(lines)
         sizes = reader.window, reader.horizon

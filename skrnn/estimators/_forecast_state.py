@@ -21,10 +21,11 @@ from skrnn.estimators._state import (
     text,
     tuple_of,
 )
-from skrnn.forecasting import LEVELS, LOSSES
+from skrnn.forecasting.calibration import LEVELS
 from skrnn.inputs.calendar import CYCLES, DAY
 from skrnn.inputs.schema import SeriesSchema
 from skrnn.inputs.times import zone_of
+from skrnn.losses import FORECAST_LOSSES
 
 INT64 = 2**63 - 1
 
@@ -119,7 +120,7 @@ FORECASTER_FIELDS = {
             "window": either(one_of("auto"), integer(1)),
             "segment_length": either(one_of("auto"), integer(1)),
             "normalize": one_of("last", "mean"),
-            "loss": one_of(*LOSSES),
+            "loss": one_of(*FORECAST_LOSSES),
             "quantiles": either(None, tuple_of(number)),
             "cell": one_of(*CELLS),
             "activation": one_of("tanh", "relu"),

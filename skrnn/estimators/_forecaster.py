@@ -16,17 +16,14 @@ from skrnn.estimators._backtest import Backtest, tail_of
 from skrnn.estimators._base import all_or_nothing
 from skrnn.estimators._forecast_fit import ForecastFit, newest_rows
 from skrnn.estimators._parameters import Parameters, has_partial_fit
-from skrnn.forecasting import (
-    LEVELS,
-    LOSSES,
-    Cut,
-    ForecastModel,
-    LinearForecast,
-    WindowReader,
-)
+from skrnn.forecasting.calibration import LEVELS
+from skrnn.forecasting.linear import LinearForecast
+from skrnn.forecasting.network import WindowForecaster
+from skrnn.forecasting.windows import WindowReader, Windows
 from skrnn.inputs.columns import open_target_table
 from skrnn.inputs.schema import SeriesSchema
 from skrnn.inputs.series import Series
+from skrnn.losses import FORECAST_LOSSES
 from skrnn.network import Network, PassOptions
 
 TRAINING = (
@@ -343,7 +340,7 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, ForecastFit):
             StrOptions({"auto"}),
             Interval(Integral, 1, 2**20, closed="both"),
         ],
-        "loss": [StrOptions(set(LOSSES))],
+        "loss": [StrOptions(set(FORECAST_LOSSES))],
         "quantiles": ["array-like", None],
         "calibration_fraction": [Interval(Real, 0, 1, closed="neither")],
         **{name: Parameters._parameter_constraints[name] for name in TRAINING},
@@ -708,7 +705,7 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, ForecastFit):
         origin = np.repeat([series.n_past for series in tables], schema.n_targets)
         borrowed = self._borrow_model()
         model = borrowed[-1]
-        cut = Cut.of(lines, which, origin, model.reader.window, model.view)
+        cut = Windows.cut(lines, which, origin, model.reader.window, model.options)
         batch = model.reader.read(lines, which, origin, cut)
         states = model.network.hidden_states(batch, self._n_threads())
         self._idle_networks.append(borrowed)
@@ -853,7 +850,7 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, ForecastFit):
         reader, loss = WindowReader(**self._reader), self._make_loss()
         network = Network(self._make_spec(), options=PassOptions(trains=False))
         network.load(self._theta)
-        model = ForecastModel(
+        model = WindowForecaster(
             reader,
             LinearForecast(self.linear_weights_),
             network,
@@ -1040,8 +1037,7 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, ForecastFit):
         return self._as_forecast(out, spread, step[:, np.newaxis], block[:, np.newaxis])
 
     def _middle(self):
-        loss = self._make_loss()
-        return getattr(loss, "middle", 0)
+        return self._make_loss().middle
 
     def _as_forecast(self, out, spread, step, block):
         learned = self._structure["quantiles"] is not None

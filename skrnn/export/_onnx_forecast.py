@@ -24,7 +24,7 @@ from skrnn.export._onnx_graph import (
     run_layer,
     run_layers,
 )
-from skrnn.forecasting import GRAIN, LARGEST, WindowReader
+from skrnn.forecasting.windows import GRAIN, MAX_NORMALIZED, WindowReader
 from skrnn.inputs.schema import SeriesSchema
 
 __all__ = ["onnx_inputs"]
@@ -189,7 +189,7 @@ class Rows:
 
 # Names of what is known of windows: see `_windows.cut`. All have two dimensions, `n` is
 # how many values are known.
-Cut = namedtuple("Cut", ["window", "unknown", "level", "scale", "spread", "n"])
+Windows = namedtuple("Windows", ["values", "unknown", "level", "scale", "spread", "n"])
 
 
 def cut(g, y, n_lags, view):
@@ -230,7 +230,7 @@ def cut(g, y, n_lags, view):
         window = fill(g, window, n_lags, stride)
         window = fill(g, window, n_lags, stride, backward=True)
     window = g("Where", g("IsNaN", window), zero, window)  # nothing is known
-    return Cut(window, unknown, level, scale, spread, n)
+    return Windows(window, unknown, level, scale, spread, n)
 
 
 def season_change(g, window, known, n_lags, season):
@@ -263,7 +263,7 @@ def normalized(g, values, scale):
     """Add values (n_lines, n) in units of a scale (n_lines, 1), see `forecasting`."""
     x = g("Mul", g("Div", values, scale), np.array(1 / GRAIN))
     x = g("Mul", g("Round", x), np.array(GRAIN))
-    x = g("Clip", x, np.array(-LARGEST), np.array(LARGEST))
+    x = g("Clip", x, np.array(-MAX_NORMALIZED), np.array(MAX_NORMALIZED))
     return g("Where", g("Greater", scale, np.array(0.0)), x, np.array(0.0))
 
 
@@ -282,7 +282,7 @@ def read_window(g, window, x, fitted):
     Parameters
     ----------
     g : Graph
-    window : Cut
+    window : Windows
     x : str or None
         Covariates, (n_lines, n_lags, n_covariates).
     fitted : FittedForecaster
@@ -293,7 +293,7 @@ def read_window(g, window, x, fitted):
         (n_segments, n_lines, n_in)
     """
     reader = fitted.reader
-    rows = [normalized(g, window.window, window.scale), window.unknown]
+    rows = [normalized(g, window.values, window.scale), window.unknown]
     rows = [g("Unsqueeze", g.cast(row, fitted.dtype), np.array([2])) for row in rows]
     if x is not None:
         rows.append(g.cast(x, fitted.dtype))
@@ -400,7 +400,7 @@ def correction(g, window, x, x_future, calendar, fitted):
     Parameters
     ----------
     g : Graph
-    window : Cut
+    window : Windows
     x, x_future, calendar : str or None
         (n_lines, window or horizon or n_segments, n_columns), the first two
         standardised.
@@ -509,7 +509,7 @@ def linear(g, window, weights):
     n_lags, horizon = weights.shape
     if not n_lags:
         return g("Expand", window.level, np.array([1, horizon]))
-    newest = g.slice(window.window, 1, -n_lags)
+    newest = g.slice(window.values, 1, -n_lags)
     return g("Add", g("MatMul", newest, weights), window.level)
 
 
@@ -559,7 +559,7 @@ def forecast(g, fitted, dtype):
     valid = functools.reduce(lambda a, b: g("And", a, b), each_series(g, valid))
     valid = g("Reshape", valid, np.array([-1, 1, 1, 1]))
     out = g("Where", valid, out, np.array(np.nan))
-    middle = g("Gather", out, np.array(getattr(fitted.loss, "middle", 0)), axis=3)
+    middle = g("Gather", out, np.array(fitted.loss.middle), axis=3)
     outputs = [Output("forecast", g.cast(middle, dtype), dtype, (horizon, n_targets))]
     quantiles = fitted.quantiles()
     if quantiles is not None:

@@ -6,6 +6,7 @@ All arithmetic is in double; a probability depends on its own row and on nothing
 from skrnn.losses.base import Loss
 from skrnn.losses.classes import LogLoss, MultilabelLogLoss
 from skrnn.losses.forecasts import (
+    FORECAST_LOSSES,
     ForecastAbsoluteError,
     ForecastQuantileLoss,
     ForecastSquaredError,
@@ -13,6 +14,7 @@ from skrnn.losses.forecasts import (
 from skrnn.losses.numbers import SquaredError
 
 __all__ = [
+    "FORECAST_LOSSES",
     "ForecastAbsoluteError",
     "ForecastQuantileLoss",
     "ForecastSquaredError",

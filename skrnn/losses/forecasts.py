@@ -8,6 +8,7 @@ from skrnn import _elementary
 from skrnn.losses.base import Loss
 
 __all__ = [
+    "FORECAST_LOSSES",
     "ForecastAbsoluteError",
     "ForecastQuantileLoss",
     "ForecastSquaredError",
@@ -21,7 +22,17 @@ class _ForecastLoss(Loss):
     ----------
     horizon : int
         Steps of a forecast; targets are (n_windows, horizon), NaN where unknown.
+
+    Attributes
+    ----------
+    quantiles : ndarray or None
+        The quantiles that a network learns, None if it learns one value for each step.
+    middle : int
+        The number of the quantile that is taken for the forecast.
     """
+
+    quantiles = None
+    middle = 0
 
     def __init__(self, horizon):
         self.horizon = self.n_out = horizon
@@ -68,6 +79,10 @@ class _ForecastLoss(Loss):
     def forecast(self, raw):
         """Return what a network's outputs mean, (n_windows, horizon[, n_quantiles])."""
         return raw
+
+    def of_forecasts(self, y, forecast):
+        """Return the loss of each step, for forecasts in place of raw outputs."""
+        return self.pointwise(y, forecast)[0]
 
 
 def _ordered_sum(values):
@@ -127,6 +142,12 @@ class ForecastQuantileLoss(_ForecastLoss):
             out[..., q] = out[..., q + 1] - step[..., q]
         return out
 
+    def of_forecasts(self, y, forecast):
+        """Return the loss of each step, for forecasts in place of raw outputs."""
+        error = y[..., np.newaxis] - forecast
+        q = self.quantiles
+        return np.maximum(q * error, (q - 1) * error).mean(axis=-1)
+
     def pointwise(self, y, raw):
         """Return the loss of each step and its derivative."""
         forecast = self.forecast(raw)
@@ -145,3 +166,10 @@ class ForecastQuantileLoss(_ForecastLoss):
         for q in range(self.middle):
             gradient[..., q] = -inwards[..., q] * slope[..., q]
         return np.add.accumulate(loss, axis=-1)[..., -1] / len(self.quantiles), gradient
+
+
+FORECAST_LOSSES = {
+    "squared_error": ForecastSquaredError,
+    "absolute_error": ForecastAbsoluteError,
+    "quantile": ForecastQuantileLoss,
+}

@@ -1,0 +1,214 @@
+"""Calibration: how far to trust the network, and how large the errors are.
+
+Both are found on windows that a model was not trained on, fold by fold.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from skrnn.forecasting.linear import LinearForecast, clear_gain
+from skrnn.forecasting.windows import Windows, thinned
+
+__all__ = [
+    "LEVELS",
+    "Calibration",
+    "calibrate",
+    "choose_gate",
+    "error_quantiles",
+    "without_gaps",
+]
+
+MAX_CALIBRATION_WINDOWS = 8_000  # larger sets are thinned out evenly
+# A correction does no harm in a fold if the error grows by less than this factor.
+NO_HARM_FACTOR = 1.0005
+# With this many forecasts that do not overlap, the errors of both tails together count
+# as much as those of each tail.
+TAIL_FORECASTS = 20
+# Probabilities at which the distribution of the errors is kept.
+LEVELS = np.concatenate(
+    [[0.0, 0.001, 0.0025, 0.005], np.arange(1, 100) / 100, [0.995, 0.9975, 0.999, 1.0]]
+)
+
+
+def choose_gate(residual, change, weight, loss, fold, least_gain=0.0):
+    """Choose the share of the network's corrections, for four parts of the horizon.
+
+    Parameters
+    ----------
+    residual : ndarray of shape (n_windows, horizon)
+        Errors of the linear forecast on windows that were not trained on.
+    change : ndarray of shape (n_windows, horizon[, n_quantiles])
+        The network's corrections.
+    weight : ndarray of shape (n_windows,)
+    loss : loss of forecasts
+    fold : ndarray of shape (n_windows,)
+        The fold that each window was tested in.
+    least_gain : float, default=0.0
+        The share by which the error must fall. If it does not, the gate is 0.
+
+    Returns
+    -------
+    gate : ndarray of shape (horizon,)
+    """
+    horizon = residual.shape[1]
+    gate = np.zeros(horizon)
+    known = ~np.isnan(residual)
+    target = np.where(known, residual, 0.0)
+    share = known * weight[:, np.newaxis]
+    candidates = np.arange(21) / 20
+    errors = np.empty((len(candidates), fold.max() + 1, horizon))
+    for i, candidate in enumerate(candidates):
+        error = share * loss.of_forecasts(target, candidate * change)
+        for f in range(errors.shape[1]):
+            errors[i, f] = error[fold == f].sum(axis=0)
+    for steps in np.array_split(np.arange(horizon), min(4, horizon)):
+        by_fold = errors[:, :, steps].sum(axis=-1)
+        harmless = (by_fold <= NO_HARM_FACTOR * by_fold[0]).all(axis=1)
+        error = by_fold.sum(axis=1)
+        best = np.where(harmless, error, np.inf).argmin()
+        if error[best] <= (1 - least_gain) * error[0]:
+            gate[steps] = candidates[best]
+    return gate
+
+
+def error_quantiles(error, group, n_groups):
+    """Return quantiles of errors at `LEVELS`, by group and step.
+
+    Parameters
+    ----------
+    error : ndarray of shape (n_windows, horizon)
+        Errors of forecasts in units of the spread of their windows; NaN is unknown.
+    group : ndarray of shape (n_windows,)
+
+    Returns
+    -------
+    quantiles : ndarray of shape (n_groups, horizon, n_levels), float64
+        NaN where no error is known.
+    """
+    out = np.full((n_groups, error.shape[1], len(LEVELS)), np.nan)
+    for g in range(n_groups):
+        rows = np.sort(error[group == g], axis=0)  # NaN last
+        for step in range(error.shape[1]):
+            known = rows[: len(rows) - np.isnan(rows[:, step]).sum(), step]
+            n = len(known)
+            if n:
+                # As in split-conformal prediction, a rank of n + 1.
+                at = np.clip(LEVELS * (n + 1) - 1, 0, n - 1)
+                below = np.floor(at).astype(np.intp)
+                above = np.minimum(below + 1, n - 1)
+                part = at - below
+                out[g, step] = known[below] * (1 - part) + known[above] * part
+    return out
+
+
+def without_gaps(quantiles):
+    """Return quantiles of errors without NaN, or None if no error is known.
+
+    A step without errors takes the quantiles of the nearest step that has some. A group
+    without errors takes the means of the other groups.
+    """
+    if np.isnan(quantiles).all():
+        return None
+    out = quantiles.copy()
+    for group in out:
+        for step in range(1, len(group)):
+            if np.isnan(group[step, 0]):
+                group[step] = group[step - 1]
+        for step in range(len(group) - 2, -1, -1):
+            if np.isnan(group[step, 0]):
+                group[step] = group[step + 1]
+    known = ~np.isnan(out[:, 0, 0])
+    out[~known] = np.add.accumulate(out[known])[-1] / known.sum()
+    return out
+
+
+class Calibration(NamedTuple):
+    """What is learned from windows that were not trained on."""
+
+    gate: np.ndarray  # share of the network's correction at each step
+    errors: np.ndarray | None  # quantiles by group of lines, step and level
+    interrupted: bool = False
+
+
+def calibrate(make_data, folds, choice, loss, group, train_network):
+    """Train a network in each fold, and measure its errors on the test windows.
+
+    Parameters
+    ----------
+    make_data : callable
+        ``make_data(rows, linear)`` returns the `WindowData` of some windows.
+    folds : Folds
+    choice : LinearChoice
+    loss : loss of forecasts
+    group : ndarray of shape (n_lines,)
+        The group of each line. Lines of a group share their errors' distribution.
+    train_network : callable
+        ``train_network(data)`` returns a loaded network and whether it was interrupted.
+
+    Returns
+    -------
+    calibration : Calibration
+    """
+    horizon, n_groups = loss.horizon, group.max() + 1
+    tested, seen = [], np.zeros(n_groups)
+    for weights, (training, test) in zip(choice.by_fold, folds.pairs, strict=True):
+        linear = LinearForecast(weights)
+        network, interrupted = train_network(make_data(training, linear))
+        if interrupted:
+            return Calibration(np.zeros(horizon), None, True)
+        whole = make_data(test, linear)
+        seen += np.bincount(group[whole.line], minlength=n_groups)
+        data = make_data(thinned(test, MAX_CALIBRATION_WINDOWS // 2), linear)
+        tested.append(_test(data, network, loss))
+    if not tested:
+        return Calibration(np.full(horizon, 0.5), None)
+    fold = np.repeat(np.arange(len(tested)), [len(test[0]) for test in tested])
+    residual, change, weight, ratio, line = map(
+        np.concatenate, zip(*tested, strict=True)
+    )
+    # If no linear forecast beats the last value, the network must beat it clearly.
+    least_gain = clear_gain(seen.sum() / horizon) if choice.n_lags == 0 else 0.0
+    gate = choose_gate(residual, change, weight, loss, fold, least_gain)
+    middle = change if loss.quantiles is None else change[..., loss.middle]
+    error = (residual - gate * middle) * ratio[:, np.newaxis]
+    # Few forecasts that do not overlap say little about each tail of the errors. With
+    # few of them, both tails are taken to be alike.
+    group = group[line]
+    errors = error_quantiles(error, group, n_groups)
+    mirrored = np.concatenate([error, -error]), np.concatenate([group, group])
+    alike = error_quantiles(*mirrored, n_groups)
+    share = (seen / (seen + TAIL_FORECASTS * horizon))[:, np.newaxis, np.newaxis]
+    return Calibration(gate, without_gaps(share * errors + (1 - share) * alike))
+
+
+def _test(data, network, loss):
+    """Return arrays with a row for each window.
+
+    They are the residuals in units of the scale, the network's corrections, the
+    weights, scale over spread, and the lines.
+    """
+    parts = []
+    for rows in data.blocks():
+        line, origin = data.line[rows], data.origin[rows]
+        windows = Windows.cut(
+            data.lines, line, origin, data.reader.window, data.options
+        )
+        raw = network.forward(data.reader.read(data.lines, line, origin, windows))
+        ratio = np.divide(
+            windows.scale,
+            windows.spread,
+            out=np.zeros(len(rows)),
+            where=windows.spread > 0,
+        )
+        weight = (windows.scale * data.weight[line]) ** data.power
+        change = loss.forecast(raw.astype(float))
+        if not np.isfinite(change).all():
+            raise ValueError(
+                "Training diverged: a forecast of held-out windows is not finite. To "
+                "avoid this, lower learning_rate_init."
+            )
+        parts.append(
+            (data.residual(line, origin, windows), change, weight, ratio, line)
+        )
+    return [np.concatenate(part) for part in zip(*parts, strict=True)]

@@ -1,0 +1,59 @@
+"""Folds: which windows a forecast is fitted to, and which it is tested on."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+__all__ = ["Folds", "split_by_series", "split_by_time"]
+
+
+class Folds(NamedTuple):
+    """Pieces of a set of windows, and the folds that are made of them.
+
+    Parameters
+    ----------
+    pieces : list of ndarray
+        The indices of the windows of each piece.
+    numbers : list of (tuple of int, tuple of int)
+        The pieces that each fold is trained on, and those that it is tested on.
+    """
+
+    pieces: list
+    numbers: list
+
+    def combine(self, values, join):
+        """Join values of the pieces; return (training, test) for each complete fold."""
+        sizes = [len(piece) for piece in self.pieces]
+        return [
+            tuple(join([values[i] for i in side]) for side in fold)
+            for fold in self.numbers
+            if all(sum(sizes[i] for i in side) for side in fold)
+        ]
+
+    @property
+    def pairs(self):
+        """The training and the test windows of each fold that has both."""
+        return self.combine(self.pieces, np.concatenate)
+
+
+def split_by_time(origin, horizon, n_rows, fraction):
+    """Split windows into `Folds`: two folds test the last `fraction` of time.
+
+    The values that a fold is tested on come after those that it is trained on.
+    """
+    whole = origin + horizon
+    first = np.floor(n_rows * (1 - fraction)).astype(np.intp)
+    second = np.floor(n_rows * (1 - fraction / 2)).astype(np.intp)
+    piece = np.select(
+        [whole <= first, origin < first, whole <= second, origin < second],
+        [0, 1, 2, 3],
+        4,
+    )
+    pieces = [np.flatnonzero(piece == i) for i in range(5)]
+    return Folds(pieces, [((0,), (2, 3)), ((0, 1, 2), (4,))])
+
+
+def split_by_series(series):
+    """Split windows into `Folds`: each half of the series tests the other half."""
+    pieces = [np.flatnonzero(series % 2 == i) for i in range(2)]
+    return Folds(pieces, [((0,), (1,)), ((1,), (0,))])
