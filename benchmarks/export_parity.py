@@ -58,10 +58,10 @@ def make_model(X, y, **parameters):
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(X, y)
     rng = np.random.default_rng(1)
-    noise = rng.normal(size=model._theta.shape) / np.sqrt(
+    noise = rng.normal(size=theta_of(model).shape) / np.sqrt(
         parameters["hidden_layer_sizes"][0]
     )
-    model._theta = (model._theta + noise).astype(model._theta.dtype)
+    set_theta(model, (theta_of(model) + noise).astype(theta_of(model).dtype))
     return model
 
 
@@ -108,7 +108,7 @@ def in_steps(model, X):
 def in_torch(model, X):
     """Return the largest difference of modules of torch with the same weights."""
     mapping = {name: torch.from_numpy(a) for name, a in to_torch(model).items()}
-    structure = model._structure
+    structure = model._pack()["_structure"]
     kinds = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}
     dtype = getattr(torch, structure["dtype"])
     keywords = {"bidirectional": structure["bidirectional"], "dtype": dtype}
@@ -263,8 +263,10 @@ def make_forecaster(X, y=None, **options):
     rng = np.random.default_rng(1)
     forecaster.gate_ = rng.random(HORIZON)
     units = options["hidden_layer_sizes"][0]
-    noise = rng.normal(size=forecaster._theta.shape) / (2 * np.sqrt(units))
-    forecaster._theta = (forecaster._theta + noise).astype(forecaster._theta.dtype)
+    noise = rng.normal(size=theta_of(forecaster).shape) / (2 * np.sqrt(units))
+    set_theta(
+        forecaster, (theta_of(forecaster) + noise).astype(theta_of(forecaster).dtype)
+    )
     return forecaster
 
 

@@ -24,6 +24,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
+from fitted import set_theta, theta_of
 from skrnn import RNNClassifier, RNNRegressor, SequenceForecaster
 
 PATH = Path(__file__).parent / "data" / "digests.json"
@@ -223,16 +224,16 @@ def fitted(case, **parameters):
 def with_fixed_weights(case, **parameters):
     """The same with weights of the generator, which owe nothing to a fit."""
     estimator = fitted(case, max_iter=1, **parameters)
-    theta = numbers(5, estimator._theta.shape) / 8
-    estimator._theta = theta.astype(estimator._theta.dtype)
-    return estimator
+    theta = theta_of(estimator)
+    fixed = numbers(5, theta.shape) / 8
+    return set_theta(estimator, fixed.astype(theta.dtype))
 
 
 def digests(case, **parameters):
     """Digest of predictions with fixed weights, and of a fit and what it predicts."""
     estimator = fitted(case, **parameters)
     fit = [
-        estimator._theta,
+        theta_of(estimator),
         np.array(estimator.loss_curve_),
         *outputs(estimator, case.X),
     ]

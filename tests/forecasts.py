@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from fitted import set_theta, theta_of
+
 QUICK = {
     "horizon": 4,
     "window": 12,
@@ -39,7 +41,7 @@ def awake(forecaster, seed=0):
     What little a quick fit has learned may be judged to be worth nothing.
     """
     rng = np.random.default_rng(seed)
-    theta = rng.normal(size=forecaster._theta.shape) / 2
-    forecaster._theta = theta.astype(forecaster._theta.dtype)
+    theta = rng.normal(size=theta_of(forecaster).shape) / 2
+    set_theta(forecaster, theta.astype(theta_of(forecaster).dtype))
     forecaster.gate_ = np.ones(len(forecaster.gate_))
     return forecaster

@@ -924,11 +924,11 @@ def check_outputs(estimator, X, out, method):
         check_finite(*out)
         return
     shape = out.shape[1:]
-    if is_regressor(estimator) and shape != estimator._target_shape:
+    if is_regressor(estimator) and shape != estimator._pack()["_target_shape"]:
         raise Broken(f"predictions of shape {shape}")
     if is_classifier(estimator):
         n = len(estimator.classes_)
-        vector = not estimator._multilabel and (
+        vector = not estimator._pack()["_multilabel"] and (
             method == "predict" or (method == "decision_function" and n <= 2)
         )
         if shape != (() if vector else (n,)):
@@ -937,7 +937,7 @@ def check_outputs(estimator, X, out, method):
             if not np.isin(out, estimator.classes_).all():
                 raise Broken("predicted what is no class")
             return
-        if method == "predict_proba" and not estimator._multilabel:
+        if method == "predict_proba" and not estimator._pack()["_multilabel"]:
             if abs(out.sum(axis=1) - 1).max() > 1e-12:
                 raise Broken("probabilities do not sum to one")
     check_finite(out)

@@ -27,6 +27,7 @@ from sklearn.metrics import log_loss
 from threadpoolctl import threadpool_limits
 
 import skrnn
+from fitted import set_theta, theta_of
 from skrnn import RNNClassifier, RNNRegressor, _recurrence
 from skrnn.estimators._parameters import auto_batch_size, auto_segment_length
 from skrnn.estimators._split import split_validation
@@ -308,7 +309,7 @@ def test_prediction_in_several_batches(estimator, X, y, monkeypatch):
     estimator = clone(estimator).set_params(max_iter=2).fit(X, y)
     expected = outputs(estimator, X)
     for rows in (1, 7, 50):
-        monkeypatch.setattr("skrnn.estimators._prediction.PREDICTION_ROWS", rows)
+        monkeypatch.setattr("skrnn.models.sequence.PREDICTION_ROWS", rows)
         assert_same_outputs(outputs(estimator, X), expected)
 
 
@@ -564,14 +565,14 @@ def test_groups_are_not_torn(monkeypatch):
     X, y = make_classes(THREE)
     groups = np.arange(40) // 4
     seen = []
-    hold_out = skrnn.estimators._base.BaseRNN._hold_out
+    hold_out = skrnn.estimators._base.SequenceEstimator._hold_out
 
-    def spy(self, samples, given):
-        parts = hold_out(self, samples, given)
+    def spy(self, *args):
+        parts = hold_out(self, *args)
         seen.append([set(part.groups) for part in parts])
         return parts
 
-    monkeypatch.setattr("skrnn.estimators._base.BaseRNN._hold_out", spy)
+    monkeypatch.setattr("skrnn.estimators._base.SequenceEstimator._hold_out", spy)
     classifier(early_stopping=True, max_iter=1).fit(X, y, groups=groups)
     regressor(early_stopping=True, max_iter=1).fit(*make_targets(), groups=groups)
     for train, held_out in seen:
@@ -700,10 +701,12 @@ def test_a_fitted_network_cannot_change(estimator, X, y, change):
     expected = outputs(estimator, X)
     estimator.set_params(**change)
     before = state(estimator)
-    with pytest.raises(ValueError, match=f"partial_fit trains.*{next(iter(change))}"):
+    with pytest.raises(
+        ValueError, match=f"partial_fit continues.*{next(iter(change))}"
+    ):
         estimator.partial_fit(X, y)
     estimator.set_params(warm_start=True)
-    with pytest.raises(ValueError, match=f"warm_start trains.*{next(iter(change))}"):
+    with pytest.raises(ValueError, match=f"warm_start continues.*{next(iter(change))}"):
         estimator.fit(X, y)
     estimator.set_params(warm_start=False)
     assert_same_state(estimator, before)
@@ -1032,9 +1035,9 @@ def test_an_unknown_value_is_read_as_the_mean(standardize):
     # The indicator alone tells an unknown value from one that is the mean.
     W = estimator.weights_["layer0.W"].copy()
     W[3] = 0.0
-    theta = estimator._theta.copy()
+    theta = theta_of(estimator).copy()
     theta[: W.size] = W.ravel()
-    estimator._theta = theta
+    set_theta(estimator, theta)
     known = np.where(np.isnan(x), mean, x)
     np.testing.assert_allclose(
         estimator.decision_function([x]),

@@ -25,6 +25,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import skrnn
+from fitted import set_fields, set_theta, theta_of
 from mutations import (
     allowed_memory,
     build,
@@ -139,7 +140,10 @@ def assert_same(actual, expected):
 
 def state_of(estimator):
     state = dict(vars(estimator))
-    state.pop("_idle_networks", None)
+    for name in ("_idle_networks", "_model", "_training"):
+        state.pop(name, None)
+    if hasattr(estimator, "_pack") and estimator.__sklearn_is_fitted__():
+        state |= estimator._pack()
     seen = state.get("n_samples_seen_")
     if isinstance(seen, np.generic):
         state["n_samples_seen_"] = seen.item()
@@ -172,7 +176,7 @@ def test_all_of_a_fitted_model_comes_back(estimator, X, y, tmp_path):
 def test_loaded_arrays_are_like_others():
     """They can be written to, and do not keep the bytes of the file."""
     loaded = again(fitted())
-    for array in (loaded._theta, loaded._input_mean, loaded.classes_):
+    for array in (theta_of(loaded), loaded._pack()["_input_mean"], loaded.classes_):
         assert array.flags.writeable and array.flags.owndata
 
 
@@ -211,7 +215,7 @@ def test_an_adaptive_rate_that_has_stalled():
     X, y = make_targets()
     with pytest.warns(sklearn.exceptions.ConvergenceWarning):
         estimator.fit(X, y)
-    assert estimator._solver_state[1]["n_stalls"] > 0
+    assert estimator._pack()["_solver_state"][1]["n_stalls"] > 0
     loaded = again(estimator)
     assert_same_estimator(loaded.partial_fit(X, y), estimator.partial_fit(X, y))
 
@@ -416,9 +420,8 @@ def test_callbacks_stay_behind():
 
 def test_an_interrupted_first_epoch():
     estimator = fitted()
-    for name in ("loss_curve_", "grad_norm_curve_"):
-        setattr(estimator, name, [])
-    estimator.n_iter_, estimator.loss_, estimator.best_loss_ = 0, np.nan, np.inf
+    none = {"loss_curve_": [], "grad_norm_curve_": [], "n_iter_": 0}
+    set_fields(estimator, **none, loss_=np.nan, best_loss_=np.inf)
     assert_same_estimator(again(estimator), estimator)
 
 
@@ -439,13 +442,13 @@ def test_equal_models_are_equal_bytes():
 
     other = copy.deepcopy(first)
     other.__dict__ = dict(reversed(vars(first).items()))
-    other._structure = dict(reversed(first._structure.items()))
+    set_fields(other, _structure=dict(reversed(first._pack()["_structure"].items())))
     other.class_weight = {"yes": np.int64(2), "no": np.int8(1)}
     other.max_iter, other.shuffle = np.int64(2), np.bool_(True)
     other.alpha, other.cell = np.float64(first.alpha), np.str_("gru")
-    other._theta = np.repeat(first._theta, 2)[::2]
-    other._input_mean = first._input_mean.astype(">f8")
-    moments = other._solver_state[1]
+    set_theta(other, np.repeat(theta_of(first), 2)[::2])
+    set_fields(other, _input_mean=first._pack()["_input_mean"].astype(">f8"))
+    moments = other._pack()["_solver_state"][1]
     moments["powers"] = np.asfortranarray(moments["powers"])
     moments["powers"].flags.writeable = False
     assert saved(other) == expected
@@ -644,15 +647,17 @@ def test_a_search_says_what_can_be_saved():
 )
 def test_what_fit_does_not_leave_is_refused(change, message):
     estimator = fitted()
-    vars(estimator).update(change)
+    fields = {name: change[name] for name in change if name in estimator._fields}
+    set_fields(estimator, **fields)
+    vars(estimator).update({n: v for n, v in change.items() if n not in fields})
     with pytest.raises(ValueError, match=message):
         saved(estimator)
 
 
 def test_a_missing_attribute_is_refused():
     estimator = fitted()
-    del estimator.classes_
-    with pytest.raises(ValueError, match="RNNClassifier .* classes_ is missing"):
+    del estimator.n_features_in_
+    with pytest.raises(ValueError, match="RNNClassifier .* n_features_in_ is missing"):
         saved(estimator)
 
 

@@ -15,6 +15,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from cases import CELLS, POOLINGS, assert_same_bits
+from fitted import set_fields, set_theta, theta_of
 from outside import import_oracle
 from skrnn import RNNClassifier, RNNRegressor, __version__
 from skrnn.cells import CELLS as SPECS
@@ -46,8 +47,8 @@ def fit(y=CODES, X=X, estimator=RNNClassifier, **options):
     """A fitted estimator whose weights are large enough to tell sequences apart."""
     options = {"hidden_layer_sizes": (6,), "segment_length": 1, **options}
     model = estimator(max_iter=1, random_state=0, **options).fit(X, y)
-    noise = np.random.default_rng(1).normal(size=model._theta.shape) * 0.4
-    model._theta = (model._theta + noise).astype(model._theta.dtype)
+    noise = np.random.default_rng(1).normal(size=theta_of(model).shape) * 0.4
+    set_theta(model, (theta_of(model) + noise).astype(theta_of(model).dtype))
     return model
 
 
@@ -82,7 +83,7 @@ def assert_agrees(model, X, feed=None, tolerance=1e-5, **options):
     final = model[-1] if isinstance(model, Pipeline) else model
     if isinstance(final, RNNRegressor):
         predicted = model.predict(X).reshape(len(X), -1)
-        difference = (given["variable"] - predicted) / final._target_scale
+        difference = (given["variable"] - predicted) / final._pack()["_target_scale"]
         assert given["variable"].shape == predicted.shape
     else:
         difference = given["probabilities"] - model.predict_proba(X)
@@ -206,7 +207,7 @@ def test_regression(y, standardize, dtype):
 
 def test_labels_that_onnx_lacks():
     model = fit()
-    model.classes_ = np.array([0.5, 1.5, 2.5])
+    set_fields(model, classes_=np.array([0.5, 1.5, 2.5]))
     with pytest.raises(TypeError, match="integers or strings"):
         to_onnx(model)
 
@@ -368,8 +369,8 @@ def assert_follows(model, sequence, method, tolerance=1e-5, X=None):
         expected = stream.step(steps).reshape(value.shape)
         if isinstance(final, RNNRegressor):
             value, expected = (
-                value / final._target_scale,
-                expected / final._target_scale,
+                value / final._pack()["_target_scale"],
+                expected / final._pack()["_target_scale"],
             )
         assert abs(value - expected).max() <= tolerance
 

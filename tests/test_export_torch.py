@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from cases import CELLS, POOLINGS, assert_same_bits
+from fitted import set_theta, theta_of
 from outside import import_oracle
 from skrnn import RNNClassifier, RNNRegressor
 from skrnn.export import from_torch, to_torch
@@ -33,15 +34,15 @@ INDICATOR = np.eye(3, dtype=int)[CODES]
 def fit(y=LABELS, X=X, estimator=RNNClassifier, **options):
     options = {"hidden_layer_sizes": (6,), "segment_length": 1, **options}
     model = estimator(max_iter=1, random_state=0, **options).fit(X, y)
-    noise = np.random.default_rng(1).normal(size=model._theta.shape) * 0.4
-    model._theta = (model._theta + noise).astype(model._theta.dtype)
+    noise = np.random.default_rng(1).normal(size=theta_of(model).shape) * 0.4
+    set_theta(model, (theta_of(model) + noise).astype(theta_of(model).dtype))
     return model
 
 
 def back(model, mapping=None, **options):
     """The model after a way to torch and back."""
     if isinstance(model, RNNClassifier):
-        if model._multilabel:
+        if model._pack()["_multilabel"]:
             options = {"multilabel": True, **options}
         else:
             options = {"classes": model.classes_, **options}
@@ -53,12 +54,13 @@ def assert_same_model(actual, desired):
     actual._check_state()
     assert vars(actual).keys() == vars(desired).keys()
     assert actual.get_params() == desired.get_params()
-    assert_same_bits(actual._theta, desired._theta)
+    assert_same_bits(theta_of(actual), theta_of(desired))
     history = ("loss", "curve", "score", "n_iter_", "t_", "_no_improvement", "_state")
-    for name, value in vars(desired).items():
-        if not any(part in name for part in (*history, "_seed", "_idle_networks")):
-            np.testing.assert_array_equal(getattr(actual, name), value, name)
-    assert actual._structure == desired._structure
+    found = actual._pack()
+    for name, value in desired._pack().items():
+        if not any(part in name for part in (*history, "_seed")):
+            np.testing.assert_array_equal(found[name], value, name)
+    assert actual._pack()["_structure"] == desired._pack()["_structure"]
     method = "predict_proba" if isinstance(desired, RNNClassifier) else "predict"
     for name in ("predict", method):
         assert np.array_equal(getattr(actual, name)(X), getattr(desired, name)(X))
@@ -125,18 +127,18 @@ def test_round_trip_of_scales(y, standardize, missing, segment_length):
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_round_trip_of_negative_zeros(cell):
     model = fit(cell=cell)
-    model._theta = np.full_like(model._theta, -0.0)
-    assert_same_bits(back(model)._theta, model._theta)
+    set_theta(model, np.full_like(theta_of(model), -0.0))
+    assert_same_bits(theta_of(back(model)), theta_of(model))
 
 
 def test_the_mapping_is_new_and_plain():
     model = fit()
-    theta = model._theta.copy()
+    theta = theta_of(model).copy()
     for array in to_torch(model).values():
         assert type(array) is np.ndarray
         assert array.flags.c_contiguous and array.flags.writeable
         array[...] = 7
-    assert_same_bits(model._theta, theta)
+    assert_same_bits(theta_of(model), theta)
 
 
 def test_names():
@@ -182,14 +184,14 @@ def test_what_comes_back_is_fitted_in_every_way():
     for t, step in enumerate(X[2]):
         expected = model.predict_proba([X[2][: t + 1]])
         assert_same_bits(stream.step(step), expected)
-    theta = again._theta.copy()
+    theta = theta_of(again).copy()
     again.partial_fit(X, LABELS, classes=["a", "b", "c"])
     assert again.n_iter_ == len(again.loss_curve_) == 1
     warm = back(model).set_params(warm_start=True, max_iter=3).fit(X, LABELS)
     assert warm.n_iter_ == 3
     for trained in (again, warm):
-        assert 0 < abs(trained._theta - theta).max() < 0.5
-        assert_same_bits(trained._input_mean, model._input_mean)
+        assert 0 < abs(theta_of(trained) - theta).max() < 0.5
+        assert_same_bits(trained._pack()["_input_mean"], model._pack()["_input_mean"])
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
@@ -262,7 +264,7 @@ def make_module(
 
 def assert_computes(torch, module, model, sequences):
     """Outputs and states of a module of torch and of an estimator are the same."""
-    dtype = model._theta.dtype
+    dtype = theta_of(model).dtype
     with torch.no_grad():
         tensors = [torch.from_numpy(x.astype(dtype)) for x in sequences]
         raw = module(tensors).numpy()
@@ -334,14 +336,14 @@ def test_names_of_others(torch):
     with pytest.raises(ValueError, match=r"no 'head.weight'. Left in it are \['we"):
         from_torch(bare, estimator, rnn="")
     bare["head.weight"] = bare.pop("weight")
-    assert_same_bits(from_torch(bare, estimator, rnn="")._theta, model._theta)
+    assert_same_bits(theta_of(from_torch(bare, estimator, rnn="")), theta_of(model))
 
 
 def test_types_of_torch(torch):
     estimator = RNNClassifier(6, standardize=False)
     module = make_module(torch, "gru", "tanh", (6,), "max", False)
     half = from_torch(module.half().state_dict(), estimator)
-    assert half._theta.dtype == np.float32
+    assert theta_of(half).dtype == np.float32
     with pytest.raises(TypeError, match=r"l0 is of a type that NumPy lacks.*float\(\)"):
         from_torch(module.bfloat16().state_dict(), estimator)
     with pytest.raises(ValueError, match="is float64, and float32 does not hold all"):

@@ -1,30 +1,40 @@
-"""Fitting: from the user's sequences and targets to a trained network."""
+"""Estimators of sequences: from the user's sequences and targets to a model."""
 
 import copy
 import functools
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 
 import numpy as np
 from sklearn.metrics import check_scoring
 from sklearn.utils import _safe_indexing, check_random_state, column_or_1d
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length
 
 from skrnn._callbacks import CallbackSupportMixin, with_callbacks
 from skrnn.estimators._callbacks import EpochTasks
+from skrnn.estimators._fitted import FittedEstimator, Of
 from skrnn.estimators._parameters import (
     Parameters,
     auto_batch_size,
     auto_segment_length,
 )
-from skrnn.estimators._persistence import StampedState
-from skrnn.estimators._prediction import FittedNetwork
 from skrnn.estimators._samples import Samples, check_sample_weight
 from skrnn.estimators._split import split_validation
-from skrnn.estimators._state import DeclaredState
-from skrnn.estimators._training import Trained
+from skrnn.estimators._streams import make_stream
 from skrnn.inputs.frames import naming
 from skrnn.inputs.sequences import check_sequences, scale_of
-from skrnn.network import Network
+from skrnn.models.checks import Optional, boolean, integer, names_of
+from skrnn.models.sequence import (
+    SEQUENCE_FIELDS,
+    SequenceModel,
+    check_sequence_model,
+)
+from skrnn.models.training_state import (
+    TRAINING_FIELDS,
+    TrainingState,
+    check_training,
+)
+from skrnn.network import POOLINGS, Network
 from skrnn.solvers import SOLVERS
 from skrnn.training import SequenceData, Trainer
 
@@ -34,7 +44,7 @@ def all_or_nothing(method):
 
     @functools.wraps(method)
     def wrapper(self, *args, **kwargs):
-        # Fitted arrays are replaced and never written to, so the names are enough.
+        # Fitted objects are replaced and never written to, so the names are enough.
         before = vars(self).copy()
         try:
             return method(self, *args, **kwargs)
@@ -45,48 +55,48 @@ def all_or_nothing(method):
     return wrapper
 
 
-class BaseRNN(
-    CallbackSupportMixin,
-    StampedState,
-    DeclaredState,
-    FittedNetwork,
-    Trained,
-    Parameters,
-    ABC,
-):
-    """Base of the recurrent estimators; a subclass brings its targets and its loss."""
+def _gives_weights(estimator):
+    structure = vars(estimator)
+    if "_model" in structure:
+        structure = structure["_model"].structure
+    pooling = structure["pooling"]
+    if not POOLINGS[pooling].has_weights:
+        raise AttributeError(f"There are no attention weights with {pooling=}.")
+    return True
+
+
+def _n_features_in(fields):
+    return fields["n_features_in_"]
+
+
+class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
+    """Base of the estimators of whole sequences; a subclass brings its target."""
 
     _doc_link_module = "skrnn"
     _doc_link_template = (
         "https://skrnn.readthedocs.io/en/latest/generated/skrnn.{estimator_name}.html"
     )
+    _fields = {
+        **SEQUENCE_FIELDS,
+        **TRAINING_FIELDS,
+        "n_features_in_": integer(1),
+        "feature_names_in_": Optional(
+            names_of(lambda fields: fields["n_features_in_"])
+        ),
+        "_columns_are_steps": boolean,
+    }
 
-    # What a subclass brings ------------------------------------------------------
+    segment_length_ = Of("_model")
+    n_layers_ = Of("_model")
+    n_outputs_ = Of("_model")
+    out_activation_ = Of("_model")
 
+    @property
     @abstractmethod
-    def _check_targets(self, y):
-        """Return `y` as an array of what the user means, and refuse the rest."""
+    def _target_kind(self):
+        """The class of the target."""
 
-    @abstractmethod
-    def _learn_targets(self, y, resume, classes=None):
-        """Learn the kind of targets; with `resume`, only check that it is the same."""
-
-    @abstractmethod
-    def _encode(self, y):
-        """Return `y` as the loss wants it."""
-
-    @abstractmethod
-    def _make_loss(self):
-        """Return the loss for the targets that were learned."""
-
-    def _learn_scale(self, y, sample_weight):
-        """Learn the scale of the targets of the training sequences."""
-
-    def _split_labels(self, y):
-        """Return the classes (int) whose shares the inner split keeps, or None."""
-        return None
-
-    def _loss_weight(self, samples, training):
+    def _loss_weight(self, target, samples, training):
         """Return the weights of `samples` in a loss that is trained on `training`."""
         return samples.sample_weight
 
@@ -161,14 +171,18 @@ class BaseRNN(
         if given is not None:
             given = self._check_given(*given)
         samples = self._check_samples(X, y, sample_weight, groups, reset=not resume)
-        self._learn_targets(samples.y, resume, classes)
+        if resume:
+            target, seed = self._model.target, self._training.seed
+            target.require_same(samples.y)
+        else:
+            target = self._target_kind.learn(samples.y, classes)
+            random_state = check_random_state(self.random_state)
+            seed = random_state.randint(np.iinfo(np.int32).max)
+        samples, validation = self._hold_out(samples, given, target, seed)
         if not resume:
-            state = check_random_state(self.random_state)
-            self._seed = state.randint(np.iinfo(np.int32).max)
-        samples, validation = self._hold_out(samples, given)
-        if not resume:
-            self._start(samples)
-        theta = self._theta.copy()
+            self._model = self._make_model(samples, target).initialize(seed)
+            self._training = TrainingState.begin(seed)
+        theta = self._model.theta.copy()
         tasks = None if incremental else self._announce(X, y, samples, theta)
         self._train(theta, samples, validation, tasks, resume, incremental)
         if tasks is not None:
@@ -212,7 +226,7 @@ class BaseRNN(
                 "the target y is None."
             )
         with naming("y"):
-            y = self._check_targets(y)
+            y = self._target_kind.check(y)
         check_consistent_length(sequences, y)
         if groups is not None:
             with naming("groups"):
@@ -226,11 +240,11 @@ class BaseRNN(
             samples = samples.take(np.flatnonzero(sample_weight))
         return samples
 
-    def _hold_out(self, samples, given):
+    def _hold_out(self, samples, given, target, seed):
         """Return the samples to train on and those that early stopping watches."""
         if given is not None:
             validation = self._check_samples(*given, suffix="_val")
-            self._learn_targets(validation.y, resume=True)
+            target.require_same(validation.y)
             return samples, validation
         if not self.early_stopping or not SOLVERS[self.solver].has_validation:
             return samples, None
@@ -238,50 +252,41 @@ class BaseRNN(
             len(samples),
             self.validation_fraction,
             # A warm start with the same sequences holds the same ones out.
-            np.random.RandomState([self._seed, 1]),
-            labels=self._split_labels(samples.y),
+            np.random.RandomState([seed, 1]),
+            labels=target.strata(samples.y),
             groups=samples.groups,
         )
         return samples.take(train), samples.take(held_out)
 
-    def _start(self, samples):
-        """Learn what a step looks like, and initialise the network."""
+    def _make_model(self, samples, target):
+        """Learn what a step and a target look like; return a model without weights."""
         sequences, weight = samples.sequences, samples.sample_weight
-        self._learn_scale(samples.y, weight)
-        self._input_mean = self._input_scale = self._input_fill = None
+        target = target.scaled(samples.y, weight, self.standardize)
+        mean = scale = fill = None
         if self.standardize:
             mean, variance = sequences.moments(weight)
             lengths = sequences.lengths
             n_steps = (lengths if weight is None else lengths * weight).sum()
-            self._input_mean, self._input_scale = (
-                mean,
-                scale_of(mean, variance, n_steps),
-            )
+            scale = scale_of(mean, variance, n_steps)
         elif self.missing == "indicator":
-            self._input_fill, _ = sequences.moments(weight)
-        self.segment_length_ = self.segment_length
-        if self.segment_length == "auto":
-            self.segment_length_ = auto_segment_length(sequences.lengths, weight)
-        loss = self._make_loss()
-        self._structure = {
+            fill, _ = sequences.moments(weight)
+        segment_length = self.segment_length
+        if segment_length == "auto":
+            segment_length = auto_segment_length(sequences.lengths, weight)
+        structure = {
             **self._describe_structure(),
             "n_features": sequences.n_features,
-            "n_out": loss.n_out,
+            "n_out": target.loss().n_out,
         }
-        self.n_outputs_ = loss.n_out
-        self.n_layers_ = len(self._structure["hidden_layer_sizes"]) + 2
-        self.out_activation_ = loss.out_activation
-        random_state = np.random.RandomState(self._seed)
-        self._theta = self._make_spec().initialize(random_state, loss)
-        self._begin_training()
+        return SequenceModel(structure, segment_length, mean, scale, fill, target, None)
 
     def _announce(self, X, y, samples, theta):
         """Begin the tasks that callbacks follow."""
-        weight = samples.sample_weight
+        weight, model = samples.sample_weight, self._model
         return EpochTasks(
             self,
             self.max_iter,
-            lambda: {"_theta": theta.copy()},
+            lambda: {"_model": model.with_theta(theta.copy())},
             {
                 "X": lambda: _safe_indexing(X, samples.rows),
                 "y": lambda: _safe_indexing(y, samples.rows),
@@ -290,18 +295,20 @@ class BaseRNN(
         )
 
     def _train(self, theta, samples, validation, tasks, resume, incremental):
-        """Train `theta` and keep what came out."""
-        solver = self._make_solver(resume, incremental)
-        random_state = self._training_random_state()
-        loss = self._make_loss()
+        """Train `theta`, and keep what came out."""
+        model, training = self._model, self._training
+        solver = self._make_solver(
+            training.solver_state if resume else None, incremental
+        )
+        generator, loss = training.generator(), model.target.loss()
         batch_size = self.batch_size
         if batch_size == "auto":
             batch_size = auto_batch_size(len(samples))
-        network = Network(self._make_spec(), loss, self._pass_options())
+        network = Network(model.spec, loss, self._pass_options())
         options = self._training_options(batch_size, validation is not None)
-        trainer = Trainer(network, loss, solver, options, random_state)
+        trainer = Trainer(network, loss, solver, options, generator)
         data = self._make_data(samples, samples)
-        history = self._get_history() if resume else None
+        history = training.history if resume else None
         if incremental:
             history = trainer.fit_more(theta, data, history=history)
         else:
@@ -313,14 +320,18 @@ class BaseRNN(
                 history=history,
                 hooks=None if tasks is None else tasks.hooks(),
             )
-        self._keep_training(theta, solver, random_state, history, incremental)
+        self._model = model.with_theta(theta)
+        self._training = training.after(
+            self.solver, solver, generator, history, incremental
+        )
 
     def _make_data(self, samples, training):
         if samples is None:
             return None
-        y = self._encode(samples.y)
-        weight = self._loss_weight(samples, training)
-        return SequenceData(samples.sequences, self._make_encoder(), y, weight)
+        model = self._model
+        y = model.target.encode(samples.y)
+        weight = self._loss_weight(model.target, samples, training)
+        return SequenceData(samples.sequences, model.encoder, y, weight)
 
     def _make_scorer(self, validation):
         """Return a function of the parameters, None when the loss is watched."""
@@ -332,10 +343,126 @@ class BaseRNN(
 
         def score(theta):
             fitted = copy.copy(self)
-            fitted._theta = theta.copy()
+            fitted._model = self._model.with_theta(theta.copy())
             return scorer(fitted, validation.sequences, validation.y, **weights)
 
         return score
+
+    # Prediction ------------------------------------------------------------------
+
+    def _check_sequences(self, X):
+        """Check sequences to predict."""
+        self._check_is_fitted()
+        missing = self._model.structure["missing"]
+        return check_sequences(X, estimator=self, reset=False, missing=missing)
+
+    def _output(self, X, method):
+        """Return what a method says of sequences, by the outputs of the network."""
+        sequences = self._check_sequences(X)
+        model = self._model
+        return model.target.outputs()[method](model.raw(sequences, self._n_threads()))
+
+    def stream(self, n_seqs=1, *, method="predict"):
+        """Return an object that reads sequences one step at a time.
+
+        Each step costs the same, some microseconds, however many came before it. Its
+        result has the bits of `method` on the sequence so far.
+
+        Parameters
+        ----------
+        n_seqs : int, default=1
+            How many sequences are read side by side.
+        method : str, default="predict"
+            What a step returns: "predict", and of a classifier also "predict_proba",
+            "predict_log_proba" or "decision_function".
+
+        Returns
+        -------
+        stream : Stream
+            With the methods ``step(x)`` and ``reset()`` and the attribute ``state``.
+
+        Raises
+        ------
+        ValueError
+            If the network cannot follow a stream: it is bidirectional, or its pooling
+            is "attention".
+        """
+        self._check_is_fitted()
+        return make_stream(self, n_seqs, method)
+
+    def hidden_states(self, X):
+        """Return the states of the last layer at every step.
+
+        Parameters
+        ----------
+        X : list of ndarrays of shape (n_steps_i, n_features) or array-like of shape \
+                (n_seqs, n_steps, n_features) or (n_seqs, n_steps)
+            The sequences.
+
+        Returns
+        -------
+        states : list of ndarrays of shape (n_steps_i, n_units)
+            States of each sequence, twice as many if ``bidirectional`` (the forward
+            direction first). When segments of steps are read at once
+            (``segment_length_ > 1``), there is one row for each segment.
+        """
+        sequences = self._check_sequences(X)
+        return self._model.steps(sequences, "hidden_states", self._n_threads())
+
+    @available_if(_gives_weights)
+    def attention_weights(self, X):
+        """Return the weights that attention pooling gives to the steps.
+
+        Parameters
+        ----------
+        X : list of ndarrays of shape (n_steps_i, n_features) or array-like of shape \
+                (n_seqs, n_steps, n_features) or (n_seqs, n_steps)
+            The sequences.
+
+        Returns
+        -------
+        weights : list of ndarrays of shape (n_steps_i,)
+            Weights of each sequence, which sum to 1; one for each segment when
+            segments of steps are read at once (``segment_length_ > 1``).
+        """
+        sequences = self._check_sequences(X)
+        return self._model.steps(sequences, "attention", self._n_threads())
+
+    # The state ---------------------------------------------------------------------
+
+    def _pack(self):
+        """Return the fitted attributes as a file holds them."""
+        fields = {name: vars(self)[name] for name in self._fields if name in vars(self)}
+        for part in ("_model", "_training"):
+            if part in vars(self):
+                fields |= vars(self)[part].pack()
+        return fields
+
+    @classmethod
+    def _unpack(cls, fields):
+        """Return the fitted attributes that `_pack` was made of."""
+        target = cls._target_kind.unpack(fields)
+        packed = {*SEQUENCE_FIELDS, *TRAINING_FIELDS, *target.pack()}
+        attributes = {name: fields[name] for name in fields if name not in packed}
+        attributes["_model"] = SequenceModel.unpack(fields, target)
+        attributes["_training"] = TrainingState.unpack(fields)
+        return attributes
+
+    @classmethod
+    def _check_together(cls, fields):
+        """Raise ValueError unless the fields of a file go together."""
+        cls._target_kind.check_together(fields)
+        structure = fields["_structure"]
+        if fields["_columns_are_steps"]:
+            if structure["n_features"] != 1:
+                raise ValueError("Sequences that are rows of a table have 1 feature.")
+        elif structure["n_features"] != fields["n_features_in_"]:
+            raise ValueError(
+                f"n_features_in_ is {fields['n_features_in_']}, and the network reads "
+                f"{structure['n_features']} features."
+            )
+        check_sequence_model(fields, cls._target_kind.unpack(fields))
+        check_training(fields)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -2,36 +2,19 @@
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils import check_array, column_or_1d, compute_class_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.multiclass import type_of_target
 
-from skrnn.estimators._base import BaseRNN, all_or_nothing
+from skrnn.estimators._base import SequenceEstimator, all_or_nothing
+from skrnn.estimators._fitted import Of
 from skrnn.estimators._parameters import has_partial_fit
-from skrnn.estimators._state import boolean, labels
 from skrnn.inputs.frames import naming
-from skrnn.losses import LogLoss, MultilabelLogLoss
+from skrnn.models.checks import boolean, labels
+from skrnn.targets import ClassTarget
 
 
-def class_weights(class_weight, classes, codes, sample_weight):
-    """Return the weight of each class, (n_classes,)."""
-    if class_weight != "balanced":
-        weights = compute_class_weight(class_weight, classes=classes, y=classes[codes])
-        if not (np.isfinite(weights) & (weights >= 0)).all():
-            raise ValueError(
-                "class_weight must give each class a finite weight of at least 0, got "
-                f"{class_weight!r}."
-            )
-        return weights
-    # Counted with the sample weights: a weight of two counts like two sequences.
-    counts = np.bincount(codes, sample_weight, minlength=len(classes))
-    weights = np.zeros(len(classes))
-    np.divide(counts.sum(), len(classes) * counts, out=weights, where=counts > 0)
-    return weights
-
-
-class RNNClassifier(ClassifierMixin, BaseRNN):
+class RNNClassifier(ClassifierMixin, SequenceEstimator):
     """Recurrent neural network classifier of sequences.
 
     This model reads each sequence step by step and minimises the log-loss with
@@ -266,10 +249,12 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
     """
 
     _parameter_constraints: dict = {
-        **BaseRNN._parameter_constraints,
+        **SequenceEstimator._parameter_constraints,
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
     }
-    _fields = {**BaseRNN._fields, "classes_": labels, "_multilabel": boolean}
+    _fields = {**SequenceEstimator._fields, "classes_": labels, "_multilabel": boolean}
+    _target_kind = ClassTarget
+    classes_ = Of("_model")
 
     def __init__(
         self,
@@ -312,142 +297,18 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
         dtype="float32",
         n_jobs=None,
     ):
-        super().__init__(
-            hidden_layer_sizes=hidden_layer_sizes,
-            cell=cell,
-            activation=activation,
-            bidirectional=bidirectional,
-            pooling=pooling,
-            segment_length=segment_length,
-            standardize=standardize,
-            missing=missing,
-            dropout=dropout,
-            recurrent_dropout=recurrent_dropout,
-            solver=solver,
-            alpha=alpha,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            max_iter=max_iter,
-            shuffle=shuffle,
-            max_grad_norm=max_grad_norm,
-            bptt_steps=bptt_steps,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            max_fun=max_fun,
-            tol=tol,
-            n_iter_no_change=n_iter_no_change,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            scoring=scoring,
-            warm_start=warm_start,
-            random_state=random_state,
-            verbose=verbose,
-            dtype=dtype,
-            n_jobs=n_jobs,
+        self._set_parameters(locals())
+
+    # Fitting ---------------------------------------------------------------------
+
+    def _loss_weight(self, target, samples, training):
+        return target.weights(
+            self.class_weight,
+            samples.y,
+            training.y,
+            samples.sample_weight,
+            training.sample_weight,
         )
-        self.class_weight = class_weight
-
-    # Targets ---------------------------------------------------------------------
-
-    def _check_targets(self, y):
-        y = check_array(
-            y,
-            accept_sparse="csr",
-            ensure_2d=False,
-            dtype=None,
-            ensure_min_samples=0,
-            input_name="y",
-        )
-        y = y.toarray() if hasattr(y, "toarray") else y
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
-        kind = type_of_target(y, input_name="y")
-        if kind == "multiclass-multioutput":
-            raise ValueError(
-                "Multioutput target data is not supported, except for multilabel "
-                "indicators, which are 0 or 1."
-            )
-        return y
-
-    def _learn_targets(self, y, resume, classes=None):
-        multilabel = y.ndim == 2
-        if not resume:
-            self._multilabel = multilabel
-            if multilabel:
-                self.classes_ = np.arange(y.shape[1])
-            else:
-                with naming("y" if classes is None else "classes"):
-                    self.classes_ = np.unique(y if classes is None else classes)
-        if multilabel != self._multilabel:
-            raise ValueError(
-                "`y` must be a multilabel indicator in all calls or in none."
-            )
-        if multilabel:
-            if y.shape[1] != len(self.classes_):
-                raise ValueError(
-                    f"`y` has {y.shape[1]} labels, expected {len(self.classes_)}."
-                )
-            return
-        unknown = np.setdiff1d(y, self.classes_)
-        if len(unknown):
-            raise ValueError(
-                "`y` has classes not in `self.classes_`. `self.classes_` has "
-                f"{self.classes_}. 'y' has {unknown} besides."
-            )
-
-    def _encode(self, y):
-        if self._multilabel:
-            return np.ascontiguousarray(y, dtype=np.float64)
-        return np.searchsorted(self.classes_, y)
-
-    def _split_labels(self, y):
-        return None if self._multilabel else self._encode(y)
-
-    def _make_loss(self):
-        if self._multilabel:
-            return MultilabelLogLoss(len(self.classes_))
-        # One class is learned like the first of two.
-        return LogLoss(max(2, len(self.classes_)))
-
-    def _loss_weight(self, samples, training):
-        weight = samples.sample_weight
-        if self.class_weight is None:
-            return weight
-        specs, classes = self._describe_class_weight()
-        factors = np.ones(len(samples)) if weight is None else weight.copy()
-        of, counted = self._codes(samples.y), self._codes(training.y)
-        for column, spec in enumerate(specs):
-            by_class = class_weights(
-                spec, classes, counted[:, column], training.sample_weight
-            )
-            factors *= by_class[of[:, column]]
-        return factors
-
-    def _codes(self, y):
-        """Return indices of classes, one column for each label."""
-        return self._encode(y).astype(np.intp).reshape(len(y), -1)
-
-    def _describe_class_weight(self):
-        """Return what is asked for each column of `_codes`, and its classes."""
-        several = isinstance(self.class_weight, list)
-        if not self._multilabel:
-            if several:
-                raise ValueError("A list as class_weight is for multilabel targets.")
-            return [self.class_weight], self.classes_
-        n_labels = len(self.classes_)
-        specs = self.class_weight if several else [self.class_weight] * n_labels
-        if isinstance(self.class_weight, dict) or len(specs) != n_labels:
-            raise ValueError(
-                "For multilabel targets, class_weight must be 'balanced' or a list "
-                f"with a dict for each of the {n_labels} labels."
-            )
-        return specs, np.arange(2)
 
     @available_if(has_partial_fit)
     @all_or_nothing
@@ -499,26 +360,6 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
 
     # Prediction ------------------------------------------------------------------
 
-    def _readers(self):
-        classes, loss = self.classes_, self._make_loss()
-        readers = {
-            "decision_function": lambda raw: raw.astype(np.float64),
-            "predict_proba": loss.predict_proba,
-            "predict_log_proba": loss.predict_log_proba,
-        }
-        if self._multilabel:
-            readers["predict"] = lambda raw: (raw > 0).astype(np.intp)
-        elif len(classes) > 2:
-            readers["predict"] = lambda raw: classes.take(raw.argmax(axis=1))
-        else:
-            readers["decision_function"] = lambda raw: raw[:, 0].astype(np.float64)
-            readers["predict"] = lambda raw: classes.take(raw[:, 0] > 0)
-        if len(classes) == 1 and not self._multilabel:
-            readers["predict"] = lambda raw: classes.take(np.zeros(len(raw), np.intp))
-            readers["predict_proba"] = lambda raw: np.ones((len(raw), 1))
-            readers["predict_log_proba"] = lambda raw: np.zeros((len(raw), 1))
-        return readers
-
     def predict(self, X):
         """Predict the class of each sequence.
 
@@ -533,8 +374,7 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
         y : ndarray of shape (n_seqs,) or (n_seqs, n_labels)
             The predicted classes or labels.
         """
-        raw = self._predict_raw(X)
-        return self._readers()["predict"](raw)
+        return self._output(X, "predict")
 
     def decision_function(self, X):
         """Return the outputs of the network before they become probabilities.
@@ -551,8 +391,7 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
             Log-odds of the second of two classes, log-probabilities of more classes up
             to a constant for each sequence, or log-odds of each label.
         """
-        raw = self._predict_raw(X)
-        return self._readers()["decision_function"](raw)
+        return self._output(X, "decision_function")
 
     def predict_proba(self, X):
         """Predict the probabilities of the classes.
@@ -568,8 +407,7 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
         proba : ndarray of shape (n_seqs, n_classes) or (n_seqs, n_labels)
             Probability of each class, in the order of `classes_`, or of each label.
         """
-        raw = self._predict_raw(X)
-        return self._readers()["predict_proba"](raw)
+        return self._output(X, "predict_proba")
 
     def predict_log_proba(self, X):
         """Predict the logarithms of the probabilities of the classes.
@@ -587,15 +425,7 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
         log_proba : ndarray of shape (n_seqs, n_classes) or (n_seqs, n_labels)
             Log-probability of each class, in the order of `classes_`, or of each label.
         """
-        raw = self._predict_raw(X)
-        return self._readers()["predict_log_proba"](raw)
-
-    def _check_together(self):
-        if self._multilabel and self.classes_.tolist() != list(
-            range(len(self.classes_))
-        ):
-            raise ValueError("Labels of an indicator must be numbered from 0.")
-        super()._check_together()
+        return self._output(X, "predict_log_proba")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -91,6 +91,9 @@ class ForecastFit(StampedState, ForecasterState, Trained, Parameters):
     def __sklearn_is_fitted__(self):
         return getattr(self, "_theta", None) is not None
 
+    def _fitted_structure(self):
+        return self._structure
+
     def _describe_structure(self):
         structure = {name: getattr(self, name) for name in STRUCTURE}
         structure["hidden_layer_sizes"] = self._layer_sizes()
@@ -370,7 +373,9 @@ class ForecastFit(StampedState, ForecasterState, Trained, Parameters):
                 lambda: {"_theta": theta.copy()},
                 {"X": X, "y": y, "metadata": None},
             )
-        solver = self._make_solver(resume or incremental, incremental)
+        solver = self._make_solver(
+            self._solver_state if resume or incremental else None, incremental
+        )
         random_state = self._training_random_state()
         history = self._train(
             network,
@@ -417,7 +422,7 @@ class ForecastFit(StampedState, ForecasterState, Trained, Parameters):
                     "it, or set early_stopping=False."
                 )
         if solver is None:
-            solver = self._make_solver(resume=False, incremental=False)
+            solver = self._make_solver()
             random_state = np.random.RandomState([self._seed, 1])
         batch_size = self.batch_size
         if batch_size == "auto":

@@ -5,9 +5,13 @@ from numbers import Real
 import numpy as np
 
 from skrnn.cells import CELLS
-from skrnn.estimators._state import (
-    NETWORK_FIELDS,
-    DeclaredState,
+from skrnn.estimators._state import DeclaredState
+from skrnn.forecasting.calibration import LEVELS
+from skrnn.inputs.calendar import CYCLES, DAY
+from skrnn.inputs.schema import SeriesSchema
+from skrnn.inputs.times import zone_of
+from skrnn.losses import FORECAST_LOSSES
+from skrnn.models.checks import (
     Optional,
     array,
     boolean,
@@ -21,11 +25,8 @@ from skrnn.estimators._state import (
     text,
     tuple_of,
 )
-from skrnn.forecasting.calibration import LEVELS
-from skrnn.inputs.calendar import CYCLES, DAY
-from skrnn.inputs.schema import SeriesSchema
-from skrnn.inputs.times import zone_of
-from skrnn.losses import FORECAST_LOSSES
+from skrnn.models.sequence import theta
+from skrnn.models.training_state import TRAINING_FIELDS
 
 INT64 = 2**63 - 1
 
@@ -174,25 +175,8 @@ FORECASTER_FIELDS = {
     "_errors": either(
         None, array("float64", _n_targets, _horizon, len(LEVELS), nan=True)
     ),
-    **{
-        name: NETWORK_FIELDS[name]
-        for name in (
-            "_theta",
-            "_seed",
-            "_training_state",
-            "_solver_state",
-            "loss_curve_",
-            "grad_norm_curve_",
-            "validation_loss_curve_",
-            "validation_scores_",
-            "n_iter_",
-            "t_",
-            "loss_",
-            "best_loss_",
-            "best_validation_score_",
-            "_no_improvement",
-        )
-    },
+    "_theta": theta,
+    **TRAINING_FIELDS,
 }
 
 

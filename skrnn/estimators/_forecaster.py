@@ -392,48 +392,7 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, ForecastFit):
         dtype="float32",
         n_jobs=None,
     ):
-        self.horizon = horizon
-        self.window = window
-        self.target = target
-        self.known_future = known_future
-        self.static = static
-        self.categorical_features = categorical_features
-        self.normalize = normalize
-        self.calendar = calendar
-        self.segment_length = segment_length
-        self.loss = loss
-        self.quantiles = quantiles
-        self.calibration_fraction = calibration_fraction
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.cell = cell
-        self.activation = activation
-        self.dropout = dropout
-        self.recurrent_dropout = recurrent_dropout
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.max_grad_norm = max_grad_norm
-        self.bptt_steps = bptt_steps
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.max_fun = max_fun
-        self.tol = tol
-        self.n_iter_no_change = n_iter_no_change
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.verbose = verbose
-        self.dtype = dtype
-        self.n_jobs = n_jobs
+        self._set_parameters(locals())
 
     # Fitting ---------------------------------------------------------------------
 

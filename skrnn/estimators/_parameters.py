@@ -1,6 +1,5 @@
 """Parameters of all estimators: what they may be, and what follows from them."""
 
-from abc import abstractmethod
 from numbers import Integral, Real
 
 import joblib
@@ -140,82 +139,10 @@ class Parameters(BaseEstimator):
         "n_jobs": [Integral, None],
     }
 
-    @abstractmethod
-    def __init__(
-        self,
-        hidden_layer_sizes,
-        cell,
-        activation,
-        bidirectional,
-        pooling,
-        segment_length,
-        standardize,
-        missing,
-        dropout,
-        recurrent_dropout,
-        solver,
-        alpha,
-        batch_size,
-        learning_rate,
-        learning_rate_init,
-        power_t,
-        max_iter,
-        shuffle,
-        max_grad_norm,
-        bptt_steps,
-        momentum,
-        nesterovs_momentum,
-        beta_1,
-        beta_2,
-        epsilon,
-        max_fun,
-        tol,
-        n_iter_no_change,
-        early_stopping,
-        validation_fraction,
-        scoring,
-        warm_start,
-        random_state,
-        verbose,
-        dtype,
-        n_jobs,
-    ):
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.cell = cell
-        self.activation = activation
-        self.bidirectional = bidirectional
-        self.pooling = pooling
-        self.segment_length = segment_length
-        self.standardize = standardize
-        self.missing = missing
-        self.dropout = dropout
-        self.recurrent_dropout = recurrent_dropout
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.max_grad_norm = max_grad_norm
-        self.bptt_steps = bptt_steps
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.max_fun = max_fun
-        self.tol = tol
-        self.n_iter_no_change = n_iter_no_change
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.scoring = scoring
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.verbose = verbose
-        self.dtype = dtype
-        self.n_jobs = n_jobs
+    def _set_parameters(self, arguments):
+        """Keep the arguments of a constructor, which are its ``locals()``."""
+        for name in self._get_param_names():
+            setattr(self, name, arguments[name])
 
     def _check_parameters(self, incremental):
         """Check the parameters; return whether a fitted network is trained on."""
@@ -231,14 +158,19 @@ class Parameters(BaseEstimator):
         structure = self._describe_structure()
         resume = (incremental or self.warm_start) and self.__sklearn_is_fitted__()
         for name, value in structure.items() if resume else ():
-            if value != self._structure[name]:
+            fitted = self._fitted_structure()[name]
+            if value != fitted:
                 raise ValueError(
-                    f"{'partial_fit' if incremental else 'warm_start'} trains the "
-                    f"fitted network on: {name} was {self._structure[name]!r} and "
-                    f"cannot become {value!r}. To start anew, call fit with "
+                    f"{'partial_fit' if incremental else 'warm_start'} continues "
+                    f"training the fitted network, so {name} cannot change from "
+                    f"{fitted!r} to {value!r}. To start anew, call fit with "
                     "warm_start=False."
                 )
         return resume
+
+    def _fitted_structure(self):
+        """Return the parameters that the fitted network was made of."""
+        return self._model.structure
 
     def _describe_structure(self):
         """Return the parameters that the network is made of, as plain values."""
@@ -266,11 +198,12 @@ class Parameters(BaseEstimator):
             )
         return tuple(sizes.tolist())
 
-    def _make_solver(self, resume, incremental):
+    def _make_solver(self, solver_state=None, incremental=False):
+        """Return the solver, which goes on from what another one has kept."""
         names = SOLVER_PARAMETERS[self.solver]
         solver = SOLVERS[self.solver](**{name: getattr(self, name) for name in names})
-        if resume and self._solver_state and self._solver_state[0] == self.solver:
-            state = dict(self._solver_state[1])
+        if solver_state is not None and solver_state[0] == self.solver:
+            state = dict(solver_state[1])
             if not incremental:
                 # An adaptive learning rate that ended the last fit starts anew.
                 state.pop("n_stalls", None)

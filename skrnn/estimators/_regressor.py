@@ -1,42 +1,16 @@
 """Regression of sequences."""
 
-import math
-
-import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.metaestimators import available_if
 
-from skrnn.estimators._base import BaseRNN, all_or_nothing
+from skrnn.estimators._base import SequenceEstimator, all_or_nothing
 from skrnn.estimators._parameters import has_partial_fit
-from skrnn.estimators._state import integer, per_output, tuple_of
-from skrnn.losses import SquaredError
+from skrnn.models.checks import integer, tuple_of
+from skrnn.models.sequence import per_output
+from skrnn.targets import NumberTarget
 
 
-def weighted_scale(y, weight):
-    """Return the mean and the standard deviation of `y`, and 1 for a constant's.
-
-    Sums are correctly rounded: they depend neither on the order of the sequences nor on
-    whether one is given twice or has a weight of two.
-    """
-    if y.min() == y.max():
-        return y[0], 1.0
-    try:
-        total = math.fsum(weight)
-        with np.errstate(over="ignore"):
-            mean = math.fsum(weight * y) / total
-            variance = math.fsum(weight * (y - mean) ** 2) / total
-    except OverflowError:
-        variance = math.inf
-    if not math.isfinite(variance):
-        raise ValueError(
-            "The values of y are too large to be standardised. Divide them by a "
-            "constant first."
-        )
-    return mean, math.sqrt(variance) or 1.0
-
-
-class RNNRegressor(RegressorMixin, BaseRNN):
+class RNNRegressor(RegressorMixin, SequenceEstimator):
     """Recurrent neural network regressor of sequences.
 
     This model reads each sequence step by step and minimises the squared error with
@@ -263,8 +237,9 @@ class RNNRegressor(RegressorMixin, BaseRNN):
     True
     """
 
+    _target_kind = NumberTarget
     _fields = {
-        **BaseRNN._fields,
+        **SequenceEstimator._fields,
         "_target_shape": tuple_of(integer(1)),
         "_target_mean": per_output,
         "_target_scale": per_output,
@@ -310,88 +285,7 @@ class RNNRegressor(RegressorMixin, BaseRNN):
         dtype="float32",
         n_jobs=None,
     ):
-        super().__init__(
-            hidden_layer_sizes=hidden_layer_sizes,
-            cell=cell,
-            activation=activation,
-            bidirectional=bidirectional,
-            pooling=pooling,
-            segment_length=segment_length,
-            standardize=standardize,
-            missing=missing,
-            dropout=dropout,
-            recurrent_dropout=recurrent_dropout,
-            solver=solver,
-            alpha=alpha,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            max_iter=max_iter,
-            shuffle=shuffle,
-            max_grad_norm=max_grad_norm,
-            bptt_steps=bptt_steps,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            max_fun=max_fun,
-            tol=tol,
-            n_iter_no_change=n_iter_no_change,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            scoring=scoring,
-            warm_start=warm_start,
-            random_state=random_state,
-            verbose=verbose,
-            dtype=dtype,
-            n_jobs=n_jobs,
-        )
-
-    # Targets ---------------------------------------------------------------------
-
-    def _check_targets(self, y):
-        y = check_array(
-            y,
-            ensure_2d=False,
-            ensure_min_samples=0,
-            input_name="y",
-        ).astype(np.float64)
-        return column_or_1d(y, warn=True) if y.shape[1:] == (1,) else y
-
-    def _learn_targets(self, y, resume, classes=None):
-        shape = y.shape[1:]
-        if not resume:
-            self._target_shape = shape
-        elif shape != self._target_shape:
-            raise ValueError(
-                f"`y` has the shape (n_seqs, *{shape}), expected "
-                f"(n_seqs, *{self._target_shape})."
-            )
-
-    def _learn_scale(self, y, sample_weight):
-        columns = y.reshape(len(y), -1).T
-        mean, scale = np.zeros(len(columns)), np.ones(len(columns))
-        if self.standardize:
-            weight = np.ones(len(y)) if sample_weight is None else sample_weight
-            for j, column in enumerate(columns):
-                mean[j], scale[j] = weighted_scale(column, weight)
-        self._target_mean, self._target_scale = mean, scale
-
-    def _encode(self, y):
-        y = y.reshape(len(y), -1)
-        with np.errstate(over="ignore"):
-            y = (y - self._target_mean) / self._target_scale
-        if not np.isfinite(y).all():
-            raise ValueError(
-                "y contains values that are too large beside those that its scale was "
-                "learned from. Divide them by a constant, or fit anew."
-            )
-        return np.ascontiguousarray(y)
-
-    def _make_loss(self):
-        return SquaredError(*self._target_shape or (1,))
+        self._set_parameters(locals())
 
     @available_if(has_partial_fit)
     @all_or_nothing
@@ -434,31 +328,7 @@ class RNNRegressor(RegressorMixin, BaseRNN):
         y : ndarray of shape (n_seqs,) or (n_seqs, n_outputs)
             The predicted values.
         """
-        raw = self._predict_raw(X)
-        return self._readers()["predict"](raw)
-
-    def _readers(self):
-        scale, mean, shape = self._target_scale, self._target_mean, self._target_shape
-
-        def predict(raw):
-            with np.errstate(over="ignore"):
-                y = raw * scale  # in float64, as the scale is
-                y += mean
-            if not np.isfinite(y).all():
-                raise ValueError(
-                    "A prediction is too large for dtype('float64') on the scale of y "
-                    "at fit: the values of X or the weights are too large."
-                )
-            return y if shape else y[:, 0]
-
-        return {"predict": predict}
-
-    def _check_together(self):
-        if len(self._target_shape) > 1:
-            raise ValueError("_target_shape must be () or (n_outputs,).")
-        if not (self._target_scale > 0).all():
-            raise ValueError("_target_scale must be positive.")
-        super()._check_together()
+        return self._output(X, "predict")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

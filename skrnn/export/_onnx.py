@@ -206,7 +206,7 @@ def classify(g, raw, estimator, dtype, labels=None):
     """Add label and probabilities, from raw outputs in double."""
     classes = label_values(estimator.classes_) if labels is None else labels
     first = g("Gather", raw, np.array(0), axis=1)
-    if estimator._multilabel:
+    if estimator._model.target.multilabel:
         proba = g("Sigmoid", raw)
         label = g.cast(g("Greater", raw, np.array(0.0)), np.int64)
     elif len(classes) > 2:
@@ -221,7 +221,7 @@ def classify(g, raw, estimator, dtype, labels=None):
         nothing = g("Mul", raw, np.array(0.0))
         proba = g("Add", nothing, np.array(1.0))
         label = g("Gather", classes, g.cast(g("Greater", first, first), np.int64))
-    label_shape = (len(classes),) if estimator._multilabel else ()
+    label_shape = (len(classes),) if estimator._model.target.multilabel else ()
     return [
         Output("label", label, classes.dtype, label_shape),
         Output("probabilities", g.cast(proba, dtype), dtype, (len(classes),)),
@@ -230,8 +230,8 @@ def classify(g, raw, estimator, dtype, labels=None):
 
 def regress(g, raw, estimator, dtype, labels=None):
     """Add predictions, from raw outputs in double."""
-    value = g("Mul", raw, estimator._target_scale)
-    value = g.cast(g("Add", value, estimator._target_mean), dtype)
+    value = g("Mul", raw, estimator._model.target.scale)
+    value = g.cast(g("Add", value, estimator._model.target.mean), dtype)
     return [Output("variable", value, dtype, (estimator.n_outputs_,))]
 
 
@@ -500,7 +500,7 @@ def to_onnx(
     x = "X"
     for scaler in transformers:
         x = scale(g, x, scaler, dtype)
-    n_features = final._structure["n_features"]
+    n_features = final._model.structure["n_features"]
     if streaming:
         step = StepGraph(g, final)
         outputs = step.score(x, dtype)

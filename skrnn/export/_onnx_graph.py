@@ -304,20 +304,27 @@ class Fitted:
 
     def __init__(self, estimator):
         self.estimator = estimator
-        self.structure = estimator._structure
+        model = getattr(estimator, "_model", None)
+        self.structure = estimator._structure if model is None else model.structure
         self.dtype = np.dtype(self.structure["dtype"])
         self.weights = estimator.weights_
 
     @cached_property
+    def spec(self):
+        """The description of the network."""
+        model = getattr(self.estimator, "_model", None)
+        return self.estimator._make_spec() if model is None else model.spec
+
+    @cached_property
     def encoder(self):
         """What makes numbers that the network reads of a step."""
-        return self.estimator._make_encoder()
+        return self.estimator._model.encoder
 
     def layers(self):
         """Return a list with a list of (W, U, b), one a direction, for each layer."""
         return [
             [self.part(f"{layer.name}.") for layer in directions]
-            for directions in self.estimator._make_spec().layers()
+            for directions in self.spec.layers()
         ]
 
     def part(self, name):

@@ -89,7 +89,9 @@ def _classifier_types(operator):
     n_seqs = operator.inputs[0].get_first_dimension()
     shape = [n_seqs, len(estimator.classes_)]
     kind = StringTensorType if _labels(operator).dtype == object else Int64TensorType
-    operator.outputs[0].set_type(kind(shape if estimator._multilabel else [n_seqs]))
+    operator.outputs[0].set_type(
+        kind(shape if estimator._model.target.multilabel else [n_seqs])
+    )
     operator.outputs[1].set_type(_float_type(operator, shape))
 
 

@@ -1,6 +1,5 @@
 """Weights under the names of ``torch.nn``, without torch: arrays out and arrays in."""
 
-from collections import deque
 from collections.abc import Mapping
 
 import numpy as np
@@ -9,7 +8,9 @@ from sklearn.utils import check_random_state
 
 from skrnn.cells import CELLS
 from skrnn.estimators import RNNClassifier, RNNRegressor, SequenceForecaster
-from skrnn.training import History
+from skrnn.models.sequence import SequenceModel
+from skrnn.models.training_state import TrainingState
+from skrnn.targets import NumberTarget
 
 __all__ = ["from_torch", "to_torch"]
 
@@ -82,7 +83,8 @@ def to_torch(estimator):
     if not forecasts:
         _check_kind(estimator, " or a SequenceForecaster")
     estimator._check_is_fitted()
-    structure, weights = estimator._structure, estimator.weights_
+    weights = estimator.weights_
+    structure = estimator._structure if forecasts else estimator._model.structure
     stacked = len(set(structure["hidden_layer_sizes"])) == 1
     mapping = {}
     for name, k, reverse, _ in _parts(structure):
@@ -121,10 +123,11 @@ def _module(weights, name, structure, affixes):
 
 def _scales(estimator):
     """Return what is done to inputs and targets, None for what is not."""
+    fields = estimator._model.pack()
     names = ["input_mean", "input_scale", "input_fill"]
-    if estimator._structure["standardize"]:
+    if estimator._model.structure["standardize"]:
         names += ["target_mean", "target_scale"]
-    return {name: getattr(estimator, f"_{name}", None) for name in names}
+    return {name: fields.get(f"_{name}") for name in names}
 
 
 def _forecasting(forecaster):
@@ -231,10 +234,18 @@ def from_torch(
     else:
         y = np.zeros((1, len(W)) if len(W) > 1 else 1)
     theta["head.W"], theta["head.b"] = W.T, b
-    estimator._learn_targets(y, resume=False)
-    _read_scales(arrays, structure, estimator, theta["layer0.W"].shape[0])
+    target = type(estimator)._target_kind.learn(y)
+    model = _read_scales(arrays, structure, target, theta["layer0.W"].shape[0])
     arrays.check_empty()
-    _finish(estimator, structure, theta)
+    layout = model.spec.layout(target.loss())
+    vector = np.empty(layout.n_params, structure["dtype"])
+    for name, view in layout.views(vector).items():
+        view[...] = theta[name]
+    seed = check_random_state(estimator.random_state).randint(np.iinfo(np.int32).max)
+    estimator._model = model.with_theta(vector)
+    estimator._training = TrainingState.begin(seed)
+    estimator.n_features_in_ = model.structure["n_features"]
+    estimator._columns_are_steps = False
     return estimator
 
 
@@ -418,7 +429,7 @@ def _sort_classes(estimator, W, b, classes, multilabel):
         raise ValueError(
             f"classes must hold one label at least, and each once, got {classes!r}."
         )
-    classes = estimator._check_targets(classes)
+    classes = estimator._target_kind.check(classes)
     if len(W) != len(classes) and (len(W) > 1 or len(classes) > 2):
         raise ValueError(
             f"The head has {len(W)} rows, and there are {len(classes)} classes."
@@ -434,8 +445,8 @@ def _sort_classes(estimator, W, b, classes, multilabel):
     return W, b, classes
 
 
-def _read_scales(arrays, structure, estimator, n_in):
-    """Set what is done to inputs and targets."""
+def _read_scales(arrays, structure, target, n_in):
+    """Return a model without weights: what is done to inputs and targets."""
     segment_length = structure["segment_length"]
     given = 1 if segment_length == "auto" else segment_length
     if "segment_length" in arrays:
@@ -445,7 +456,6 @@ def _read_scales(arrays, structure, estimator, n_in):
                 f"The mapping is of a network with segment_length={given}, and the "
                 f"estimator has segment_length={segment_length}."
             )
-    estimator.segment_length_ = given
     indicator = structure["missing"] == "indicator"
     n_features, rest = divmod(n_in, given * (1 + indicator))
     if rest or not n_features:
@@ -454,8 +464,6 @@ def _read_scales(arrays, structure, estimator, n_in):
             f"features with segment_length={given} and missing="
             f"{structure['missing']!r}."
         )
-    structure["n_features"] = estimator.n_features_in_ = n_features
-    estimator._columns_are_steps = False
 
     def take(name, n, positive=False):
         if name not in arrays:
@@ -468,38 +476,20 @@ def _read_scales(arrays, structure, estimator, n_in):
             raise ValueError(f"{name} must be positive, got {values}.")
         return values
 
-    estimator._input_mean = estimator._input_scale = estimator._input_fill = None
-    n_out = estimator._make_loss().n_out
-    scales = isinstance(estimator, RNNRegressor)
-    if scales:
-        estimator._target_mean = np.zeros(n_out)
-        estimator._target_scale = np.ones(n_out)
+    mean = scale = fill = None
+    n_out = target.loss().n_out
+    no_scale = np.zeros((1, n_out)), None, False
+    target = target.scaled(*no_scale)
     if structure["standardize"]:
-        estimator._input_mean = take("input_mean", n_features)
-        estimator._input_scale = take("input_scale", n_features, positive=True)
-        if scales:
-            estimator._target_mean = take("target_mean", n_out)
-            estimator._target_scale = take("target_scale", n_out, positive=True)
+        mean = take("input_mean", n_features)
+        scale = take("input_scale", n_features, positive=True)
+        if isinstance(target, NumberTarget):
+            target_mean = take("target_mean", n_out)
+            target_scale = take("target_scale", n_out, positive=True)
+            target = NumberTarget(target.shape, target_mean, target_scale)
     elif indicator:
-        estimator._input_fill = np.zeros(n_features)
+        fill = np.zeros(n_features)
         if "input_fill" in arrays:
-            estimator._input_fill = take("input_fill", n_features)
-
-
-def _finish(estimator, structure, theta):
-    """Set what else a fit leaves behind, as if it had made no epoch yet."""
-    loss = estimator._make_loss()
-    estimator._structure = {**structure, "n_out": loss.n_out}
-    estimator.n_outputs_ = loss.n_out
-    estimator.n_layers_ = len(structure["hidden_layer_sizes"]) + 2
-    estimator.out_activation_ = loss.out_activation
-    layout = estimator._make_spec().layout()
-    vector = np.empty(layout.n_params, structure["dtype"])
-    for name, view in layout.views(vector).items():
-        view[...] = theta[name]
-    state = check_random_state(estimator.random_state)
-    estimator._seed = state.randint(np.iinfo(np.int32).max)
-    estimator._begin_training()
-    estimator._idle_networks = deque()
-    estimator._set_history(History(), incremental=False)
-    estimator._theta = vector
+            fill = take("input_fill", n_features)
+    structure = {**structure, "n_features": n_features, "n_out": n_out}
+    return SequenceModel(structure, given, mean, scale, fill, target, None)

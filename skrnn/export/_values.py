@@ -23,7 +23,7 @@ from reprlib import repr as short
 
 import numpy as np
 
-from skrnn.estimators._state import random_state
+from skrnn.models.checks import random_state
 
 ALIGNMENT = 64
 # What a header may hold: containers take far more memory than they take room.

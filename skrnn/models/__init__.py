@@ -1,1 +1,1 @@
-"""What is fitted, as objects without an estimator in them."""
+"""Models: what a fit makes, as plain arrays and values, and how it predicts."""

@@ -1,0 +1,293 @@
+"""A fitted network for sequences, as plain arrays and values."""
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from skrnn.cells import CELLS
+from skrnn.inputs.packed import StepEncoder
+from skrnn.models.checks import (
+    array,
+    boolean,
+    either,
+    integer,
+    one_of,
+    record,
+    tuple_of,
+)
+from skrnn.network import POOLINGS, Network, NetworkSpec, PassOptions
+from skrnn.targets import Target
+
+__all__ = ["SEQUENCE_FIELDS", "SequenceModel", "check_sequence_model"]
+
+# Rows (steps of sequences) that a network reads at once, and how many at most it may
+# have read to be kept for the next call: its memory grows with them.
+PREDICTION_ROWS = 8192
+KEPT_ROWS = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceModel:
+    """What `fit` makes: a network, what a step is before it is read, and a target.
+
+    A model never changes; training makes a new one.
+
+    Parameters
+    ----------
+    structure : dict
+        The parameters that the network is made of, `n_features` and `n_out`.
+    segment_length : int
+        Steps that are read at once.
+    input_mean, input_scale, input_fill : ndarray of shape (n_features,) or None
+        What is subtracted from features, what they are divided by, and what stands for
+        a missing value.
+    target : Target
+    theta : ndarray of shape (n_params,)
+    """
+
+    structure: dict[str, Any]
+    segment_length: int
+    input_mean: np.ndarray | None
+    input_scale: np.ndarray | None
+    input_fill: np.ndarray | None
+    target: Target
+    theta: np.ndarray
+    _idle: deque = field(default_factory=deque, repr=False)
+
+    def with_theta(self, theta):
+        """Return the model with other parameters."""
+        return replace(self, theta=theta, _idle=deque())
+
+    @cached_property
+    def spec(self):
+        """The description of the network."""
+        return make_spec(self.structure, self.segment_length)
+
+    @cached_property
+    def encoder(self):
+        """What makes numbers that the network reads of steps."""
+        return StepEncoder(
+            self.structure["n_features"],
+            mean=self.input_mean,
+            scale=self.input_scale,
+            segment_length=self.segment_length,
+            missing=self.structure["missing"],
+            fill=self.input_fill,
+        )
+
+    @property
+    def weights(self):
+        """Read-only views of the parameters by name."""
+        theta = self.theta.view()
+        theta.flags.writeable = False
+        return self.spec.layout(self.target.loss()).views(theta)
+
+    def initialize(self, seed):
+        """Return the model with its first parameters."""
+        theta = self.spec.initialize(np.random.RandomState(seed), self.target.loss())
+        return self.with_theta(theta)
+
+    # Running -----------------------------------------------------------------------
+
+    def network(self):
+        """Return a network that predicts, loaded with the parameters."""
+        options = PassOptions(trains=False)
+        network = Network(self.spec, self.target.loss(), options)
+        network.load(self.theta)
+        return network
+
+    def run(self, sequences, method, n_threads):
+        """Yield what a method of the network says of batches, the batches, their rows.
+
+        Rows are places in `sequences`, in the order of the batch.
+        """
+        # Threads of the user predict at once: what is popped is one's own.
+        try:
+            network = self._idle.pop()
+        except IndexError:
+            network = self.network()
+        most, encoder = 0, self.encoder
+        for indices in prediction_batches(sequences.lengths, encoder.segment_length):
+            batch = sequences.pack(indices, encoder, network.dtype)
+            out = getattr(network, method)(batch, n_threads=n_threads)
+            rows = indices[batch.order]
+            if not np.isfinite(out).all():
+                _refuse_overflow(sequences, out, batch, rows)
+            yield out, batch, rows
+            most = max(most, len(batch.x))
+        if most <= KEPT_ROWS:
+            self._idle.append(network)
+
+    def raw(self, sequences, n_threads):
+        """Return the outputs of the network, (n_seqs, n_out), in the given order."""
+        shape = len(sequences), self.structure["n_out"]
+        raw = np.empty(shape, self.structure["dtype"])
+        for out, _, rows in self.run(sequences, "forward", n_threads):
+            raw[rows] = out
+        return raw
+
+    def steps(self, sequences, method, n_threads):
+        """Return what a method of the network says of each step, a list of arrays."""
+        steps = [None] * len(sequences)
+        for packed, batch, rows in self.run(sequences, method, n_threads):
+            for b, row in enumerate(rows):
+                steps[row] = packed[batch.offset[: batch.lengths[b]] + b]
+        return steps
+
+    # Plain values --------------------------------------------------------------------
+
+    def pack(self):
+        """Return the model as plain values, by the names of its fields."""
+        loss = self.target.loss()
+        return {
+            "_structure": self.structure,
+            "_theta": self.theta,
+            "segment_length_": self.segment_length,
+            "_input_mean": self.input_mean,
+            "_input_scale": self.input_scale,
+            "_input_fill": self.input_fill,
+            "n_outputs_": loss.n_out,
+            "n_layers_": self.n_layers,
+            "out_activation_": loss.out_activation,
+            **self.target.pack(),
+        }
+
+    @classmethod
+    def unpack(cls, fields, target):
+        """Return what `pack` was made of; the target is unpacked already."""
+        names = "_structure", "segment_length_", "_input_mean", "_input_scale"
+        values = [fields[name] for name in names]
+        return cls(*values, fields["_input_fill"], target, fields["_theta"])
+
+    @property
+    def n_layers(self):
+        """The number of layers; the input and the output count, as in scikit-learn."""
+        return len(self.structure["hidden_layer_sizes"]) + 2
+
+
+def make_spec(structure, segment_length):
+    """Return the description of a network that reads segments of steps."""
+    names = ("hidden_layer_sizes", "cell", "activation", "bidirectional")
+    names += ("pooling", "n_out", "dtype")
+    options = {name: structure[name] for name in names}
+    n_channels = structure["n_features"] * (1 + (structure["missing"] == "indicator"))
+    return NetworkSpec(segment_length * n_channels, **options)
+
+
+def prediction_batches(lengths, segment_length):
+    """Yield indices of sequences of like length, for bounded numbers of rows."""
+    order = np.argsort(-lengths, kind="stable")
+    rows = np.cumsum(-(-lengths[order] // segment_length))
+    start = 0
+    while start < len(order):
+        before = rows[start - 1] if start else 0
+        stop = np.searchsorted(rows, before + PREDICTION_ROWS, side="right")
+        stop = max(stop, start + 1)
+        yield order[start:stop]
+        start = stop
+
+
+def _refuse_overflow(sequences, out, batch, rows):
+    """Name a sequence of which a network makes no finite numbers."""
+    b = np.argwhere(~np.isfinite(out))[0, 0]
+    if len(out) != len(rows):  # a row for each step
+        b -= batch.offset[np.searchsorted(batch.offset, b, side="right") - 1]
+    remedy = "" if out.dtype == np.float64 else ", or fit with dtype='float64'"
+    raise ValueError(
+        f"{sequences.name(rows[b])} makes the network overflow: its values or the "
+        f"weights are too large. Scale the sequence like those given to fit{remedy}."
+    )
+
+
+# What a file may hold ----------------------------------------------------------------
+
+
+def _dtype(fields):
+    return fields["_structure"]["dtype"]
+
+
+def _n_features(fields):
+    return fields["_structure"]["n_features"]
+
+
+def _n_out(fields):
+    return fields["_structure"]["n_out"]
+
+
+structure = record(
+    {
+        "hidden_layer_sizes": tuple_of(integer(1)),
+        "cell": one_of(*CELLS),
+        "activation": one_of("tanh", "relu"),
+        "bidirectional": boolean,
+        "pooling": one_of(*POOLINGS),
+        "segment_length": either(one_of("auto"), integer(1)),
+        "standardize": boolean,
+        "missing": one_of("error", "indicator"),
+        "dtype": one_of("float32", "float64"),
+        "n_features": integer(1),
+        "n_out": integer(1),
+    }
+)
+per_feature = array("float64", _n_features)
+per_output = array("float64", _n_out)
+theta = array(_dtype, None)
+SEQUENCE_FIELDS = {
+    "_structure": structure,
+    "_theta": theta,
+    "segment_length_": integer(1),
+    "_input_mean": either(None, per_feature),
+    "_input_scale": either(None, per_feature),
+    "_input_fill": either(None, per_feature),
+    "n_outputs_": integer(1),
+    "n_layers_": integer(3),
+    "out_activation_": one_of("identity", "logistic", "softmax"),
+}
+
+
+def check_sequence_model(fields, target):
+    """Raise ValueError unless the fields of a `SequenceModel` go together."""
+    structure = fields["_structure"]
+    if structure["segment_length"] not in ("auto", fields["segment_length_"]):
+        raise ValueError(
+            f"segment_length_ must be {structure['segment_length']}, got "
+            f"{fields['segment_length_']}."
+        )
+    indicator = structure["missing"] == "indicator"
+    for name, known in (
+        ("_input_mean", structure["standardize"]),
+        ("_input_scale", structure["standardize"]),
+        ("_input_fill", indicator and not structure["standardize"]),
+    ):
+        if (fields[name] is not None) != known:
+            raise ValueError(f"{name} must {'not ' * known}be None.")
+    if structure["standardize"] and not (fields["_input_scale"] > 0).all():
+        raise ValueError("_input_scale must be positive.")
+    loss = target.loss()
+    check_theta(make_spec(structure, fields["segment_length_"]), loss, fields["_theta"])
+    expected = {
+        "n_outputs_": loss.n_out,
+        "n_layers_": len(structure["hidden_layer_sizes"]) + 2,
+        "out_activation_": loss.out_activation,
+    }
+    for name, value in expected.items():
+        if fields[name] != value:
+            raise ValueError(f"{name} must be {value!r}, got {fields[name]!r}.")
+    if structure["n_out"] != loss.n_out:
+        raise ValueError(
+            f"The network has {structure['n_out']} outputs, and the targets need "
+            f"{loss.n_out}."
+        )
+
+
+def check_theta(spec, loss, theta):
+    """Raise ValueError unless the parameters are those of a network."""
+    n_params = spec.layout(loss).n_params
+    if n_params != len(theta):
+        raise ValueError(
+            f"A network like this has {n_params} parameters, and _theta holds "
+            f"{len(theta)}."
+        )

@@ -1,0 +1,7 @@
+"""Targets: what `y` means, how a loss wants it, and the way back from outputs."""
+
+from skrnn.targets.base import Target
+from skrnn.targets.classes import ClassTarget
+from skrnn.targets.numbers import NumberTarget
+
+__all__ = ["ClassTarget", "NumberTarget", "Target"]

@@ -1,0 +1,209 @@
+"""Classes of sequences, and labels of which a sequence may have several."""
+
+import numpy as np
+from sklearn.utils import check_array, column_or_1d, compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+
+from skrnn.inputs.frames import naming
+from skrnn.losses import LogLoss, MultilabelLogLoss
+from skrnn.targets.base import Target
+
+__all__ = ["ClassTarget"]
+
+
+class ClassTarget(Target):
+    """One class per sequence, or a row of a multilabel indicator.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+        Sorted labels; numbers from 0 for a multilabel indicator.
+    multilabel : bool
+    """
+
+    def __init__(self, classes, multilabel):
+        self.classes, self.multilabel = classes, multilabel
+
+    @staticmethod
+    def check(y):
+        """Return labels (n_seqs,) or an indicator (n_seqs, n_labels)."""
+        y = check_array(
+            y,
+            accept_sparse="csr",
+            ensure_2d=False,
+            dtype=None,
+            ensure_min_samples=0,
+            input_name="y",
+        )
+        y = y.toarray() if hasattr(y, "toarray") else y
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        kind = type_of_target(y, input_name="y")
+        if kind == "multiclass-multioutput":
+            raise ValueError(
+                "Multioutput target data is not supported, except for multilabel "
+                "indicators, which are 0 or 1."
+            )
+        return y
+
+    @classmethod
+    def learn(cls, y, classes=None):
+        """Return the target of checked `y`; `classes` are all that may come."""
+        if y.ndim == 2:
+            target = cls(np.arange(y.shape[1]), True)
+        else:
+            with naming("y" if classes is None else "classes"):
+                target = cls(np.unique(y if classes is None else classes), False)
+        target.require_same(y)
+        return target
+
+    def require_same(self, y):
+        """Refuse another kind of labels, and classes that were not learned."""
+        if (y.ndim == 2) != self.multilabel:
+            raise ValueError(
+                "`y` must be a multilabel indicator in all calls or in none."
+            )
+        if self.multilabel:
+            if y.shape[1] != len(self.classes):
+                raise ValueError(
+                    f"`y` has {y.shape[1]} labels, expected {len(self.classes)}."
+                )
+            return
+        unknown = np.setdiff1d(y, self.classes)
+        if len(unknown):
+            raise ValueError(
+                "`y` has classes not in `self.classes_`. `self.classes_` has "
+                f"{self.classes}. 'y' has {unknown} besides."
+            )
+
+    def encode(self, y):
+        """Return indices of classes, or the indicator as numbers."""
+        if self.multilabel:
+            return np.ascontiguousarray(y, dtype=np.float64)
+        return np.searchsorted(self.classes, y)
+
+    def strata(self, y):
+        """Return the classes, whose shares an inner split keeps."""
+        return None if self.multilabel else self.encode(y)
+
+    def loss(self):
+        """Return the loss: one class is learned like the first of two."""
+        if self.multilabel:
+            return MultilabelLogLoss(len(self.classes))
+        return LogLoss(max(2, len(self.classes)))
+
+    def outputs(self):
+        """Return, by method, the function that makes its result of raw outputs."""
+        classes, loss = self.classes, self.loss()
+        outputs = {
+            "decision_function": lambda raw: raw.astype(np.float64),
+            "predict_proba": loss.predict_proba,
+            "predict_log_proba": loss.predict_log_proba,
+        }
+        if self.multilabel:
+            outputs["predict"] = lambda raw: (raw > 0).astype(np.intp)
+        elif len(classes) > 2:
+            outputs["predict"] = lambda raw: classes.take(raw.argmax(axis=1))
+        else:
+            outputs["decision_function"] = lambda raw: raw[:, 0].astype(np.float64)
+            outputs["predict"] = lambda raw: classes.take(raw[:, 0] > 0)
+        if len(classes) == 1 and not self.multilabel:
+            outputs["predict"] = lambda raw: classes.take(np.zeros(len(raw), np.intp))
+            outputs["predict_proba"] = lambda raw: np.ones((len(raw), 1))
+            outputs["predict_log_proba"] = lambda raw: np.zeros((len(raw), 1))
+        return outputs
+
+    def choices(self, method):
+        """Return the classes by which output is the largest, as read-only arrays."""
+        if method != "predict" or self.multilabel:
+            return None
+        n_out, read = self.loss().n_out, self.outputs()[method]
+        raw, choices = np.zeros((1, n_out)), []
+        for k in range(max(2, n_out)):
+            raw[0] = k == np.arange(n_out) if n_out > 1 else k - 0.5
+            choices.append(read(raw))
+            choices[-1].flags.writeable = False
+        return choices
+
+    def pack(self):
+        """Return the target as plain values."""
+        return {"classes_": self.classes, "_multilabel": self.multilabel}
+
+    @classmethod
+    def unpack(cls, fields):
+        """Return what `pack` was made of."""
+        return cls(fields["classes_"], fields["_multilabel"])
+
+    @staticmethod
+    def check_together(fields):
+        """Raise ValueError unless the fields go together."""
+        classes = fields["classes_"]
+        if fields["_multilabel"] and classes.tolist() != list(range(len(classes))):
+            raise ValueError("Labels of an indicator must be numbered from 0.")
+
+    # Weights of classes ------------------------------------------------------------
+
+    def weights(self, class_weight, y, counted, sample_weight, counted_weight):
+        """Return sample weights times the weights of classes, or None.
+
+        Parameters
+        ----------
+        class_weight : dict, 'balanced', list or None
+        y : ndarray
+            Checked targets of the samples to weight.
+        counted : ndarray
+            Checked targets that 'balanced' counts.
+        sample_weight, counted_weight : ndarray of shape (n_seqs,) or None
+            The weights of `y`, and of `counted`.
+
+        Returns
+        -------
+        weight : ndarray of shape (n_seqs,) or None
+        """
+        if class_weight is None:
+            return sample_weight
+        specs, classes = self._by_column(class_weight)
+        factors = np.ones(len(y)) if sample_weight is None else sample_weight.copy()
+        codes, counted = self._codes(y), self._codes(counted)
+        for column, spec in enumerate(specs):
+            by_class = class_weights(spec, classes, counted[:, column], counted_weight)
+            factors *= by_class[codes[:, column]]
+        return factors
+
+    def _codes(self, y):
+        """Return indices of classes, one column for each label."""
+        return self.encode(y).astype(np.intp).reshape(len(y), -1)
+
+    def _by_column(self, class_weight):
+        """Return what is asked for each column of `_codes`, and its classes."""
+        several = isinstance(class_weight, list)
+        if not self.multilabel:
+            if several:
+                raise ValueError("A list as class_weight is for multilabel targets.")
+            return [class_weight], self.classes
+        n_labels = len(self.classes)
+        specs = class_weight if several else [class_weight] * n_labels
+        if isinstance(class_weight, dict) or len(specs) != n_labels:
+            raise ValueError(
+                "For multilabel targets, class_weight must be 'balanced' or a list "
+                f"with a dict for each of the {n_labels} labels."
+            )
+        return specs, np.arange(2)
+
+
+def class_weights(class_weight, classes, codes, sample_weight):
+    """Return the weight of each class, (n_classes,)."""
+    if class_weight != "balanced":
+        weights = compute_class_weight(class_weight, classes=classes, y=classes[codes])
+        if not (np.isfinite(weights) & (weights >= 0)).all():
+            raise ValueError(
+                "class_weight must give each class a finite weight of at least 0, got "
+                f"{class_weight!r}."
+            )
+        return weights
+    # Counted with the sample weights: a weight of two counts like two sequences.
+    counts = np.bincount(codes, sample_weight, minlength=len(classes))
+    weights = np.zeros(len(classes))
+    np.divide(counts.sum(), len(classes) * counts, out=weights, where=counts > 0)
+    return weights
