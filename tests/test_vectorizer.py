@@ -22,6 +22,8 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import check_estimator
 
 from skrnn import export
+from skrnn.inputs.sequences import check_sequences
+from skrnn.inputs.tokens import Categories
 from skrnn.preprocessing import SequenceVectorizer
 
 TEXTS = [
@@ -568,3 +570,17 @@ def test_hash_seeds_and_the_order_of_texts_change_nothing():
         )
         found.add(run.stdout)
     assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    "parameters, n_features",
+    [({}, 1), ({"analyzer": "char"}, 1), ({"token_features": ("lower", "prefix2")}, 3)],
+    ids=str,
+)
+def test_the_sequences_are_read_as_tokens(parameters, n_features):
+    vectorizer = SequenceVectorizer(**parameters)
+    tokens = vectorizer.fit_transform([*TEXTS, ""])
+    sequences = check_sequences(tokens, categorical_features="from_dtype")
+    categories = Categories.learn(sequences).arrays
+    assert len(categories) == n_features
+    assert set(categories[0]) == set(vectorizer.tokens_)

@@ -54,10 +54,11 @@ class SequenceVectorizer(
         What to do with a text first, in place of `lowercase` and `strip_accents`.
     tokenizer : callable, default=None
         What splits a text into words, in place of `token_pattern`.
-    token_pattern : str, default=r"(?u)\w+|[^\w\s]"
+    token_pattern : str
         A regular expression of a word. If it has a group, the group is the token. The
-        default keeps words of one letter, digits and punctuation, which the pattern of
-        CountVectorizer leaves out: they matter where the order matters.
+        default, ``r"(?u)\w+|[^\w\s]"``, keeps words of one letter, digits and
+        punctuation, which the pattern of CountVectorizer leaves out: they matter where
+        the order matters.
     stop_words : {"english"}, list or None, default=None
         Words to leave out.
     ngram_range : tuple (min_n, max_n), default=(1, 1)
