@@ -26,6 +26,7 @@ __version__ = "0.1.0.dev0"
 
 from skrnn._show_versions import show_versions
 from skrnn.estimators import RNNClassifier, RNNRegressor, SequenceForecaster
+from skrnn.estimators._streams import stream
 
 __all__ = [
     "RNNClassifier",
@@ -33,4 +34,5 @@ __all__ = [
     "SequenceForecaster",
     "__version__",
     "show_versions",
+    "stream",
 ]

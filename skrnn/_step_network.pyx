@@ -280,6 +280,11 @@ cdef class StepNetwork:
         return {**self.input.arrays(), **self.pooling.arrays(),
                 **self.stepper.arrays(self.n_seqs)}
 
+    @property
+    def n_steps(self):
+        """How many steps each stream has taken, a new array (n_seqs,)."""
+        return self.input.n_steps.copy()
+
     def get_state(self):
         """Return what the steps so far have left, as a dict of new arrays."""
         return copied(self.arrays())
@@ -301,6 +306,18 @@ cdef class StepNetwork:
     def __copy__(self):
         parts = self.input, self.stepper, self.pooling
         return StepNetwork(*map(copy, parts), self.head, self.names)
+
+    def as_rows(self, x, names=None):
+        """Return a step as rows (n_seqs, n_features), in its own dtype if of floats."""
+        values = numbers(x, names)
+        given = np.asarray(x).dtype
+        if given.kind == "f" and given.itemsize <= 8:
+            values = values.astype(given.newbyteorder("="), copy=False)
+        if values.shape == (self.input.n_features,) and self.n_seqs == 1:
+            return values[np.newaxis]
+        if values.shape != (self.n_seqs, self.input.n_features):
+            self.refuse_shape(values)
+        return values
 
     def step(self, x):
         """Take one step of every stream and return what the network now gives.
@@ -399,6 +416,10 @@ cdef class StepNetwork:
         if not x.flags.aligned:
             self.take(x.copy())
             return
+        self.refuse_shape(x)
+
+    def refuse_shape(self, x):
+        """Say which shape a step must have."""
         n_features = self.input.n_features
         expected = f"({self.n_seqs}, {n_features})"
         if self.n_seqs == 1:

@@ -1,6 +1,12 @@
 """Streams of fitted estimators and of pipelines."""
 
+from copy import copy
 from numbers import Integral
+
+import joblib
+import numpy as np
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
 
 from skrnn.models.stream import (
     Stream,
@@ -10,6 +16,124 @@ from skrnn.models.stream import (
     scaling,
     step_network,
 )
+
+# Scalers of scikit-learn that treat each value by itself, by nothing but additions,
+# multiplications and divisions: they give the same bits whatever stands beside a value.
+SCALERS = ("MaxAbsScaler", "MinMaxScaler", "RobustScaler", "StandardScaler")
+
+
+def stream(model, n_seqs=1, *, method="predict"):
+    """Return an object that reads sequences one step at a time, through a pipeline.
+
+    For an estimator alone it is the estimator's method `stream`. In a pipeline each
+    step goes through the transformers first, so that the results have the bits of the
+    pipeline's `method` on the sequence so far.
+
+    Parameters
+    ----------
+    model : estimator or Pipeline
+        A fitted :class:`RNNClassifier` or :class:`RNNRegressor`, or a fitted
+        :class:`~sklearn.pipeline.Pipeline` that ends with one. Before it there may be
+        :class:`~skrnn.preprocessing.SequenceScaler` and scikit-learn's
+        ``StandardScaler``, ``MinMaxScaler``, ``MaxAbsScaler`` and ``RobustScaler``.
+        Other transformers are refused, as they may need the whole sequence.
+    n_seqs : int, default=1
+        How many sequences are read side by side.
+    method : str, default="predict"
+        What a step returns: "predict", and of a classifier also "predict_proba",
+        "predict_log_proba" or "decision_function".
+
+    Returns
+    -------
+    stream : Stream
+        With the methods ``step(x)`` and ``reset(rows=None)`` and the attribute
+        ``state``.
+
+    Notes
+    -----
+    A scaler of scikit-learn in a pipeline that was fitted on an array (n_seqs, n_steps)
+    has a mean and a scale for each step of the sequences. Step t of a stream gets those
+    of column t, and a stream cannot have more steps than the array had columns.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import skrnn
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skrnn.preprocessing import SequenceScaler
+    >>> rng = np.random.default_rng(0)
+    >>> X = [rng.normal(size=(n, 2)) + n % 2 for n in rng.integers(5, 20, size=40)]
+    >>> y = [len(x) % 2 for x in X]
+    >>> model = skrnn.RNNClassifier(standardize=False, random_state=0)
+    >>> pipeline = make_pipeline(SequenceScaler(), model).fit(X, y)
+    >>> stream = skrnn.stream(pipeline, method="predict_proba")
+    >>> for x in X[0]:
+    ...     proba = stream.step(x)
+    >>> bool((proba == pipeline.predict_proba(X[:1])).all())
+    True
+    """
+    *transformers, estimator = _steps(model) or [model]
+    if not callable(getattr(estimator, "stream", None)):
+        raise TypeError(
+            f"{type(estimator).__name__} has no stream. Pass a fitted RNNClassifier or "
+            "RNNRegressor, or a pipeline that ends with one."
+        )
+    plain = estimator.stream(n_seqs, method=method)
+    if not transformers:
+        return plain
+    by_column = estimator._columns_are_steps
+    transforms = [_transform(each, by_column) for each in transformers]
+    names = None
+    if not by_column:
+        found = (getattr(each, "feature_names_in_", None) for each in transformers)
+        names = next((each for each in found if each is not None), None)
+    return plain.transformed(transforms, names, joblib.hash(transformers)[:16])
+
+
+def _steps(model):
+    """Return the steps that a model has, itself if it is no pipeline."""
+    if not isinstance(model, Pipeline):
+        return [model]
+    steps = [step for _, step in model.steps if step not in (None, "passthrough")]
+    return [inner for step in steps for inner in _steps(step)]
+
+
+def _transform(transformer, by_column):
+    """Return what a fitted transformer does with the rows of a step."""
+    # A class that a user derives may do anything.
+    name = type(transformer).__name__
+    package = type(transformer).__module__.partition(".")[0]
+    own = getattr(transformer, "_transform_steps", None) if package == "skrnn" else None
+    if own is None and not (package == "sklearn" and name in SCALERS):
+        raise ValueError(
+            f"The pipeline cannot follow a stream, as {name} may need whole sequences. "
+            f"The transformers that can are SequenceScaler, {', '.join(SCALERS)}. "
+            "Transform the steps yourself, and give them to the stream of the last "
+            "estimator, pipeline[-1].stream()."
+        )
+    check_is_fitted(transformer)
+    if own is not None:
+        return lambda rows, n_steps: own(rows)
+    # The names were compared before: a scaler with names would miss them in an array.
+    scaler = copy(transformer)
+    vars(scaler).pop("feature_names_in_", None)
+    scaler.copy = True
+    if not by_column:
+        return lambda rows, n_steps: scaler.transform(rows)
+    return lambda rows, n_steps: _column_of(scaler, rows, n_steps)
+
+
+def _column_of(scaler, rows, n_steps):
+    """Return the rows (n_seqs, 1) as a scaler of columns has them in column n_steps."""
+    n_columns = scaler.n_features_in_
+    if n_steps.max() >= n_columns:
+        raise ValueError(
+            f"{type(scaler).__name__} was fitted on sequences of {n_columns} steps and "
+            "has no scale for a later step. Begin a new sequence by reset()."
+        )
+    with np.errstate(all="ignore"):  # other columns may overflow
+        scaled = scaler.transform(np.repeat(rows, n_columns, axis=1))
+    return scaled[np.arange(len(rows)), n_steps][:, np.newaxis]
 
 
 def make_stream(estimator, n_seqs, method):

@@ -9,7 +9,15 @@ import numpy as np
 from skrnn._step_network import StepInput, StepNetwork, StepPooling
 from skrnn._stepper import Stepper
 
-__all__ = ["Stream", "choosing", "reading", "scaling", "step_network"]
+__all__ = [
+    "Stream",
+    "choosing",
+    "fingerprint",
+    "reading",
+    "scaling",
+    "step_network",
+    "transforming",
+]
 
 
 def step_network(network, encoder, n_seqs, names=None):
@@ -82,6 +90,35 @@ def reading(read):
         return lambda x: read(step(x))
 
     return answer
+
+
+def transforming(transforms, names, answer):
+    """What `answer` gives for steps that go through transforms before.
+
+    Parameters
+    ----------
+    transforms : list of callables
+        ``transform(rows, n_steps)`` takes the rows (n_seqs, n_features) of a step and
+        the number of steps (n_seqs,) before it, and returns rows.
+    names : sequence of str or None
+        The names of the features, if they have any.
+    answer : callable
+        `choosing`, `scaling` or `reading`.
+    """
+
+    def transformed_answer(steps):
+        answer_to_rows = answer(steps)
+
+        def answer_to_step(x):
+            rows = steps.as_rows(x, names)
+            n_steps = steps.n_steps
+            for transform in transforms:
+                rows = transform(rows, n_steps)
+            return answer_to_rows(rows)
+
+        return answer_to_step
+
+    return transformed_answer
 
 
 class Stream:
@@ -173,6 +210,19 @@ class Stream:
                     "The state is not of this model: it was left by other parameters."
                 )
         self._steps.set_state(state)
+
+    def transformed(self, transforms, names, model):
+        """Return a new stream whose steps go through transforms before.
+
+        Parameters
+        ----------
+        transforms, names
+            As `transforming` has them.
+        model : str
+            What tells the transforms apart from others.
+        """
+        answer = transforming(transforms, names, self._make_answer)
+        return Stream(copy(self._steps), answer, f"{self._model} {model}")
 
     def __copy__(self):
         return Stream(copy(self._steps), self._make_answer, self._model)

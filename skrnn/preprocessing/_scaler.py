@@ -235,6 +235,10 @@ class SequenceScaler(
             values = values - self.mean_
         return values / self.scale_ if self.with_std else values
 
+    def _transform_steps(self, steps):
+        """Return steps (n, n_features) of streams with the bits of `transform`."""
+        return _converted(steps, self._standardize)
+
     def _restore(self, values):
         if self.with_std:
             values = values * self.scale_
@@ -251,18 +255,8 @@ class SequenceScaler(
         check_sequences(sequences, estimator=self, reset=False)
 
         def mapped(array):
-            # In double precision, whatever the array is of.
-            kind = array.dtype.kind
-            with np.errstate(over="ignore", invalid="ignore"):
-                result = function(array.astype(np.float64))
-                if kind == "f" and array.itemsize <= 8:
-                    result = result.astype(array.dtype.newbyteorder("="), copy=False)
-            if not (np.isfinite(result) | (array != array)).all():
-                raise ValueError(
-                    f"A value is too large for {result.dtype!r} on the scale that it "
-                    "gets. Give the sequences as float64, or leave such values out."
-                )
-            if self.copy or kind != "f" or not array.flags.writeable:
+            result = _converted(array, function)
+            if self.copy or array.dtype.kind != "f" or not array.flags.writeable:
                 return result
             array[...] = result
             return array
@@ -277,6 +271,20 @@ class SequenceScaler(
         tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _converted(array, function):
+    """Return what a function makes of an array, in double precision inside."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        result = function(array.astype(np.float64))
+        if array.dtype.kind == "f" and array.itemsize <= 8:
+            result = result.astype(array.dtype.newbyteorder("="), copy=False)
+    if not (np.isfinite(result) | (array != array)).all():
+        raise ValueError(
+            f"A value is too large for {result.dtype!r} on the scale that it "
+            "gets. Give the sequences as float64, or leave such values out."
+        )
+    return result
 
 
 def _like(X, result):
