@@ -19,6 +19,8 @@ from cpython.buffer cimport (
 from libc.stdint cimport INT32_MAX, int32_t
 from libc.stdlib cimport calloc, free, malloc
 
+import sys
+
 import numpy as np
 
 ctypedef fused source:
@@ -44,6 +46,7 @@ cdef object int32 = np.dtype(np.int32)
 cdef object float32 = np.dtype(np.float32)
 cdef object float64 = np.dtype(np.float64)
 cdef type ndarray = np.ndarray
+cdef char own_order = c"<" if sys.byteorder == "little" else c">"
 
 
 cdef int itemsize_of(const Py_buffer *buffer) noexcept nogil:
@@ -52,9 +55,9 @@ cdef int itemsize_of(const Py_buffer *buffer) noexcept nogil:
     cdef bint native = True
     if format == NULL:
         return -1
-    # Not aligned, or not in the machine's order of bytes.
+    # Not aligned, or with an order of bytes of its own, perhaps that of the machine.
     if format[0] in (c"^", c"=", c"<", c">"):
-        native = False
+        native = format[0] == own_order
         format += 1
     if format[0] == 0 or format[1] != 0:
         return -1

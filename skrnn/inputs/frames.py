@@ -137,7 +137,7 @@ def _open_array(X, name, estimator, input_name):
             " need at least one step and one feature."
         )
     if X.dtype.kind in "biuf" and not isinstance(X, np.ma.MaskedArray):
-        X = np.asarray(X)  # not a subclass
+        X = _exportable(np.asarray(X))  # not a subclass
     else:
         rows = [as_numbers(row, name.format(i)) for i, row in enumerate(X)]
         for i, row in enumerate(rows):
@@ -278,6 +278,13 @@ def as_numbers(item, where):
         raise ValueError(
             f"{where} holds {what}, not numbers. Convert or encode them first."
         )
+    return _exportable(array)
+
+
+def _exportable(array):
+    """An array that has a buffer: long doubles with an order of bytes have none."""
+    if array.dtype.char == "g" and array.dtype.byteorder != "=":
+        return array.astype(np.longdouble)
     return array
 
 
