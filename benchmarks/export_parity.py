@@ -17,7 +17,9 @@ deviation of their histories. Nothing is timed.
 
 import argparse
 import itertools
+import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -28,6 +30,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skrnn import RNNClassifier, SequenceForecaster
 from skrnn.export import onnx_initial_state, onnx_inputs, to_onnx, to_torch
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from fitted import set_theta, theta_of  # noqa: E402
 
 CELLS = [("rnn", "tanh"), ("rnn", "relu"), ("lstm", "tanh"), ("gru", "tanh")]
 POOLINGS = ["last", "mean", "max", "attention"]

@@ -81,3 +81,72 @@ def test_included_code_exists(page):
         source = (page.parent / path).read_text(encoding="utf-8")
         for marker in re.findall(r":(?:start|end)-\w+: (.*)", options):
             assert marker in source, f"{path} has no {marker!r}"
+
+
+def defined_names(path):
+    """Names of the classes, functions and methods in a source, with their owners."""
+    names, owner = set(), ""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        found = re.match(r"( *)(?:cdef class|class|def|cpdef \w+) (\w+)", line)
+        if found is None:
+            continue
+        if not found[1]:
+            owner = found[2]
+            names.add(owner)
+        elif len(found[1]) == 4:
+            names |= {f"{owner}.{found[2]}", found[2]}
+    return names
+
+
+def test_the_walk_through_a_fit_names_what_there_is():
+    text = (ROOT / "doc" / "a_fit.rst").read_text(encoding="utf-8")
+    paths = re.findall(r"``([\w/]+\.(?:pyx|pxi|py))``", text)
+    assert len(set(paths)) > 15
+    names = set()
+    for path in paths:
+        names |= defined_names(ROOT / "skrnn" / path)
+    mentioned = re.findall(r"``([A-Z]\w+\.\w+|[a-z]+_[a-z]\w+)``", text)
+    assert len(mentioned) > 25
+    beside = {"warm_start", "loss_curve_"}
+    for name in mentioned:
+        # Methods may be inherited from a class of another file.
+        last = name.rpartition(".")[2]
+        assert name in names | beside or last in names, name
+    # Each function stands behind the file that defines it.
+    for path, name in re.findall(r"``([\w/]+\.py)``,\s+``(\w+\.\w+)``", text):
+        assert name in defined_names(ROOT / "skrnn" / path), (path, name)
+
+
+# The estimators of sequences. A forecaster has windows where they have sequences.
+ESTIMATORS = ("RNNClassifier", "RNNRegressor", "SequenceTagger", "StepRegressor")
+# What two of them mean differently.
+OWN_WORDS = {"early_stopping", "loss", "segment_length", "standardize"}
+
+
+def described_parameters(cls):
+    """The text behind each parameter of a class's docstring."""
+    section = inspect.getdoc(cls).split("Parameters\n----------\n")[1]
+    section = re.split(r"\n\n[\w ]+\n-{3,}\n", section)[0]
+    parts = re.split(r"(?m)^(\w+(?:, \w+)*) : (.*)$", section)[1:]
+    return {
+        name: " ".join(text.split())
+        for names, text in zip(parts[::3], parts[2::3], strict=True)
+        for name in names.split(", ")
+    }
+
+
+def test_shared_parameters_are_described_in_the_same_words():
+    import skrnn
+
+    described = {
+        name: described_parameters(getattr(skrnn, name))
+        for name in ESTIMATORS
+        if hasattr(skrnn, name)
+    }
+    first = described.pop("RNNClassifier")
+    shared = 0
+    for name, others in described.items():
+        for parameter in (first.keys() & others.keys()) - OWN_WORDS:
+            assert others[parameter] == first[parameter], (name, parameter)
+            shared += 1
+    assert shared > 20
