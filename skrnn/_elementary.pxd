@@ -1,1 +1,2 @@
 cpdef double exp(double x) noexcept nogil
+cpdef double log(double x) noexcept nogil

@@ -66,7 +66,7 @@ cpdef double exp(double x) noexcept nogil:
     return r * from_bits((<int64_t>n - n_half + 1023) << 52)
 
 
-cpdef inline double log(double x) noexcept nogil:
+cpdef double log(double x) noexcept nogil:
     """Natural logarithm; the error is below 1 ulp."""
     # x = 2^n (1 + f) with 1 + f between sqrt(1/2) and sqrt(2), and with s = f / (2 + f)
     # log(1 + f) = log((1 + s) / (1 - s)) = 2 s + s z q(z), z = s^2, 2 s = f - s f,

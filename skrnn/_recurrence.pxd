@@ -3,6 +3,7 @@ from skrnn._kernels.table cimport Run, Steps, Table, Weights
 
 cdef char* address(array, dtype, Py_ssize_t n_rows, Py_ssize_t n_columns,
                    Py_ssize_t* ld, str what) except NULL
+cdef const Table* find_table(dtype) except NULL
 
 
 cdef class Buffer:

@@ -15,6 +15,8 @@ LAYERS = [
     "_elementary",
     "_packing",
     "_recurrence",
+    "_chain",
+    "_paths",
     "_pooling",
     "_initial",
     "_stepper",

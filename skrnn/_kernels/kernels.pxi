@@ -44,7 +44,8 @@ cdef Table TABLE = Table(
     pack_input=pack_input, forward=forward,
     backward=backward, weight_gradients=weight_gradients, unpack=unpack,
     input_gradient=input_gradient, pack_product=pack_product, product=product,
-    outer=outer, activate=activate, peak=peak,
+    outer=outer, activate=activate,
+    exponential=exponential, peak=peak,
 )
 
 table = PyCapsule_New(&TABLE, "skrnn.Table", NULL)

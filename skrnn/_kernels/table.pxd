@@ -118,4 +118,5 @@ cdef struct Table:
                   Py_ssize_t n_a, const void* d, Py_ssize_t ldd, Py_ssize_t n_d,
                   Py_ssize_t row_start, Py_ssize_t row_stop) noexcept nogil
     void (*activate)(int which, const void* x, void* y, Py_ssize_t n) noexcept nogil
+    void (*exponential)(const void* x, void* y, Py_ssize_t n) noexcept nogil
     double (*peak)(Py_ssize_t n) noexcept nogil

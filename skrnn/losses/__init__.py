@@ -12,9 +12,11 @@ from skrnn.losses.forecasts import (
     ForecastSquaredError,
 )
 from skrnn.losses.numbers import SquaredError
+from skrnn.losses.paths import CRFLoss
 
 __all__ = [
     "FORECAST_LOSSES",
+    "CRFLoss",
     "ForecastAbsoluteError",
     "ForecastQuantileLoss",
     "ForecastSquaredError",
