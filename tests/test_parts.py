@@ -130,8 +130,10 @@ def test_a_spec_tells_what_a_network_has():
     ]
     assert [layer.n_in for (layer,) in spec.layers()] == [5, 4]
     assert spec.n_pooled == 3
-    assert "attention" in spec.can_step
+    assert "attention" in make_spec(pooling="attention").can_step
     assert make_spec(pooling=StepByStep).can_step is True
+    assert "this kind of pooling" in make_spec(pooling=SumPooling).can_step
+    assert "this kind of input" in make_spec(input=lambda: TokenTable(2, 3)).can_step
     assert all(name in POOLINGS for name in ("last", "mean", "max", "attention"))
 
 

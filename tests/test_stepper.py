@@ -6,10 +6,14 @@ import pickle
 import numpy as np
 import pytest
 
-from cases import ISAS, assert_same_bits, instruction_set
+from cases import ISAS, assert_same_bits, instruction_set, pack, unpack
 from skrnn._recurrence import PackedShape, Recurrence
 from skrnn._stepper import Stepper, row_numbers
 from skrnn.cells import CELLS
+from skrnn.inputs.packed import StepEncoder
+from skrnn.models.stream import step_network
+from skrnn.network import Network, NetworkSpec
+from skrnn.network.pooling import EveryStep
 
 GATES = {"rnn_tanh": "rnn", "rnn_relu": "rnn", "lstm": "lstm", "gru": "gru"}
 kernels = pytest.mark.parametrize("kernel", GATES)
@@ -236,3 +240,19 @@ def test_what_a_stepper_refuses():
         stepper.forward(np.zeros((2, 4), np.float32))
     with pytest.raises(TypeError, match="cannot be pickled"):
         pickle.dumps(stepper)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_an_output_for_each_step(dtype):
+    """A network without pooling gives its outputs as they come."""
+    spec = NetworkSpec(3, (4, 17), 2, cell="lstm", pooling=EveryStep, dtype=dtype)
+    network = Network(spec)
+    theta = network.initialize(np.random.RandomState(0))
+    network.load(theta)
+    X = [x.astype(np.float64) for x in make_x(6, 5).swapaxes(0, 1)]
+    batch = pack(X, network.dtype)
+    expected = unpack(batch, network.forward(batch))
+    steps = step_network(network, StepEncoder(3), 6)
+    for t in range(5):
+        raw = steps.step(np.array([x[t] for x in X]))
+        assert_same_bits(raw, np.array([rows[t] for rows in expected]))

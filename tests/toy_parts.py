@@ -67,6 +67,8 @@ class TokenTable(Input):
 class StepByStep(Pooling):
     """One row per step: nothing is pooled."""
 
+    stream = "last"
+
     def forward(self, states, run):
         return states.joined()
 

@@ -16,6 +16,7 @@ class Input(Part):
     """
 
     wants_dx = False
+    can_step = "A network with this kind of input cannot follow a stream."
 
     def forward(self, run):
         """Return the rows of a pass, (n_rows, n_out)."""
@@ -27,6 +28,8 @@ class Input(Part):
 
 class NumbersInput(Input):
     """The numbers of the batch as they are."""
+
+    can_step = True
 
     def forward(self, run):
         """Return the rows of a pass, (n_rows, n_in)."""

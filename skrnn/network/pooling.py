@@ -37,6 +37,13 @@ class Pooling(Part):
     has_weights = False
     stream = None
 
+    @property
+    def can_step(self):
+        """True, or why the pooling cannot follow a stream."""
+        return self.stream is not None or (
+            "A network with this kind of pooling cannot follow a stream."
+        )
+
     def _out(self, run):
         return self.memory("out", run.shape.n_seqs, self.n_out)
 

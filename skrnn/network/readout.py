@@ -11,7 +11,16 @@ __all__ = ["LinearReadout", "Readout", "SegmentReadout"]
 
 
 class Readout(Part):
-    """The way from pooled rows (n, n_in) to raw outputs (n, n_out)."""
+    """The way from pooled rows (n, n_in) to raw outputs (n, n_out).
+
+    Attributes
+    ----------
+    head : Linear
+        What a stream computes outputs with, if `can_step`: a linear function of the
+        pooled rows and nothing else.
+    """
+
+    can_step = "A network with this kind of readout cannot follow a stream."
 
     def forward(self, pooled, states, run):
         """Return raw outputs; `states` are those that were pooled."""
@@ -65,6 +74,8 @@ class LinearReadout(Readout):
     n_out : int
         Number of outputs.
     """
+
+    can_step = True
 
     def __init__(self, n_out):
         self.n_out = n_out
