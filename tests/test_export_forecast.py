@@ -13,9 +13,9 @@ from sklearn.preprocessing import StandardScaler
 from cases import CELLS, assert_same_bits
 from outside import import_oracle
 from skrnn import RNNClassifier, SequenceForecaster
-from skrnn.export import _onnx_forecast as graphs
 from skrnn.export import from_torch, onnx_inputs, to_onnx, to_torch
-from skrnn.export._onnx_graph import Graph
+from skrnn.export.onnx import forecast as graphs
+from skrnn.export.onnx.graph import Graph
 from skrnn.forecasting.windows import Lines, WindowOptions, Windows
 
 onnx = import_oracle("onnx")

@@ -19,7 +19,9 @@ from fitted import set_fields, set_theta, theta_of
 from outside import import_oracle
 from skrnn import RNNClassifier, RNNRegressor, __version__
 from skrnn.cells import CELLS as SPECS
-from skrnn.export import _onnx, onnx_initial_state, register_skl2onnx, to_onnx
+from skrnn.export import onnx_initial_state, register_skl2onnx, to_onnx
+from skrnn.export.onnx.parts import ONNX_CELLS
+from skrnn.export.onnx.parts import POOLINGS as ONNX_POOLINGS
 from skrnn.network import POOLINGS as NETWORK_POOLINGS
 from skrnn.preprocessing import SequenceScaler
 
@@ -93,8 +95,8 @@ def assert_agrees(model, X, feed=None, tolerance=1e-5, **options):
 
 
 def test_every_cell_and_pooling_is_known():
-    assert _onnx.ONNX_CELLS.keys() == SPECS.keys()
-    assert _onnx.POOLINGS.keys() == NETWORK_POOLINGS.keys()
+    assert ONNX_CELLS.keys() == SPECS.keys()
+    assert ONNX_POOLINGS.keys() == NETWORK_POOLINGS.keys()
 
 
 # ---------------------------------------------------------------- batches

@@ -74,6 +74,7 @@ INSIDE = {
         "learning",
         "schema",
     ],
+    "export": ["values", "models", "file", "torch", "onnx"],
 }
 MAY_IMPORT = {name: set(LAYERS[:i]) for i, name in enumerate(LAYERS)} | BESIDE
 

@@ -1,10 +1,13 @@
 """Ways in and out: model files, ONNX and PyTorch."""
 
-from skrnn.export._file import ModelFileError, load, save
-from skrnn.export._onnx import onnx_initial_state, to_onnx
-from skrnn.export._onnx_forecast import onnx_inputs
-from skrnn.export._skl2onnx import register_skl2onnx
-from skrnn.export._torch import from_torch, to_torch
+from skrnn.export.file import ModelFileError, load, save
+from skrnn.export.onnx import (
+    onnx_initial_state,
+    onnx_inputs,
+    register_skl2onnx,
+    to_onnx,
+)
+from skrnn.export.torch import from_torch, to_torch
 
 __all__ = [
     "ModelFileError",
@@ -17,3 +20,6 @@ __all__ = [
     "to_onnx",
     "to_torch",
 ]
+
+for _name in __all__:  # where users find them, wherever they are written
+    globals()[_name].__module__ = __name__

@@ -4,128 +4,13 @@ A piece is a function that adds nodes to a `Graph` and returns the names of what
 compute.
 """
 
-import importlib
 from collections import namedtuple
 from functools import cached_property
-from itertools import count
 
 import numpy as np
 
 from skrnn.cells import CELLS
-
-OLDEST_OPSET = 14
-INPUT_DTYPES = ("float32", "float64")
-# What a graph gives: its tensor, with the shape behind the number of sequences.
-Output = namedtuple("Output", ["name", "tensor", "dtype", "shape"])
-
-
-def import_optional(name, user):
-    """Import what only the extra "onnx" installs."""
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise ImportError(f"{user} needs {name}: pip install skrnn[onnx]") from error
-
-
-def check_input_dtype(input_dtype):
-    """Refuse what no model takes."""
-    if input_dtype not in INPUT_DTYPES:
-        raise ValueError(
-            f"input_dtype must be 'float64' or 'float32', got {input_dtype!r}."
-        )
-
-
-class Graph:
-    """Nodes and constants of a graph; a call adds a node and names what it gives.
-
-    Parameters
-    ----------
-    opset : int
-        The version of ONNX's operators.
-    unique : callable, default=None
-        Makes a name that is not in use from a name.
-    """
-
-    def __init__(self, opset, unique=None):
-        from onnx import helper, numpy_helper
-
-        numbers = count()
-        self.opset = opset
-        self.unique = unique or (lambda name: f"{name}_{next(numbers)}")
-        self.nodes, self.initializers = [], []
-        self._make_node, self._from_array = helper.make_node, numpy_helper.from_array
-        self._type_of = helper.np_dtype_to_tensor_dtype
-
-    def __call__(self, op, *inputs, output=None, n_outputs=1, **attributes):
-        """Add a node; its inputs are names, or arrays, which become constants."""
-        inputs = [x if isinstance(x, str) else self.constant(x) for x in inputs]
-        outputs = [output or self.unique(op.lower()) for _ in range(n_outputs)]
-        node = self._make_node(op, inputs, outputs, name=outputs[0], **attributes)
-        self.nodes.append(node)
-        return outputs[0] if n_outputs == 1 else outputs
-
-    def constant(self, value):
-        """Add a constant."""
-        name = self.unique("constant")
-        value = np.array(value, order="C")
-        self.initializers.append(self._from_array(value, name))
-        return name
-
-    def cast(self, x, dtype):
-        """Add a cast to a NumPy dtype."""
-        return self("Cast", x, to=self._type_of(np.dtype(dtype)))
-
-    def reduce(self, op, x, *axes):
-        """Add a reduction over axes, which were an attribute once."""
-        if op == "ReduceSum" or self.opset >= 18:
-            return self(op, x, np.array(axes), keepdims=0)
-        return self(op, x, axes=axes, keepdims=0)
-
-    def total(self, x, axis):
-        """Add a sum over an axis, which stays, with one number after the other."""
-        return self.slice(self("CumSum", x, np.array(axis)), axis, -1)
-
-    def slice(self, x, axis, start, stop=2**31 - 1):
-        """Add a slice along an axis."""
-        return self("Slice", x, *(np.array([n]) for n in (start, stop, axis)))
-
-    def size(self, x, axis):
-        """Add the size of an axis, (1,) int64."""
-        return self("Gather", self("Shape", x), np.array([axis]))
-
-    def body(self):
-        """Return a graph for the inside of a node, whose names are new ones, too."""
-        return Graph(self.opset, self.unique)
-
-
-class Lengths:
-    """How many steps the sequences of a batch have, and which of all they are.
-
-    Parameters
-    ----------
-    graph : Graph
-    lengths : str
-        (n_seqs,) int64
-    n_steps : str
-        int64, of the longest sequence or more.
-    """
-
-    def __init__(self, graph, lengths, n_steps):
-        self.graph, self.lengths, self.n_steps = graph, lengths, n_steps
-
-    @cached_property
-    def int32(self):
-        """The lengths as the recurrent operators want them."""
-        return self.graph.cast(self.lengths, np.int32)
-
-    @cached_property
-    def alive(self):
-        """Which steps there are, (n_steps, n_seqs, 1) bool."""
-        g = self.graph
-        steps = g("Range", np.array(0), self.n_steps, np.array(1))
-        steps = g("Unsqueeze", steps, np.array([1, 2]))
-        return g("Less", steps, g("Unsqueeze", self.lengths, np.array([1])))
-
+from skrnn.export.onnx.graph import all_true
 
 # ------------------------------------------------------------------ cells
 
@@ -337,12 +222,6 @@ def is_finite(g, x, fitted):
     return g("LessOrEqual", g("Abs", x), np.finfo(fitted.dtype).max)
 
 
-def all_true(g, x, *axes):
-    """Add a logical and over axes."""
-    x = g.reduce("ReduceMin", g.cast(x, np.int32), *axes)
-    return g.cast(x, bool)
-
-
 def run_layer(g, x, lengths, layer, fitted, initial=None):
     """Add a recurrent layer, a list of (W, U, b); see `operator_layer`."""
     structure = fitted.structure
@@ -378,3 +257,55 @@ def run_layers(g, x, lengths, fitted, initial=None):
         x, states = run_layer(g, x, lengths, layer, fitted, start)
         last.append(states)
     return x, last
+
+
+# ----------------------------------------------------- pooling and head
+
+
+def pool_last(g, y, last, lengths, fitted):
+    """Add the last state of each direction."""
+    pooled = g("Transpose", last[-1][0], perm=[1, 0, 2])
+    return g("Reshape", pooled, np.array([0, len(fitted.weights["head.W"])]))
+
+
+def pool_mean(g, y, last, lengths, fitted):
+    """Add the mean over the steps."""
+    total = g.reduce("ReduceSum", _alive(g, y, lengths, fitted), 0)
+    n = g.cast(g("Unsqueeze", lengths.lengths, np.array([1])), fitted.dtype)
+    return g("Div", total, n)
+
+
+def pool_max(g, y, last, lengths, fitted):
+    """Add the largest value over the steps."""
+    return g.reduce("ReduceMax", _alive(g, y, lengths, fitted, -np.inf), 0)
+
+
+def pool_attention(g, y, last, lengths, fitted):
+    """Add the mean with weights softmax(y q) over the steps."""
+    score = g("MatMul", y, fitted.weights["attention.q"][:, np.newaxis])
+    weight = g("Softmax", _alive(g, score, lengths, fitted, -np.inf), axis=0)
+    y = _alive(g, y, lengths, fitted)
+    return g.reduce("ReduceSum", g("Mul", weight, y), 0)
+
+
+def _alive(g, x, lengths, fitted, else_value=0):
+    return g("Where", lengths.alive, x, fitted.dtype.type(else_value))
+
+
+# (g, states of the last layer, last states of all, lengths, fitted) -> what is pooled,
+# (n_seqs, n_pooled)
+POOLINGS = {
+    "last": pool_last,
+    "mean": pool_mean,
+    "max": pool_max,
+    "attention": pool_attention,
+}
+
+
+def read_head(g, pooled, valid, fitted):
+    """Add the head: raw outputs (n_seqs, n_out) in double, NaN where they are none."""
+    weights = fitted.weights
+    raw = g("Add", g("MatMul", pooled, weights["head.W"]), weights["head.b"])
+    valid = g("And", valid, all_true(g, is_finite(g, raw, fitted), 1))
+    valid = g("Unsqueeze", valid, np.array([1]))
+    return g("Where", valid, g.cast(raw, np.float64), np.array(np.nan))

@@ -3,8 +3,8 @@
 import numpy as np
 
 from skrnn.estimators import RNNClassifier, RNNRegressor
-from skrnn.export._onnx import label_values, scale, score_batch
-from skrnn.export._onnx_graph import OLDEST_OPSET, Graph, import_optional
+from skrnn.export.onnx.graph import OLDEST_OPSET, Graph, import_optional
+from skrnn.export.onnx.sequence import label_values, scale, score_batch
 from skrnn.preprocessing import SequenceScaler
 
 __all__ = ["register_skl2onnx"]

@@ -13,8 +13,8 @@ import struct
 
 from skrnn import __version__
 from skrnn._stamp import release, warn_if_newer
-from skrnn.export._models import describe, restore
-from skrnn.export._values import (
+from skrnn.export.models import describe, restore
+from skrnn.export.values import (
     Decoder,
     Encoder,
     aligned,

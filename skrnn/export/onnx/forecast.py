@@ -14,12 +14,10 @@ import numpy as np
 
 from skrnn.estimators import SequenceForecaster
 from skrnn.estimators._forecaster import Forecast
-from skrnn.export._onnx_graph import (
+from skrnn.export.onnx.graph import Output, all_true, check_input_dtype
+from skrnn.export.onnx.parts import (
     ONNX_CELLS,
     Fitted,
-    Output,
-    all_true,
-    check_input_dtype,
     is_finite,
     run_layer,
     run_layers,
