@@ -1,0 +1,223 @@
+"""Rows of a table for the ids of a batch, and their gradient.
+
+All works on the distinct ids of a batch. A gradient is first summed for each of them:
+its rows in order, in chunks of a fixed number of rows, so that the bits depend neither
+on threads, of which there is one, nor on where an id stands in the table.
+"""
+
+import numpy as np
+
+from cython cimport floating
+from libc.string cimport memset
+
+cdef enum:
+    CHUNK = 256                  # rows that are summed before they are added
+
+
+class DistinctIds:
+    """Which ids a batch has, and where.
+
+    Attributes
+    ----------
+    ids : ndarray of int32 (n_distinct,)
+        In the order in which they come first.
+    inverse : ndarray of intp (n_rows,)
+        ``ids[inverse]`` are the ids of the rows.
+    order : ndarray of intp (n_rows,)
+        The rows by id; those of the same id keep their order.
+    starts : ndarray of intp (n_distinct + 1,)
+        ``order[starts[u] : starts[u + 1]]`` are the rows of ``ids[u]``.
+    """
+
+    __slots__ = ("ids", "inverse", "order", "starts")
+
+    def __init__(self, ids, inverse, order, starts):
+        self.ids, self.inverse, self.order, self.starts = ids, inverse, order, starts
+
+    def __len__(self):
+        return len(self.ids)
+
+
+cdef class IdIndex:
+    """Finds the distinct ids of batches, in time that their rows alone decide.
+
+    Parameters
+    ----------
+    n_ids : int
+        Ids are 0 .. n_ids - 1.
+    """
+
+    cdef readonly Py_ssize_t n_ids
+    cdef int[::1] place          # of each id among the distinct ones; -1 between calls
+
+    def __init__(self, Py_ssize_t n_ids):
+        if not 1 <= n_ids < 2**31:
+            raise ValueError(f"There are 1 to 2**31 - 1 ids, got {n_ids}.")
+        self.n_ids = n_ids
+        self.place = np.full(n_ids, -1, dtype=np.int32)
+
+    def distinct(self, const int[:] ids):
+        """Return the DistinctIds of the rows of a batch.
+
+        Parameters
+        ----------
+        ids : ndarray of int32 (n_rows,)
+        """
+        cdef Py_ssize_t r, u, n_rows = ids.shape[0], n = 0
+        cdef int[::1] found = np.empty(min(n_rows, self.n_ids), dtype=np.int32)
+        inverse = np.empty(n_rows, dtype=np.intp)
+        order = np.empty(n_rows, dtype=np.intp)
+        cdef Py_ssize_t[::1] to_distinct = inverse, rows = order, starts, free
+        for r in range(n_rows):
+            if not 0 <= ids[r] < self.n_ids:
+                raise IndexError(
+                    f"Row {r} has the id {ids[r]}, of {self.n_ids} ids from 0 on.")
+        with nogil:
+            for r in range(n_rows):
+                if self.place[ids[r]] < 0:
+                    self.place[ids[r]] = <int>n
+                    found[n] = ids[r]
+                    n += 1
+                to_distinct[r] = self.place[ids[r]]
+            for u in range(n):
+                self.place[found[u]] = -1
+        kept = np.zeros(n + 1, dtype=np.intp)
+        starts, free = kept, np.empty(n, dtype=np.intp)
+        with nogil:
+            for r in range(n_rows):
+                starts[to_distinct[r] + 1] += 1
+            for u in range(n):
+                starts[u + 1] += starts[u]
+                free[u] = starts[u]
+            for r in range(n_rows):
+                u = to_distinct[r]
+                rows[free[u]] = r
+                free[u] += 1
+        return DistinctIds(np.asarray(found)[:n], inverse, order, kept)
+
+
+cdef int refuse_strides(const floating[:, :] x) except -1:
+    if x.shape[1] > 1 and x.strides[1] != <Py_ssize_t>sizeof(floating):
+        raise ValueError("Rows must be contiguous.")
+    return 0
+
+
+def gather(
+    const floating[:, :] table,        # IN  (n_table, n_columns)
+    const Py_ssize_t[::1] index,       # IN  (n_rows,)
+    const floating[::1] factor,        # IN  (n_rows,) of each row, or None
+    floating[:, :] out,                # OUT (n_rows, n_columns)
+):
+    """out = table[index], each row times its factor."""
+    cdef Py_ssize_t r, j, n = table.shape[1]
+    cdef const floating* source
+    cdef floating* target
+    cdef floating by = 1
+    cdef bint scaled = factor is not None
+    if out.shape[0] != index.shape[0] or out.shape[1] != n or (
+            scaled and factor.shape[0] != index.shape[0]):
+        raise ValueError(f"out must have {index.shape[0]} rows of {n} columns.")
+    refuse_strides(table)
+    refuse_strides(out)
+    for r in range(index.shape[0]):
+        if not 0 <= index[r] < table.shape[0]:
+            raise IndexError(f"Row {index[r]} of a table of {table.shape[0]} rows.")
+    if n == 0:
+        return
+    with nogil:
+        for r in range(index.shape[0]):
+            source, target = &table[index[r], 0], &out[r, 0]
+            if scaled:
+                by = factor[r]
+                for j in range(n):
+                    target[j] = by * source[j]
+            else:
+                for j in range(n):
+                    target[j] = source[j]
+
+
+def row_factors(
+    const floating[:, ::1] mask,       # IN  (n_seqs, n_distinct)
+    const Py_ssize_t[::1] inverse,     # IN  (n_rows,)
+    const int[::1] n_active,           # IN  (n_steps,)
+    floating[::1] out,                 # OUT (n_rows,)
+):
+    """What a mask of whole ids for each sequence is for each packed row."""
+    cdef Py_ssize_t t, b, r = 0
+    cdef Py_ssize_t total = 0
+    for t in range(n_active.shape[0]):
+        if n_active[t] > mask.shape[0]:
+            raise ValueError(f"mask must have a row for each of {n_active[t]}.")
+        total += n_active[t]
+    if total != inverse.shape[0] or total != out.shape[0]:
+        raise ValueError(f"{total} packed rows need as many numbers.")
+    for r in range(total):
+        if not 0 <= inverse[r] < mask.shape[1]:
+            raise IndexError(f"mask has no column {inverse[r]}.")
+    r = 0
+    with nogil:
+        for t in range(n_active.shape[0]):
+            for b in range(n_active[t]):
+                out[r] = mask[b, inverse[r]]
+                r += 1
+
+
+def sum_by_id(
+    const floating[:, :] drows,        # IN  (n_rows, n_columns)
+    const Py_ssize_t[::1] order,       # IN  (n_rows,)
+    const Py_ssize_t[::1] starts,      # IN  (n_distinct + 1,)
+    const floating[::1] factor,        # IN  (n_rows,) of each row, or None
+    floating[:, ::1] out,              # OUT (n_distinct, n_columns)
+):
+    """out = for each id the sum of its rows times their factors, in order."""
+    cdef Py_ssize_t u, i, stop, j, n = out.shape[1], n_distinct = out.shape[0]
+    cdef floating* total
+    cdef floating[::1] part = np.empty(max(n, 1), dtype=np.asarray(out).dtype)
+    cdef bint scaled = factor is not None
+    if (drows.shape[0] != order.shape[0] or drows.shape[1] != n
+            or starts.shape[0] != n_distinct + 1
+            or starts[n_distinct] != order.shape[0]
+            or (scaled and factor.shape[0] != order.shape[0])):
+        raise ValueError(f"The arrays do not fit {n_distinct} ids of {n} columns.")
+    refuse_strides(drows)
+    if n == 0:
+        return
+    with nogil:
+        for u in range(n_distinct):
+            total = &out[u, 0]
+            memset(total, 0, n * sizeof(floating))
+            i = starts[u]
+            while i < starts[u + 1]:
+                stop = min(i + CHUNK, starts[u + 1])
+                memset(&part[0], 0, n * sizeof(floating))
+                while i < stop:
+                    add_row(&part[0], &drows[order[i], 0], n,
+                            factor[order[i]] if scaled else 1)
+                    i += 1
+                for j in range(n):
+                    total[j] += part[j]
+
+
+cdef inline void add_row(floating* total, const floating* row, Py_ssize_t n,
+                         floating by) noexcept nogil:
+    cdef Py_ssize_t j
+    for j in range(n):
+        total[j] += by * row[j]
+
+
+def scatter_add(
+    const floating[:, ::1] rows,       # IN  (n_distinct, n_columns)
+    const int[::1] ids,                # IN  (n_distinct,) all different
+    floating[:, ::1] out,              # +=  (n_table, n_columns)
+):
+    """out[ids] += rows."""
+    cdef Py_ssize_t u, j, n = rows.shape[1]
+    if ids.shape[0] != rows.shape[0] or out.shape[1] != n:
+        raise ValueError(f"The arrays do not fit {ids.shape[0]} ids of {n} columns.")
+    for u in range(ids.shape[0]):
+        if not 0 <= ids[u] < out.shape[0]:
+            raise IndexError(f"Id {ids[u]} of a table of {out.shape[0]} rows.")
+    with nogil:
+        for u in range(ids.shape[0]):
+            for j in range(n):
+                out[ids[u], j] += rows[u, j]
