@@ -389,7 +389,9 @@ def test_labels_of_several_types(method):
     X, y = make_classes()
     y = [None, *y[1:]]
     options = {"classes": ["no", "yes"]} if method == "partial_fit" else {}
-    with pytest.raises((TypeError, ValueError), match="^y |Unknown label type|classes"):
+    with pytest.raises(
+        (TypeError, ValueError), match="^(Input )?y |Unknown label|classes"
+    ):
         getattr(RNNClassifier(**QUICK), method)(X, y, **options)
     with pytest.raises(TypeError, match="^classes is not an array of numbers, or of"):
         RNNClassifier(**QUICK).partial_fit(X, ["a"] * len(X), classes=["a", None])
@@ -499,7 +501,7 @@ def test_forecasts_of_values_that_lie_far_apart():
     for column, value in ((0, -1.7e308), (1, 1e200)):
         far = X[0].copy()
         far[-1, column] = value
-        with pytest.raises(ValueError, match="A window holds values too large"):
+        with pytest.raises(ValueError, match="values of a window are too large"):
             estimator.predict([far])
     far = np.resize([1.7e308, -1.7e308, 1.7e308, 1.7e308], 30)
     with pytest.raises(ValueError, match="too large to be standardised"):

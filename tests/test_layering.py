@@ -66,6 +66,8 @@ INSIDE = {
         "containers",
         "columns",
         "packed",
+        "hints",
+        "padding",
         "frames",
         "tokens",
         "steps",

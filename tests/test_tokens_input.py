@@ -194,7 +194,7 @@ def test_numbers_are_not_copied():
     sequences = read(X)
     assert sequences[0] is X[0] and sequences[1] is X[1]
     beside = read([np.arange(8.0).reshape(2, 4)], [0])
-    assert beside._numbers(0).base is not None
+    assert beside.numbers(0).base is not None
 
 
 def test_dtypes_of_frames():

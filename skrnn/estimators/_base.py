@@ -22,7 +22,7 @@ from skrnn.estimators._samples import Samples, check_sample_weight
 from skrnn.estimators._split import split_validation
 from skrnn.estimators._streams import make_stream
 from skrnn.inputs.frames import naming
-from skrnn.inputs.sequences import check_sequences, scale_of
+from skrnn.inputs.sequences import check_number_of, check_sequences, scale_of
 from skrnn.models.checks import Optional, boolean, integer, names_of
 from skrnn.models.sequence import (
     SEQUENCE_FIELDS,
@@ -225,9 +225,9 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
                 f"This {type(self).__name__} estimator requires y to be passed, but "
                 "the target y is None."
             )
-        with naming("y"):
+        with naming("y", y):
             y = self._target_kind.check(y)
-        check_consistent_length(sequences, y)
+        check_number_of(y, sequences, "X" + suffix)
         if groups is not None:
             with naming("groups"):
                 groups = np.unique(column_or_1d(groups), return_inverse=True)[1]

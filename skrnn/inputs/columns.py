@@ -11,7 +11,12 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils.validation import check_array
 
-from skrnn.inputs.containers import fill_masked, open_container, refuse_sparse
+from skrnn.inputs.containers import (
+    fill_masked,
+    is_missing,
+    open_container,
+    refuse_sparse,
+)
 from skrnn.inputs.times import times_of
 
 __all__ = [
@@ -188,7 +193,7 @@ class Table:
         """Objects as floats, NaN for None and other missing values."""
         out = np.empty(len(values))
         for row, value in enumerate(values.tolist()):
-            if _is_missing(value):
+            if is_missing(value):
                 out[row] = np.nan
                 continue
             if isinstance(value, complex):
@@ -241,7 +246,7 @@ class Table:
         """The set of values of a column."""
         found = set()
         for row, value in enumerate(self._values(j, stop)):
-            if _is_missing(value):
+            if is_missing(value):
                 continue
             if not isinstance(value, str | Real):
                 raise TypeError(
@@ -265,13 +270,6 @@ class Table:
 def input_name(name):
     """The argument that a table is from, by what messages call the table."""
     return name.partition("[")[0].removesuffix(".iloc")
-
-
-def _is_missing(value):
-    """Whether a value means missing."""
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):
-        return True
-    return isinstance(value, Real) and value != value
 
 
 def _objects(values):
@@ -552,4 +550,4 @@ def tables_of(X, name):
 
 def _is_scalar(item):
     """Whether an item is a number, or means missing."""
-    return _is_missing(item) or isinstance(item, Real | np.generic)
+    return is_missing(item) or isinstance(item, Real | np.generic)

@@ -3,11 +3,18 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 from scipy.sparse import issparse
 
-__all__ = ["Container", "fill_masked", "open_container", "refuse_sparse"]
+__all__ = [
+    "Container",
+    "fill_masked",
+    "is_missing",
+    "open_container",
+    "refuse_sparse",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,3 +124,10 @@ def fill_masked(array):
     if not isinstance(array, np.ma.MaskedArray):
         return array
     return np.ma.filled(array.astype(np.float64), np.nan)
+
+
+def is_missing(value):
+    """Whether a value means missing."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, Real) and value != value

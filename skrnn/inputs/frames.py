@@ -13,6 +13,13 @@ from sklearn.utils.validation import check_array
 
 from skrnn._packing import Table, describe, describe_block
 from skrnn.inputs.containers import fill_masked, open_container, refuse_sparse
+from skrnn.inputs.hints import (
+    hint_about_container,
+    hint_about_labels,
+    hint_about_lengths,
+    hint_about_objects,
+    refuse_pairs,
+)
 
 __all__ = [
     "OpenedSequences",
@@ -24,12 +31,25 @@ __all__ = [
 
 
 # How messages of NumPy begin about what cannot become an array of numbers or labels.
-NAMELESS = ("setting an array element", "The truth value", "'<' not supported")
+NAMELESS = (
+    "setting an array element",
+    "The truth value",
+    "'<' not supported",
+    "boolean value of NA",
+)
 
 
 @contextmanager
-def naming(name):
-    """Name the argument that NumPy cannot make an array of."""
+def naming(name, value=None):
+    """Name the argument that NumPy cannot make an array of.
+
+    Parameters
+    ----------
+    name : str
+        What messages call the argument.
+    value : object
+        The argument, if messages may say what is wrong with its items.
+    """
     try:
         # Checks for infinity add up, and warn of what they find.
         with np.errstate(over="ignore", invalid="ignore"):
@@ -39,11 +59,15 @@ def naming(name):
             f"{name} contains a value that is too large or not a number: {error}."
         ) from error
     except (TypeError, ValueError) as error:
-        if not str(error).startswith(NAMELESS):
-            raise
-        raise type(error)(
-            f"{name} is not an array of numbers, or of labels of one type: {error}"
-        ) from error
+        missing, several = hint_about_labels(name, value)
+        if missing:
+            raise ValueError(missing) from error
+        if str(error).startswith(NAMELESS):
+            message = "is not an array of numbers, or of labels of one type"
+            raise type(error)(f"{name} {message}: {error}{several}") from error
+        if several:
+            raise type(error)(f"{error}{several}") from error
+        raise
 
 
 @dataclass(frozen=True)
@@ -91,6 +115,7 @@ def open_sequences(X, estimator, input_name, fitted_wide):
     raise TypeError(
         f"Expected sequence or array-like, got {type(X)}. Pass a list with an array of "
         "shape (n_steps, n_features) for each sequence."
+        f"{hint_about_container(X, input_name)}"
     )
 
 
@@ -165,6 +190,7 @@ def _open_list(X, name, estimator, input_name):
     if not isinstance(table, int):
         return OpenedSequences(table, name)
     # Something else than arrays of numbers of the right shape.
+    refuse_pairs(given, input_name)
     example = columns = None
     if all(hasattr(item, "columns") for item in given):
         example, columns = given[0], check_columns(given, name)
@@ -180,7 +206,7 @@ def _open_list(X, name, estimator, input_name):
         return _open_array(np.stack(arrays), name, estimator, input_name)
     table = describe(arrays)
     if isinstance(table, int):
-        _refuse_shape(arrays, table, name)
+        _refuse_shape(arrays, table, name, hint_about_lengths(arrays, input_name))
     return OpenedSequences(table, name, columns, example=example)
 
 
@@ -272,7 +298,10 @@ def as_numbers(item, where):
                 f"{where} contains a value too large for dtype('float64'): {error}."
             ) from error
         except (TypeError, ValueError) as error:
-            raise type(error)(f"{error}\n{where} does not hold numbers.") from error
+            hint = hint_about_objects(item, where)
+            raise type(error)(
+                f"{error}\n{where} does not hold numbers.{hint}"
+            ) from error
     if kind not in "biuf":
         what = "strings" if kind in "US" else f"values of type {array.dtype}"
         raise ValueError(
@@ -308,7 +337,7 @@ def _read_frame(item, where):
     return values[:, 0] if array.ndim == 1 else values
 
 
-def _refuse_shape(arrays, i, name):
+def _refuse_shape(arrays, i, name, hint=""):
     """Say why array `i`, the first misfit, does not fit to the first one."""
     where, shape = name.format(i), arrays[i].shape
     if shape == ():
@@ -332,8 +361,7 @@ def _refuse_shape(arrays, i, name):
     n_features, expected = (
         array.shape[1] if array.ndim == 2 else 1 for array in (arrays[i], arrays[0])
     )
-    hint = ""
-    if len({array.shape[:1] for array in arrays}) == 1:
+    if not hint and len({array.shape[:1] for array in arrays}) == 1:
         hint = " If they are (n_features, n_steps), pass them transposed."
     raise ValueError(
         f"{where} has {n_features} features, but {name.format(0)} has {expected}. "

@@ -6,14 +6,22 @@ when they are read.
 """
 
 import numpy as np
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_consistent_length, validate_data
 
 from skrnn._packing import describe, divide, gather_ids
 from skrnn.inputs.frames import open_sequences
+from skrnn.inputs.hints import hint_about_number
 from skrnn.inputs.packed import PackedBatch
+from skrnn.inputs.padding import describe_padding, warn_of_padding
 from skrnn.inputs.steps import OpenedSteps, open_steps
 
-__all__ = ["Sequences", "check_sequences", "check_total_weight", "scale_of"]
+__all__ = [
+    "Sequences",
+    "check_number_of",
+    "check_sequences",
+    "check_total_weight",
+    "scale_of",
+]
 
 # How many numbers are converted to float at once.
 CHUNK = 1 << 20
@@ -84,10 +92,10 @@ class Sequences:
     def __getitem__(self, i):
         """Sequence `i` as the user's own numbers, (n_steps, n_features), or tokens."""
         if self.tokens is None:
-            return self._numbers(i)
+            return self.numbers(i)
         return self.tokens.given[self._table.row(i + len(self) if i < 0 else i)]
 
-    def _numbers(self, i):
+    def numbers(self, i):
         """The numbers of sequence `i`, (n_steps, n_numeric)."""
         if i < 0:
             i += len(self)
@@ -218,7 +226,7 @@ class Sequences:
 
     def _converted(self):
         """The table of these sequences with other numbers converted to floats."""
-        arrays = [self._numbers(i) for i in range(len(self))]
+        arrays = [self.numbers(i) for i in range(len(self))]
         floats = {}  # what numbers become: float32 if it holds all of them
         with np.errstate(over="ignore"):
             for i, array in enumerate(arrays):
@@ -236,7 +244,8 @@ class Sequences:
             f = [j for j in range(self.n_features) if j not in self.categorical][f]
         return f"feature {f}" + (f" ({self._columns[f]!r})" if self._columns else "")
 
-    def _check_finite(self, allow_nan, estimator, input_name):
+    def check_finite(self, allow_nan, estimator, input_name):
+        """Refuse infinity, and NaN if it is not allowed."""
         bad = (
             part.start + i
             for part, table in self._readable()
@@ -246,20 +255,31 @@ class Sequences:
         if i is None:
             return
         with np.errstate(over="ignore"):
-            values = np.asarray(self._numbers(i), dtype=np.float64)
+            values = np.asarray(self.numbers(i), dtype=np.float64)
         bad = np.isinf(values) if allow_nan else ~np.isfinite(values)
         step, feature = (int(index) for index in np.argwhere(bad)[0])
-        remedy = "Fill it in, or leave the sequence out"
+        remedy = "Fill it in, or leave the sequence out."
         if np.isnan(values[step, feature]):
             what = "NaN"
             if estimator is None or hasattr(estimator, "missing"):
-                remedy += ", or set missing='indicator'"
+                remedy = f"{remedy[:-1]}, or set missing='indicator'."
+            is_1d = np.ndim(self._table.owner[self._table.row(i)]) == 1
+            source = self._source(input_name)
+            remedy += describe_padding(values, source, self.name(i), is_1d)
         else:
             what = f"infinity or a value too large for {values.dtype!r}"
         raise ValueError(
             f"Input {input_name} contains {what}.\n{self._name.format(i)} has it at "
-            f"step {step} in {self._feature(feature)}. {remedy}."
+            f"step {step} in {self._feature(feature)}. {remedy}"
         )
+
+    def _source(self, input_name):
+        """What the user's code calls all sequences, to go through them."""
+        return f"{input_name}.to_numpy()" if ".iloc" in self._name else input_name
+
+    def warn_of_padding(self, input_name):
+        """Warn if unknown steps look like padding, which would be read as data."""
+        warn_of_padding(self, self._source(input_name), input_name)
 
     def _refuse_packed(self, batch, indices, encoder):
         """Name the value that a network would see as infinity."""
@@ -275,6 +295,25 @@ class Sequences:
             f"{batch.x.dtype!r}, at step {step} in "
             f"{self._feature(column % width)}. Scale it down{remedy}."
         )
+
+
+def check_number_of(targets, sequences, input_name="X"):
+    """Refuse another number of targets than of sequences.
+
+    Parameters
+    ----------
+    targets : array-like of shape (n_seqs, ...)
+        What belongs to the sequences.
+    sequences : Sequences
+        Checked sequences.
+    input_name : str
+        What messages call these.
+    """
+    try:
+        check_consistent_length(sequences, targets)
+    except ValueError as error:
+        hint = hint_about_number(sequences, len(targets), input_name)
+        raise ValueError(f"{error}{hint}") from None
 
 
 def check_total_weight(sample_weight, name="sample_weight"):
@@ -369,7 +408,9 @@ def check_sequences(
         sequences = Sequences(
             opened.table, opened.name, opened.columns, tokens, opened.n_features
         )
-    sequences._check_finite(missing == "indicator", estimator, input_name)
+    sequences.check_finite(missing == "indicator", estimator, input_name)
+    if missing == "indicator" and reset and estimator is not None:
+        sequences.warn_of_padding(input_name)
     if wide and not reset and isinstance(X, list | tuple):
         wide, example = False, None  # nested lists, which may be of any length
     if estimator is not None:
@@ -404,7 +445,7 @@ def _check_features(estimator, sequences, wide, example, reset, input_name):
             expected = 1
         if sequences.n_features != expected:
             hint = ""
-            if wide:
+            if wide or (sequences.lengths == expected).all():
                 hint = (
                     f" Each row of a 2-D {input_name} is a univariate sequence; one "
                     f"sequence of several features is [{input_name}]."

@@ -14,6 +14,7 @@ from skrnn.inputs.frames import (
     check_columns,
     open_sequences,
 )
+from skrnn.inputs.hints import refuse_pairs
 from skrnn.inputs.tokens import Tokens, read_characters, read_tokens
 
 __all__ = ["OpenedSteps", "open_steps"]
@@ -72,6 +73,7 @@ def open_steps(X, estimator, input_name, fitted_wide, selection):
     name = container.each
     if any(isinstance(item, str) for item in items):
         return _open_texts(items, name, selection)
+    refuse_pairs(items, input_name)
     columns = None
     if all(hasattr(item, "columns") for item in items):
         columns = check_columns(items, name)
