@@ -201,7 +201,7 @@ def score_batch(g, x, sequence_lens, estimator, dtype, labels=None):
 
 
 class StepGraph:
-    """One step of streams: what `Cursor` is for the compiled kernels.
+    """One step of streams: what `StepNetwork` is for the compiled kernels.
 
     Parameters
     ----------
