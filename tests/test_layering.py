@@ -65,6 +65,7 @@ INSIDE = {
         "time_axis",
         "containers",
         "columns",
+        "blocks",
         "packed",
         "hints",
         "padding",

@@ -389,3 +389,46 @@ def test_callbacks():
             table(result), table(SequenceScaler().fit_transform(X)), rtol=1e-9
         )
         clone(estimator).fit(X)
+
+
+def test_many_short_sequences_cost_little_more_than_joining_them():
+    """Each sequence cost 7 microseconds, however short it was."""
+    from time import perf_counter
+
+    rng = np.random.default_rng(0)
+    X = [rng.normal(size=(n, 3)) for n in rng.integers(4, 12, 20_000)]
+    scaler = SequenceScaler().fit(X)
+
+    def shortest(call):
+        times = []
+        for _ in range(5):
+            start = perf_counter()
+            call()
+            times.append(perf_counter() - start)
+        return min(times)
+
+    def joined():
+        whole = np.concatenate(X)
+        ends = np.cumsum([len(x) for x in X])
+        whole = (whole - scaler.mean_) / scaler.scale_
+        return [part.copy() for part in np.split(whole, ends[:-1])]
+
+    assert shortest(lambda: scaler.transform(X)) < 3 * shortest(joined)
+    assert shortest(lambda: SequenceScaler().fit(X)) < 3 * shortest(joined)
+    for a, b in zip(scaler.transform(X), joined(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_blocks_of_sequences_have_the_bits_of_each_alone():
+    rng = np.random.default_rng(1)
+    X = [rng.normal(size=(n, 2)) for n in rng.integers(1, 9, 60)]
+    X[3] = X[3].astype(np.float32)
+    X[7] = np.asfortranarray(X[7])
+    X[9] = rng.normal(size=(40_000, 2))
+    X[12] = X[12].round().astype(int)
+    X[20] = X[20].astype(np.dtype("f8").newbyteorder(">"))
+    scaler = SequenceScaler().fit(X)
+    for i, (x, scaled) in enumerate(zip(X, scaler.transform(X), strict=True)):
+        (alone,) = scaler.transform([x])
+        np.testing.assert_array_equal(scaled, alone, err_msg=str(i))
+        assert scaled.dtype == alone.dtype and scaled.flags.owndata

@@ -409,7 +409,7 @@ def check_sequences(
             opened.table, opened.name, opened.columns, tokens, opened.n_features
         )
     sequences.check_finite(missing == "indicator", estimator, input_name)
-    if missing == "indicator" and reset and estimator is not None:
+    if reset and getattr(estimator, "missing", None) == "indicator":
         sequences.warn_of_padding(input_name)
     if wide and not reset and isinstance(X, list | tuple):
         wide, example = False, None  # nested lists, which may be of any length

@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 from sklearn import get_config
@@ -10,6 +11,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from skrnn._callbacks import CallbackSupportMixin, with_callbacks
 from skrnn._stamp import Stamped
+from skrnn.inputs.blocks import map_blocks
 from skrnn.inputs.frames import naming
 from skrnn.inputs.sequences import check_sequences, check_total_weight, scale_of
 
@@ -263,6 +265,9 @@ class SequenceScaler(
 
         if isinstance(sequences.owner, np.ndarray):
             return _like(X, mapped(sequences.owner))
+        if self.copy:
+            convert = partial(_converted, function=function)
+            return _like(X, map_blocks(convert, list(sequences.owner)))
         return _like(X, [mapped(array) for array in sequences.owner])
 
     def __sklearn_tags__(self):
