@@ -94,7 +94,7 @@ def test_parts_from_outside_are_trained():
     targets = values[batch.ids]
 
     class Data:
-        used = np.arange(4)
+        used, mean_weight = np.arange(4), len(targets) / 4
 
         def batch(self, indices, dtype):
             return batch, targets, np.ones(len(targets))

@@ -2,10 +2,12 @@
 
 import copy
 import functools
+import inspect
 from abc import abstractmethod
 
 import numpy as np
 from sklearn.metrics import check_scoring
+from sklearn.metrics._scorer import _BaseScorer, _PassthroughScorer
 from sklearn.utils import _safe_indexing, check_random_state, column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length
@@ -53,6 +55,24 @@ def all_or_nothing(method):
             raise
 
     return wrapper
+
+
+def takes_weights(scorer, estimator):
+    """Return whether a scorer takes the argument `sample_weight`."""
+    function = scorer
+    if isinstance(scorer, _BaseScorer):
+        function = scorer._score_func
+    elif isinstance(scorer, _PassthroughScorer):
+        function = estimator.score
+    return has_parameter(function, "sample_weight")
+
+
+def has_parameter(function, name):
+    """Return whether a callable has a parameter of this name."""
+    try:
+        return name in inspect.signature(function).parameters
+    except (TypeError, ValueError):  # there is no signature to look at
+        return False
 
 
 def _gives_weights(estimator):
@@ -226,8 +246,8 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
                 "the target y is None."
             )
         with naming("y", y):
-            y = self._target_kind.check(y)
-        check_number_of(y, sequences, "X" + suffix)
+            checked = self._target_kind.check(y)
+        check_number_of(checked, sequences, "X" + suffix)
         if groups is not None:
             with naming("groups"):
                 groups = np.unique(column_or_1d(groups), return_inverse=True)[1]
@@ -235,7 +255,9 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
         sample_weight = check_sample_weight(
             sample_weight, len(sequences), "sample_weight" + suffix
         )
-        samples = Samples(np.arange(len(y)), sequences, y, sample_weight, groups)
+        samples = Samples(
+            np.arange(len(checked)), sequences, checked, sample_weight, groups, (X, y)
+        )
         if sample_weight is not None and not sample_weight.all():
             samples = samples.take(np.flatnonzero(sample_weight))
         return samples
@@ -338,13 +360,17 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
         if validation is None or self.scoring == "loss":
             return None
         scorer = check_scoring(self, self.scoring)
-        weight = validation.sample_weight
-        weights = {} if weight is None else {"sample_weight": weight}
+        # A scorer of the user's gets the sequences as they were handed in.
+        given = callable(self.scoring) and validation.source is not None
+        X, y = validation.as_given() if given else (validation.sequences, validation.y)
+        weights = {}
+        if validation.sample_weight is not None and takes_weights(scorer, self):
+            weights = {"sample_weight": validation.sample_weight}
 
         def score(theta):
             fitted = copy.copy(self)
             fitted._model = self._model.with_theta(theta.copy())
-            return scorer(fitted, validation.sequences, validation.y, **weights)
+            return scorer(fitted, X, y, **weights)
 
         return score
 

@@ -326,7 +326,8 @@ class RNNClassifier(ClassifierMixin, SequenceEstimator):
         y : array-like of shape (n_seqs,) or (n_seqs, n_labels)
             Class labels, or a multilabel indicator matrix.
         sample_weight : array-like of shape (n_seqs,), default=None
-            Weights of the sequences.
+            Weights of the sequences. An ordinary sequence has weight 1, whatever the
+            weights of other calls are.
         classes : array-like of shape (n_classes,), default=None
             All classes that any call will see. Required by the first call, unless `y`
             is a multilabel indicator.

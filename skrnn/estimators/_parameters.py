@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import (
 
 from skrnn._recurrence import max_threads
 from skrnn.cells import CELLS
+from skrnn.estimators._interrupt import called_by_user
 from skrnn.network import PassOptions
 from skrnn.solvers import SCHEDULES, SOLVERS
 from skrnn.training import TrainingOptions
@@ -226,6 +227,7 @@ class Parameters(BaseEstimator):
         options = {name: getattr(self, name) for name in names}
         options |= {"verbose": bool(self.verbose), "n_threads": self._n_threads()}
         options |= {"batch_size": batch_size, "early_stopping": early_stopping}
+        options["keep_interrupted"] = called_by_user()
         return TrainingOptions(**options | more)
 
     def _n_threads(self):

@@ -303,7 +303,8 @@ class RNNRegressor(RegressorMixin, SequenceEstimator):
         y : array-like of shape (n_seqs,) or (n_seqs, n_outputs)
             The target values.
         sample_weight : array-like of shape (n_seqs,), default=None
-            Weights of the sequences.
+            Weights of the sequences. An ordinary sequence has weight 1, whatever the
+            weights of other calls are.
 
         Returns
         -------

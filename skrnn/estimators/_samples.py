@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.utils import check_array
+from sklearn.utils import _safe_indexing, check_array
 
 from skrnn.inputs.frames import naming
 from skrnn.inputs.sequences import Sequences, check_total_weight
@@ -18,6 +18,11 @@ class Samples:
     y: np.ndarray
     sample_weight: np.ndarray | None = None
     groups: np.ndarray | None = None
+    source: tuple | None = None  # the user's X and y, of which `rows` are these
+
+    def as_given(self):
+        """Return the samples as the user has handed them in: X and y."""
+        return tuple(_safe_indexing(each, self.rows) for each in self.source)
 
     def __len__(self):
         return len(self.rows)
@@ -31,6 +36,7 @@ class Samples:
             self.y[indices],
             None if weight is None else weight[indices],
             None if groups is None else groups[indices],
+            self.source,
         )
 
 

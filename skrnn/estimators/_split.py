@@ -53,7 +53,35 @@ def _split_sequences(n_seqs, fraction, random_state, labels):
     chosen = ((np.arange(n_validation) + start) * (n_seqs / n_validation)).astype(int)
     held_out = np.zeros(n_seqs, dtype=bool)
     held_out[order[chosen]] = True
+    if labels is not None:
+        _hold_out_of_each_class(held_out, order, labels)
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+
+
+def _hold_out_of_each_class(held_out, order, labels):
+    """Change `held_out` so that each class is on both sides, where that is possible.
+
+    A class of one sequence stays in training. How many are held out does not change,
+    unless too few sequences may be.
+    """
+    n_of = np.bincount(labels)
+    n_held = np.bincount(labels[held_out], minlength=len(n_of))
+    n_all, share = held_out.sum(), held_out.mean()
+    several = n_of >= 2
+    least = np.where(several & (several.sum() <= n_all), 1, 0)
+    most = np.maximum(n_of - 1, 0)
+    wanted = np.clip(n_held, least, most)
+    # The classes whose shares are wrong by most give or take one at a time.
+    while wanted.sum() > n_all and (wanted > least).any():
+        excess = np.where(wanted > least, wanted - share * n_of, -np.inf)
+        wanted[excess.argmax()] -= 1
+    while wanted.sum() < n_all and (wanted < most).any():
+        lack = np.where(wanted < most, share * n_of - wanted, -np.inf)
+        wanted[lack.argmax()] += 1
+    for label in np.flatnonzero(wanted != n_held):
+        rows = order[labels[order] == label]
+        rows = rows[np.argsort(~held_out[rows], kind="stable")]  # those held out first
+        held_out[rows] = np.arange(len(rows)) < wanted[label]
 
 
 def _split_groups(n_seqs, fraction, random_state, labels, groups):

@@ -39,6 +39,7 @@ class WindowData:
         self.reader, self.linear, self.options = reader, linear, options
         self.weight, self.power = weight, power
         self.used = np.arange(len(line))
+        self.mean_weight = None  # `batch` divides by that of the batch
 
     def batch(self, indices, dtype):
         """Return the batch of some windows, their targets and their weights."""

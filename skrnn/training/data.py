@@ -5,6 +5,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from skrnn._elementary import total_weight
+
 __all__ = ["BLOCK_ROWS", "Data", "SequenceData"]
 
 BLOCK_ROWS = 8192  # steps (or segments) that a pass over all sequences takes at once
@@ -17,9 +19,13 @@ class Data(Protocol):
     ----------
     used : ndarray of int
         Indices of the items that count: those with a positive weight.
+    mean_weight : float or None
+        The mean weight of these. None if the weights of each batch are relative to that
+        batch.
     """
 
     used: np.ndarray
+    mean_weight: float | None
 
     def batch(self, indices: np.ndarray, dtype: np.dtype) -> tuple[Any, Any, Any]:
         """Return the packed batch of some items, its targets and its weights."""
@@ -55,6 +61,8 @@ class SequenceData:
         self.used = np.flatnonzero(sample_weight > 0)
         if not len(self.used):
             raise ValueError("No sequence has a positive sample weight.")
+        weight = sample_weight[self.used]
+        self.mean_weight = total_weight(weight) / len(weight)
 
     def batch(self, indices, dtype):
         """Return the packed batch of some sequences, its targets and its weights."""

@@ -50,6 +50,10 @@ def run_epochs(job, n_epochs, resumed=False, incremental=False):
     if not incremental:
         watch.start_anew(job.theta if resumed else None)
     solver.set_time(history.t, 0.0)
+    # One pass does not know the weights of the others: there, 1 is an ordinary weight.
+    mean_weight = job.data.mean_weight
+    if incremental and mean_weight is not None:
+        mean_weight = 1.0
     for epoch in range(n_epochs):
         job.report.begin()
         indices = job.data.used
@@ -57,7 +61,7 @@ def run_epochs(job, n_epochs, resumed=False, incremental=False):
             order = job.objective.random_state.permutation(len(indices))
             indices = indices[order]
         indices = indices[: options.epoch_size]
-        value, norm = _epoch(job, indices)
+        value, norm = _epoch(job, indices, mean_weight)
         watch.look(job.theta, len(indices), value, norm)
         solver.set_time(history.t, (epoch + 1) / options.max_iter)
         if job.report():
@@ -73,25 +77,34 @@ def run_epochs(job, n_epochs, resumed=False, incremental=False):
     history.stopped_because = "max_iter"
 
 
-def _epoch(job, indices):
-    """Make one update per batch; return the mean loss and the mean gradient norm."""
+def _epoch(job, indices, mean_weight):
+    """Make one update per batch; return the mean loss and the mean gradient norm.
+
+    A batch counts by its weight: its loss is divided by the mean weight of all data and
+    not by its own, so that an epoch follows the gradient of the weighted mean.
+    """
     objective, theta, options = job.objective, job.theta, job.options
     most = options.max_grad_norm
     value_sum = weight_sum = norm_sum = n_batches = 0
     for start in range(0, len(indices), options.batch_size):
         chosen = indices[start : start + options.batch_size]
         batch, targets, sample_weight = job.data.batch(chosen, theta.dtype)
-        weight = total_weight(sample_weight)
+        weight, share = total_weight(sample_weight), 1.0
+        if mean_weight is not None:
+            expected = mean_weight * len(chosen)
+            weight, share = expected, weight / expected
         objective.clear()
-        value = objective.add(batch, targets, sample_weight)
+        value = objective.add(batch, targets, sample_weight, share)
         value += objective.add_penalty(theta, weight)
         norm = gradient_norm(objective.grad)
         if not math.isfinite(value):
             raise job.diverged("the loss")
         if not math.isfinite(norm):
             raise job.diverged("the gradient")
-        clipped = most is not None and norm > most
-        job.solver.step(theta, objective.grad, most / norm if clipped else 1.0)
+        # A batch of twice the weight may go twice as far.
+        clipped = most is not None and norm > most * share
+        scale = most * share / norm if clipped else 1.0
+        job.solver.step(theta, objective.grad, scale)
         job.load()
         value_sum += weight * value
         weight_sum += weight

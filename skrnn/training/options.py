@@ -23,7 +23,8 @@ class TrainingOptions:
         Strength of the L2 penalty: half the sum of squares of the penalized parameters,
         divided by the sum of sample weights in the batch.
     max_grad_norm : float, default=None
-        Longer gradients (of loss and penalty) are scaled down to this norm.
+        Longer gradients (of loss and penalty) are scaled down to this norm, times the
+        weight of the batch over that of an ordinary one.
     tol, n_iter_no_change : float and int
         Training stops when more than `n_iter_no_change` epochs have not improved the
         watched value by `tol`. With a 'linear' schedule of the learning rate the
@@ -36,6 +37,9 @@ class TrainingOptions:
         others. None takes all items.
     n_threads : int, default=1
     verbose : bool, default=False
+    keep_interrupted : bool, default=True
+        Whether Ctrl-C ends the training with the parameters of the last whole update.
+        Otherwise KeyboardInterrupt is raised, like an error.
     """
 
     max_iter: int
@@ -49,6 +53,7 @@ class TrainingOptions:
     epoch_size: int | None = None
     n_threads: int = 1
     verbose: bool = False
+    keep_interrupted: bool = True
 
 
 class Hooks(NamedTuple):

@@ -6,6 +6,7 @@ Nothing here asks which network, loss or solver it has: each of them says what i
 import math
 import warnings
 
+import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from skrnn.training.history import History
@@ -41,8 +42,9 @@ class Trainer:
         """Train for at most `max_iter` epochs.
 
         If anything goes wrong, the parameters and the state of the solver are put back
-        as they were and the error is raised. A keyboard interrupt is not an error: the
-        parameters of the last whole update are kept, with a warning.
+        as they were and the error is raised. With the option `keep_interrupted`, a
+        keyboard interrupt is not an error: the parameters of the last whole update are
+        kept, with a warning.
 
         Parameters
         ----------
@@ -107,22 +109,29 @@ class Trainer:
         network.load(theta)
         try:
             LOOPS[solver.loop](job, n_epochs, resumed, incremental)
-        except KeyboardInterrupt:
+        except BaseException as error:
+            if not (options.keep_interrupted and isinstance(error, KeyboardInterrupt)):
+                theta[:] = theta_before
+                solver.set_state(state_before)
+                network.load(theta)
+                raise
             history.stopped_because = "interrupted"
             # It may have come while an epoch was being recorded.
             for curve, n_before in curves:
                 del curve[n_before + history.n_iter :]
             n_seen = history.n_iter * len(data.used[: options.epoch_size])
             history.t = t_before + n_seen
-        except BaseException:
-            theta[:] = theta_before
-            solver.set_state(state_before)
-            network.load(theta)
-            raise
         if watch.best_theta is not None:
             theta[:] = watch.best_theta
         network.load(theta)
         _warn(history, solver, options.max_iter, incremental)
+        scores = history.validation_scores[-history.n_iter :]
+        if options.early_stopping and scores and np.isnan(scores).all():
+            warnings.warn(
+                "The validation score was NaN in each epoch, so that no epoch was the "
+                "best one and the last parameters are kept. Check `scoring`.",
+                stacklevel=3,
+            )
         return history
 
 
