@@ -10,13 +10,16 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skrnn.preprocessing import SequenceScaler
+from skrnn import RNNClassifier
+from skrnn.preprocessing import SequenceScaler, SequenceVectorizer
 
 LENGTHS = (3, 5, 1, 4, 8)
 
@@ -286,25 +289,62 @@ def test_float32_is_scaled_in_double_precision():
 
 
 def test_copy():
-    for make in (list, objects, lambda X: X):
-        block = np.random.default_rng(0).normal(size=(3, 4, 2))
-        X = make(block.copy())
-        expected = SequenceScaler().fit_transform(X)
-        np.testing.assert_array_equal(np.stack(list(X)), block)
-        scaler = SequenceScaler(copy=False).fit(X)
-        result = scaler.transform(X)
-        for x, out, wanted in zip(X, result, expected, strict=True):
-            assert np.shares_memory(x, out)
-            np.testing.assert_array_equal(x, wanted)
-        scaler.inverse_transform(X)
-        np.testing.assert_allclose(np.stack(list(X)), block)
-    X = ragged()
-    for x in X:
-        x.setflags(write=False)
-    before = copy.deepcopy(X)
+    block = np.random.default_rng(0).normal(size=(3, 4, 2))
+    X = block.copy()
+    expected = SequenceScaler().fit_transform(X)
+    np.testing.assert_array_equal(X, block)
+    scaler = SequenceScaler(copy=False).fit(X)
+    assert scaler.transform(X) is X
+    np.testing.assert_array_equal(X, expected)
+    assert scaler.inverse_transform(X) is X
+    np.testing.assert_allclose(X, block)
+    X.setflags(write=False)
+    before = X.copy()
     result = SequenceScaler(copy=False).fit_transform(X)
-    np.testing.assert_array_equal(table(X), table(before))
-    assert not np.shares_memory(X[0], result[0])
+    np.testing.assert_array_equal(X, before)
+    assert not np.shares_memory(X, result)
+
+
+def test_arrays_that_occur_twice_are_scaled_once():
+    """With copy=False they came out scaled twice: -1.42 for 0.33."""
+    series = np.random.default_rng(0).normal(5, 3, size=(30, 2))
+    lists = {
+        "oversampled": [series[:9], series[9:], series[:9]],
+        "windows": [series[i : i + 8] for i in range(0, 20, 2)],
+        "reversed": [series[:9], series[:9][::-1]],
+    }
+    for name, X in lists.items():
+        before = copy.deepcopy(X)
+        for make in (list, tuple, objects, pd.Series):
+            result = SequenceScaler(copy=False).fit_transform(make(X))
+            expected = SequenceScaler().fit_transform(before)
+            np.testing.assert_array_equal(table(result), table(expected), name)
+            np.testing.assert_array_equal(table(X), table(before), name)
+    windows = np.lib.stride_tricks.as_strided(
+        series, (10, 8, 2), (32, 16, 8), writeable=True
+    )
+    expected = SequenceScaler().fit_transform(windows.copy())
+    before = series.copy()
+    result = SequenceScaler(copy=False).fit_transform(windows)
+    np.testing.assert_array_equal(result, expected)
+    np.testing.assert_array_equal(series, before)
+
+
+def test_a_search_leaves_the_arrays_of_a_list_as_they_are():
+    """With copy=False the folds of a list scaled the arrays of the user."""
+    X, y = ragged((4, 6, 3, 8, 5, 7, 9, 4)), [0, 1, 0, 1, 0, 1, 0, 1]
+    before = copy.deepcopy(X)
+    scores = []
+    for copied in (True, False):
+        pipeline = make_pipeline(
+            SequenceScaler(copy=copied),
+            RNNClassifier(4, standardize=False, max_iter=3, random_state=0),
+        )
+        grid = {"rnnclassifier__cell": ["rnn", "gru"]}
+        search = GridSearchCV(pipeline, grid, cv=2, scoring="neg_log_loss").fit(X, y)
+        scores.append(search.cv_results_["mean_test_score"])
+        np.testing.assert_array_equal(table(X), table(before))
+    np.testing.assert_array_equal(*scores)
 
 
 def test_missing_values_stay():
@@ -346,9 +386,8 @@ def test_estimator():
     }
     again = pickle.loads(pickle.dumps(scaler))
     np.testing.assert_array_equal(table(again.transform(X)), table(scaler.transform(X)))
-    # Sequences are no table: nothing to name columns of, or to make a frame of.
+    # Sequences are no table: there are no columns to name.
     assert not hasattr(scaler, "get_feature_names_out")
-    assert not hasattr(scaler, "set_output")
     for method in (scaler.transform, scaler.inverse_transform, scaler.partial_fit):
         with pytest.raises(ValueError, match="X has 2 features, but SequenceScaler is"):
             method(ragged(n_features=2))
@@ -367,6 +406,22 @@ def test_in_a_pipeline():
     np.testing.assert_allclose(
         table(pipeline.inverse_transform(pipeline.transform(names))), table(X)
     )
+
+
+@pytest.mark.parametrize("container", ["default", "pandas", "polars", None])
+def test_set_output_changes_nothing(container):
+    """It said "Unable to configure output", even for "default"."""
+    X, texts = ragged(), ["one two", "two three"]
+    expected = SequenceScaler().fit_transform(X)
+    pipeline = make_pipeline(FunctionTransformer(), SequenceScaler())
+    pipeline.set_output(transform=container)
+    assert pipeline[-1].set_output(transform=container) is pipeline[-1]
+    np.testing.assert_array_equal(table(pipeline[1:].fit_transform(X)), table(expected))
+    with config_context(transform_output=container or "default"):
+        result = pipeline[1:].fit_transform(X)
+        np.testing.assert_array_equal(table(result), table(expected))
+        tokens = SequenceVectorizer().set_output(transform=container)
+        assert tokens.fit_transform(texts)[1].tolist() == ["two", "three"]
 
 
 def test_failed_first_partial_fit_can_be_repeated():

@@ -474,7 +474,6 @@ def test_estimator():
     assert again.vocabulary_ == vectorizer.vocabulary_
     assert clone(vectorizer).get_params() == vectorizer.get_params()
     assert not hasattr(vectorizer, "get_feature_names_out")
-    assert not hasattr(vectorizer, "set_output")
     assert type(vectorizer).__module__ == "skrnn.preprocessing"
     tags = vectorizer.__sklearn_tags__().input_tags
     assert tags.string and not tags.two_d_array

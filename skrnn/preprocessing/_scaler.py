@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 from sklearn import get_config
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from skrnn._callbacks import CallbackSupportMixin, with_callbacks
@@ -14,6 +14,7 @@ from skrnn._stamp import Stamped
 from skrnn.inputs.blocks import map_blocks
 from skrnn.inputs.frames import naming
 from skrnn.inputs.sequences import check_sequences, check_total_weight, scale_of
+from skrnn.preprocessing._base import SequenceTransformerMixin
 
 __all__ = ["SequenceScaler"]
 
@@ -28,14 +29,8 @@ def _unchanged_on_error(estimator):
         raise
 
 
-# It returns sequences, which are no table: there are no names of output columns, and
-# nothing for `set_output` to wrap.
 class SequenceScaler(
-    CallbackSupportMixin,
-    Stamped,
-    TransformerMixin,
-    BaseEstimator,
-    auto_wrap_output_keys=None,
+    CallbackSupportMixin, Stamped, SequenceTransformerMixin, BaseEstimator
 ):
     """Standardise the features of sequences to mean 0 and variance 1.
 
@@ -51,8 +46,10 @@ class SequenceScaler(
     Parameters
     ----------
     copy : bool, default=True
-        Whether to leave the given arrays as they are. With False, writeable arrays of
-        floats are changed in place.
+        Whether to leave what is given as it is. With False, one writeable array of
+        floats that holds all sequences is changed in place. The arrays of a list are
+        never changed: a list may hold an array twice, or windows of one array, and a
+        search hands the same arrays over for each fold.
     with_mean : bool, default=True
         Whether to centre.
     with_std : bool, default=True
@@ -256,19 +253,15 @@ class SequenceScaler(
         )
         check_sequences(sequences, estimator=self, reset=False)
 
-        def mapped(array):
-            result = _converted(array, function)
-            if self.copy or array.dtype.kind != "f" or not array.flags.writeable:
-                return result
-            array[...] = result
-            return array
-
-        if isinstance(sequences.owner, np.ndarray):
-            return _like(X, mapped(sequences.owner))
-        if self.copy:
-            convert = partial(_converted, function=function)
-            return _like(X, map_blocks(convert, list(sequences.owner)))
-        return _like(X, [mapped(array) for array in sequences.owner])
+        owner = sequences.owner
+        if isinstance(owner, np.ndarray):
+            result = _converted(owner, function)
+            if not self.copy and _can_change(owner):
+                owner[...] = result
+                result = owner
+            return _like(X, result)
+        convert = partial(_converted, function=function)
+        return _like(X, map_blocks(convert, list(owner)))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -290,6 +283,23 @@ def _converted(array, function):
             "gets. Give the sequences as float64, or leave such values out."
         )
     return result
+
+
+def _can_change(array):
+    """Whether an array holds floats, writeable and each in a place of its own."""
+    if array.dtype.kind != "f" or not array.flags.writeable:
+        return False
+    # Windows of one series share memory: a stride is shorter than what is inside.
+    extent = array.itemsize
+    for stride, n in sorted(
+        (abs(stride), n)
+        for stride, n in zip(array.strides, array.shape, strict=True)
+        if n > 1
+    ):
+        if stride < extent:
+            return False
+        extent += stride * (n - 1)
+    return True
 
 
 def _like(X, result):

@@ -9,7 +9,7 @@ from reprlib import repr as short
 
 import numpy as np
 from sklearn import get_config
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.utils._param_validation import (
@@ -20,17 +20,14 @@ from sklearn.utils._param_validation import (
 )
 
 from skrnn._stamp import Stamped
+from skrnn.preprocessing._base import SequenceTransformerMixin
 from skrnn.preprocessing._tokens import BYTES, analysis
 
 FEATURE = re.compile(r"lower|shape|(prefix|suffix)([1-9][0-9]*)")
 LONGEST_RUN = 4  # of one kind of characters in a shape
 
 
-# It returns sequences, which are no table: there are no names of output columns, and
-# nothing for `set_output` to wrap.
-class SequenceVectorizer(
-    Stamped, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
-):
+class SequenceVectorizer(Stamped, SequenceTransformerMixin, BaseEstimator):
     r"""Convert texts to sequences of tokens, in the order in which they stand.
 
     What :class:`~sklearn.feature_extraction.text.CountVectorizer` is for counts, with
