@@ -17,6 +17,7 @@ LAYERS = [
     "_recurrence",
     "_chain",
     "_paths",
+    "_ctc",
     "_embedding",
     "_pooling",
     "_initial",

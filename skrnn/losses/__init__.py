@@ -12,11 +12,12 @@ from skrnn.losses.forecasts import (
     ForecastSquaredError,
 )
 from skrnn.losses.numbers import SquaredError
-from skrnn.losses.paths import CRFLoss
+from skrnn.losses.paths import CRFLoss, CTCLoss
 
 __all__ = [
     "FORECAST_LOSSES",
     "CRFLoss",
+    "CTCLoss",
     "ForecastAbsoluteError",
     "ForecastQuantileLoss",
     "ForecastSquaredError",

@@ -3,11 +3,12 @@
 import numpy as np
 
 from skrnn._chain import Chain, count_paths, path_scores, viterbi
+from skrnn._ctc import AlignmentSums, LabelSequences
 from skrnn._paths import PathSums, gradient_rows
 from skrnn._recurrence import PackedShape
 from skrnn.losses.base import Loss
 
-__all__ = ["CRFLoss", "labeled_paths"]
+__all__ = ["CRFLoss", "CTCLoss", "labeled_paths"]
 
 
 class CRFLoss(Loss):
@@ -186,6 +187,77 @@ class CRFLoss(Loss):
         self._sums.forward(shape, raw)
         self._sums.backward()
         return self._sums.span_probability(spans, path, stops)
+
+
+class CTCLoss(Loss):
+    """Minus the log-probability of the labels of a sequence, however they are aligned.
+
+    The raw outputs of a step are the blank's and those of the labels. A path gives each
+    step one of them; it has the labels of a sequence if they remain when equal
+    neighbours are one and blanks are left out. Its value is the weighted mean over the
+    sequences.
+
+    Parameters
+    ----------
+    n_labels : int
+
+    References
+    ----------
+    Graves et al. 2006, "Connectionist temporal classification".
+    """
+
+    out_activation = "softmax"
+    scale_power = 0
+
+    def __init__(self, n_labels):
+        self.n_labels = n_labels
+        self.n_out = n_labels + 1
+        self._sums = None
+
+    def __getstate__(self):
+        # What is compiled is made anew.
+        return self.__dict__ | {"_sums": None}
+
+    @property
+    def sums(self):
+        """The compiled sums and their memory."""
+        if self._sums is None:
+            self._sums = AlignmentSums()
+        return self._sums
+
+    def value_and_gradient(
+        self, targets, raw, weight=None, run=None, p=None, g=None, share=1.0
+    ):
+        """Return ``share`` times the loss and its gradient.
+
+        Parameters
+        ----------
+        targets : LabelSequences
+            Labels of each sequence from 1 on, in packed order. The value is infinite
+            where a sequence has fewer steps than ``targets.least_steps()``.
+        raw : ndarray of shape (n_rows, n_labels + 1), dtype float32 or float64
+        weight : ndarray of shape (n_seqs,), dtype float64, default=None
+        run : Pass
+            The pass that made `raw`.
+        p, g : lists of ndarrays or None, default=None
+            Not used: the loss has no parameters.
+        share : float, default=1.0
+
+        Returns
+        -------
+        value : float
+        d_raw : ndarray like raw
+        """
+        weight = np.ones(len(targets)) if weight is None else weight
+        total = _total(weight)
+        each = weight * (share / total if total > 0 else 0.0)
+        d_raw = np.empty_like(raw)
+        loss = self.sums.loss_and_gradient(run.shape, raw, targets, each, d_raw)
+        return _total(each[each > 0] * loss[each > 0]), d_raw
+
+    def targets(self, sequences):
+        """Return label sequences, lists of 1 .. n_labels, as the loss takes them."""
+        return LabelSequences(sequences, self.n_out)
 
 
 def labeled_paths(targets, shape):
