@@ -385,6 +385,22 @@ def test_ids_stay_as_they_are_for_new_tokens():
     assert later.ids[:, 0].tolist() == [3, 3, 3, 1]
 
 
+def test_another_form_of_unicode_is_warned_of():
+    composed, decomposed = "café", "cafe\u0301"
+    for given, later, form in (
+        ([composed], [decomposed], "NFC"),
+        ([decomposed], [composed], "NFD"),
+        ([[composed]], [[decomposed]], "NFC"),
+        ([[decomposed, "x"]], [["x", composed]], "NFD"),
+    ):
+        _, categories = encode(given)
+        with pytest.warns(UserWarning, match=rf"X\[0\] at step .*normalize\('{form}'"):
+            categories.encode(read(later))
+        categories.encode(read(given))  # says nothing
+    _, categories = encode(["abc"])
+    categories.encode(read(["é\u0301\ud800xyz"]))  # unknown in any form
+
+
 # Batches -----------------------------------------------------------------------------
 
 

@@ -392,25 +392,12 @@ def check_sequences(
         if estimator is not None:
             _check_features(estimator, X, False, _example(X), reset, input_name)
         return X
-    # Compared with the columns at fit, a DataFrame needs no guess what it is.
-    fitted_wide = not reset and getattr(estimator, "_columns_are_steps", False)
-    selected = categorical_features
-    if selected is None or (isinstance(selected, list | tuple) and not selected):
-        opened = open_sequences(X, estimator, input_name, fitted_wide)
-    else:
-        opened = open_steps(X, estimator, input_name, fitted_wide, selected)
-    sequences = Sequences(opened.table, opened.name, opened.columns)
-    wide, example = opened.wide, opened.example
-    if isinstance(opened, OpenedSteps):
-        tokens = opened.tokens
-        if missing == "error":
-            tokens.check_known(input_name)
-        sequences = Sequences(
-            opened.table, opened.name, opened.columns, tokens, opened.n_features
-        )
+    opened = _open(X, estimator, reset, input_name, categorical_features)
+    sequences = _sequences_of(opened, missing, input_name)
     sequences.check_finite(missing == "indicator", estimator, input_name)
     if reset and getattr(estimator, "missing", None) == "indicator":
         sequences.warn_of_padding(input_name)
+    wide, example = opened.wide, opened.example
     if wide and not reset and isinstance(X, list | tuple):
         wide, example = False, None  # nested lists, which may be of any length
     if estimator is not None:
@@ -420,6 +407,25 @@ def check_sequences(
         if not reset:
             _check_names(estimator, sequences, wide, example)
     return sequences
+
+
+def _open(X, estimator, reset, input_name, selected):
+    """Open sequences, of which some features may be categorical."""
+    # Compared with the columns at fit, a DataFrame needs no guess what it is.
+    fitted_wide = not reset and getattr(estimator, "_columns_are_steps", False)
+    if selected is None or (isinstance(selected, list | tuple) and not selected):
+        return open_sequences(X, estimator, input_name, fitted_wide)
+    return open_steps(X, estimator, input_name, fitted_wide, selected)
+
+
+def _sequences_of(opened, missing, input_name):
+    """The `Sequences` of what was opened."""
+    tokens = n_features = None
+    if isinstance(opened, OpenedSteps):
+        tokens, n_features = opened.tokens, opened.n_features
+        if missing == "error":
+            tokens.check_known(input_name)
+    return Sequences(opened.table, opened.name, opened.columns, tokens, n_features)
 
 
 def _example(sequences):

@@ -74,15 +74,14 @@ def open_steps(X, estimator, input_name, fitted_wide, selection):
     if any(isinstance(item, str) for item in items):
         return _open_texts(items, name, selection)
     refuse_pairs(items, input_name)
-    columns = None
-    if all(hasattr(item, "columns") for item in items):
-        columns = check_columns(items, name)
-    elif from_dtype and not any(map(_holds_strings, items)):
-        return open_sequences(X, estimator, input_name, fitted_wide)
-    if columns is not None:
-        readers = [_Frame(item, name.format(i)) for i, item in enumerate(items)]
-    else:
-        readers = [_Rows(item, name.format(i)) for i, item in enumerate(items)]
+    are_frames = all(hasattr(item, "columns") for item in items)
+    if from_dtype:
+        no_tokens = are_frames and _are_numbers(items)
+        if no_tokens or not (are_frames or any(map(_holds_strings, items))):
+            return open_sequences(X, estimator, input_name, fitted_wide)
+    columns = check_columns(items, name) if are_frames else None
+    reader = _Frame if are_frames else _Rows
+    readers = [reader(item, name.format(i)) for i, item in enumerate(items)]
     _check_shapes(readers, name)
     features = _choose(readers, items[0], columns, selection, name)
     if not features:
@@ -157,15 +156,27 @@ def _holds_strings(item):
         kind = item.dtype.kind
         return kind in "UST" or (kind == "O" and _holds_strings(item.ravel().tolist()))
     if isinstance(item, list | tuple):
-        return any(
-            isinstance(value, str | bytes)
-            or (isinstance(value, list | tuple | np.ndarray) and _holds_strings(value))
+        types = set(map(type, item))
+        if any(issubclass(found, str | bytes) for found in types):
+            return True
+        nested = any(issubclass(found, list | tuple | np.ndarray) for found in types)
+        return nested and any(
+            _holds_strings(value)
             for value in item
+            if isinstance(value, list | tuple | np.ndarray)
         )
     container = open_container(item, "")
     if container.kind == "column":
         return container.holds_strings
     return container.kind == "array" and _holds_strings(container.given)
+
+
+def _are_numbers(frames):
+    """Whether DataFrames hold nothing but numbers; the dtypes of one are looked at."""
+    first = _Frame(frames[0], "")
+    if any(first.is_categorical(j) for j in range(first.shape[1])):
+        return False
+    return all(frame.to_numpy().dtype.kind in "iuf" for frame in frames)
 
 
 def _refuse_bytes(where):
@@ -214,30 +225,30 @@ class _Frame:
     def __init__(self, frame, where):
         self.frame, self.where = frame, where
         self.shape = frame.shape
+        self.dtypes = list(frame.dtypes)
+        self.of_pandas = hasattr(frame, "iloc")
 
     def column(self, j):
         frame = self.frame
-        return frame.iloc[:, j] if hasattr(frame, "iloc") else frame.to_series(j)
+        return frame.iloc[:, j] if self.of_pandas else frame.to_series(j)
 
     def is_categorical(self, j):
         """Whether the dtype of a column says that it holds categories."""
-        column = self.column(j)
-        dtype = column.dtype
-        if hasattr(column, "iloc"):
-            pandas = sys.modules["pandas"]
-            if isinstance(dtype, pandas.CategoricalDtype | pandas.StringDtype):
-                return True
-            if dtype.kind == "O":
-                return any(isinstance(v, str) for v in column.to_numpy(object))
-            return dtype.kind == "b"
-        polars = sys.modules["polars"]
-        if dtype == polars.Object:
-            return any(isinstance(value, str) for value in column.to_list())
-        return dtype in (polars.String, polars.Categorical, polars.Enum, polars.Boolean)
+        dtype = self.dtypes[j]
+        if not self.of_pandas:
+            polars = sys.modules["polars"]
+            kinds = (polars.String, polars.Categorical, polars.Enum, polars.Boolean)
+            is_objects = dtype == polars.Object
+            return dtype in kinds or (is_objects and _holds_strings(self.tokens(j)))
+        pandas = sys.modules["pandas"]
+        if isinstance(dtype, pandas.CategoricalDtype | pandas.StringDtype):
+            return True
+        is_objects = dtype.kind == "O"
+        return dtype.kind == "b" or (is_objects and _holds_strings(self.tokens(j)))
 
     def tokens(self, j):
         column = self.column(j)
-        if hasattr(column, "iloc"):
+        if self.of_pandas:
             kind = column.dtype.kind
             if kind in "biuf" and isinstance(column.dtype, np.dtype):
                 return column.to_numpy()
@@ -246,7 +257,7 @@ class _Frame:
 
     def numbers(self, columns):
         frame = self.frame
-        if hasattr(frame, "iloc"):
+        if self.of_pandas:
             return as_numbers(frame.iloc[:, columns], self.where)
         return as_numbers(frame[:, columns], self.where)
 

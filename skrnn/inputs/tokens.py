@@ -5,6 +5,8 @@ array or list for all sequences, one below the other. Strings never become an ar
 strings of NumPy, which would cut off a final "\\0" and whatever is too long.
 """
 
+import unicodedata
+import warnings
 from collections import Counter
 from itertools import chain
 from numbers import Integral, Real
@@ -575,7 +577,41 @@ class Categories:
         for j, (f, column) in enumerate(
             zip(self.features, tokens.columns, strict=True)
         ):
+            vocabulary = self.vocabularies[f]
             what = f"The tokens of {tokens.name.format(0)} in feature {f}"
-            self.vocabularies[f].check_kind(column, what)
-            ids[:, j] = self.vocabularies[f].encode(column)
+            vocabulary.check_kind(column, what)
+            ids[:, j] = vocabulary.encode(column)
+            unknown = np.flatnonzero(ids[:, j] == vocabulary.unknown)
+            if unknown.size and vocabulary.kind == "string":
+                _warn_of_other_form(tokens, column, vocabulary, unknown)
         return sequences.with_ids(ids)
+
+
+def _warn_of_other_form(tokens, column, vocabulary, unknown):
+    """Warn if unknown strings are known in another normal form of Unicode.
+
+    Only some of them are looked at, since most texts have one form throughout.
+    """
+    for row in unknown[np.linspace(0, len(unknown) - 1, 100).astype(int)].tolist():
+        text = column.values[row]
+        if column.kind == "character":  # an accent may be a character of its own
+            i = int(np.searchsorted(tokens.start, row, side="right")) - 1
+            first = max(row - 1, int(tokens.start[i]))
+            last = min(row + 2, int(tokens.start[i + 1]))
+            text = "".join(map(chr, column.values[first:last].tolist()))
+        if not text or text.isascii():
+            continue
+        for form in ("NFC", "NFD"):
+            other = unicodedata.normalize(form, text)
+            found = list(other) if column.kind == "character" else [other]
+            if other != text and all(token in vocabulary._ids for token in found):
+                where, step = tokens.place(row)
+                warnings.warn(
+                    f"{len(unknown)} tokens are unknown, the one of {where} at step "
+                    f"{step} because of its form of Unicode only. Bring all texts to "
+                    f"the form of those seen in fit: unicodedata.normalize({form!r}, "
+                    "text).",
+                    UserWarning,
+                    stacklevel=2,
+                )
+                return
