@@ -32,7 +32,7 @@ from skrnn import RNNClassifier, SequenceForecaster
 from skrnn.export import onnx_initial_state, onnx_inputs, to_onnx, to_torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from fitted import set_theta, theta_of  # noqa: E402
+from fitted import set_fields, set_theta, theta_of  # noqa: E402
 
 CELLS = [("rnn", "tanh"), ("rnn", "relu"), ("lstm", "tanh"), ("gru", "tanh")]
 POOLINGS = ["last", "mean", "max", "attention"]
@@ -266,7 +266,7 @@ def make_forecaster(X, y=None, **options):
         HORIZON, window=WINDOW, max_iter=1, random_state=0, **options
     ).fit(X, y)
     rng = np.random.default_rng(1)
-    forecaster.gate_ = rng.random(HORIZON)
+    set_fields(forecaster, gate_=rng.random(HORIZON))
     units = options["hidden_layer_sizes"][0]
     noise = rng.normal(size=theta_of(forecaster).shape) / (2 * np.sqrt(units))
     set_theta(
@@ -311,7 +311,7 @@ def compare(forecaster, calls):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # of nothing but NaN
             unit = np.nanstd(feed["y_past"], axis=1, keepdims=True)
-        unit = np.where(unit > 0, unit, forecaster._target_scale)
+        unit = np.where(unit > 0, unit, forecaster._model.target_scale)
         expected = forecaster.predict(X, **past).reshape(forecast.shape)
         largest = max(largest, abs((forecast - expected) / unit).max())
         expected = forecaster.predict_quantiles(X, **past).reshape(quantiles.shape)

@@ -150,24 +150,21 @@ class ForecastDisplay:
         """
         _import_pyplot(f"{cls.__name__}.from_estimator")
         forecaster, X, X_past, y_past, back = _unwrap(estimator, X, X_past, y_past)
-        schema = forecaster._check_is_fitted()
-        if schema.mode == "rows":
-            arguments, at = {"X_past": X_past, "y_past": y_past}, slice(None)
+        forecaster._check_is_fitted()
+        model = forecaster._model
+        schema, access = model.schema, model.access
+        if access.takes_y:
             if X is None and y is not None and not schema.n_features_in:
-                X = _rows_like(y, forecaster, arguments)
-            history, rows = _history_of_rows(forecaster, schema, X, X_past, y_past)
-        else:
-            history = _history_in_panel(forecaster, schema, X, X_past, y_past, series)
-            rows = history.n_past + np.arange(forecaster._reader["horizon"])
-            arguments, at = {}, series
-            if y is not None and np.ndim(y := y[series]) == 0:
-                raise ValueError("y must have the true values of each series.")
-        shape = len(rows), schema.n_targets
-        y_pred = back(forecaster.predict(X, **arguments)[at].reshape(shape))
-        interval = None
-        if coverage is not None and forecaster._errors is not None:
-            interval = forecaster.predict_interval(X, coverage=coverage, **arguments)
-            interval = interval[at].reshape(*shape, 2)
+                X = _rows_like(y, model, {"X_past": X_past, "y_past": y_past})
+        elif y is not None and np.ndim(y := y[series]) == 0:
+            raise ValueError("y must have the true values of each series.")
+        asked = _one_series(access.open(X, y_past, X_past, whole=True), series)
+        [(history, rows)] = asked
+        forecast = access.forecast(asked)
+        y_pred = back(forecast.middle[0])
+        interval, shape = None, y_pred.shape
+        if coverage is not None and model.errors is not None:
+            interval = model.interval(forecast, coverage)[0]
             interval = np.sort([back(end) for end in np.moveaxis(interval, 2, 0)], 0)
             interval = np.moveaxis(interval, 0, 2)
         # What is known of the rows that are forecast, if these are not new.
@@ -511,11 +508,12 @@ def _unwrap(estimator, X, X_past, y_past):
     return estimator, X, X_past, y_past, back
 
 
-def _rows_like(y, forecaster, arguments):
-    """What to forecast where y tells the rows, and nothing else is known of them."""
+def _rows_like(y, model, past):
+    """Return rows to forecast like those of y, if nothing else is known of them."""
     index = _index_of(y)
-    if len(y) <= forecaster._reader["horizon"]:
-        following = np.asarray(forecaster.future_index(**arguments)[: len(y)])
+    if len(y) <= model.horizon:
+        access = model.access
+        following = np.asarray(access.labels(access.open(**past))[: len(y)])
         if index is None or np.array_equal(np.asarray(index), following):
             return None  # the whole horizon, of which y is the beginning
     if index is None:
@@ -523,24 +521,13 @@ def _rows_like(y, forecaster, arguments):
     return (y.to_frame() if y.ndim == 1 else y)[[]]
 
 
-def _history_of_rows(forecaster, schema, X, X_past, y_past):
-    """Return the series that rows are forecast of, and their numbers in it."""
-    series, rows = forecaster._rows_to_forecast(schema, X, y_past, X_past)
-    if y_past is None:
-        # `predict` looks at the newest rows only.
-        stored = forecaster._stored(schema)[0]
-        series, rows = stored, rows + series.position - stored.position
-    return series, rows
-
-
-def _history_in_panel(forecaster, schema, X, X_past, y_past, number):
-    """Return a series of a panel."""
-    panel = forecaster._panel_to_forecast(schema, X, y_past, X_past)
-    if not isinstance(number, Integral) or not -len(panel) <= number < len(panel):
+def _one_series(asked, number):
+    """Return a list of one of the series to forecast."""
+    if not isinstance(number, Integral) or not -len(asked) <= number < len(asked):
         raise ValueError(
-            f"series={number!r} is the number of none of the {len(panel)} series."
+            f"series={number!r} does not exist: there are {len(asked)} series."
         )
-    return panel[number]
+    return [asked[number]]
 
 
 def _labels(schema, series, rows):

@@ -3,24 +3,22 @@
 
 def theta_of(estimator):
     """Return the parameters of a fitted estimator."""
-    if "_model" in vars(estimator):
-        return estimator._model.theta
-    return estimator._theta
+    return estimator._model.theta
 
 
 def set_theta(estimator, theta):
     """Give a fitted estimator other parameters."""
-    if "_model" in vars(estimator):
-        estimator._model = estimator._model.with_theta(theta)
-    else:
-        estimator._theta = theta
+    estimator._model = estimator._model.with_theta(theta)
     return estimator
 
 
 def set_fields(estimator, **fields):
     """Change fitted values by the names that they have in a file."""
-    if "_model" in vars(estimator):
-        vars(estimator).update(estimator._unpack(estimator._pack() | fields))
-    else:
-        vars(estimator).update(fields)
+    vars(estimator).update(estimator._unpack(estimator._pack() | fields))
     return estimator
+
+
+def set_season(forecaster, season):
+    """Change the season of a fitted forecaster."""
+    schema = forecaster._pack()["_schema_state"] | {"season": season}
+    return set_fields(forecaster, _schema_state=schema)

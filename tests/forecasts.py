@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fitted import set_theta, theta_of
+from fitted import set_fields, set_theta, theta_of
 
 QUICK = {
     "horizon": 4,
@@ -43,5 +43,4 @@ def awake(forecaster, seed=0):
     rng = np.random.default_rng(seed)
     theta = rng.normal(size=theta_of(forecaster).shape) / 2
     set_theta(forecaster, theta.astype(theta_of(forecaster).dtype))
-    forecaster.gate_ = np.ones(len(forecaster.gate_))
-    return forecaster
+    return set_fields(forecaster, gate_=np.ones(len(forecaster.gate_)))

@@ -11,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from cases import CELLS, assert_same_bits
+from fitted import set_fields, set_season, set_theta, theta_of
 from outside import import_oracle
 from skrnn import RNNClassifier, SequenceForecaster
 from skrnn.export import from_torch, onnx_inputs, to_onnx, to_torch
@@ -66,9 +67,10 @@ def fit(X=None, y=None, loud=True, **options):
     forecaster = SequenceForecaster(**options).fit(PANEL if X is None else X, y)
     if loud:
         rng = np.random.default_rng(1)
-        forecaster.gate_ = 0.3 + 0.7 * rng.random(forecaster.gate_.shape)
-        noise = rng.normal(size=forecaster._theta.shape) * 0.4
-        forecaster._theta = (forecaster._theta + noise).astype(forecaster._theta.dtype)
+        set_fields(forecaster, gate_=0.3 + 0.7 * rng.random(forecaster.gate_.shape))
+        theta = theta_of(forecaster)
+        noise = rng.normal(size=theta.shape) * 0.4
+        set_theta(forecaster, (theta + noise).astype(theta.dtype))
     return forecaster
 
 
@@ -106,9 +108,9 @@ def unit(feed):
 def expect(forecaster, *args, **keywords):
     """What a model is to give, in its shape."""
     n_targets = forecaster.n_outputs_
-    one = forecaster._schema_state["mode"] == "rows"
+    one = forecaster._model.access.takes_y
     expected = [forecaster.predict(*args, **keywords)]
-    if forecaster._errors is not None or forecaster.loss == "quantile":
+    if forecaster._model.errors is not None or forecaster.loss == "quantile":
         expected.append(forecaster.predict_quantiles(*args, **keywords))
     shape = (-1, n_targets) if one else (len(expected[0]), -1, n_targets)
     expected = [
@@ -240,8 +242,7 @@ def test_covariates_of_panels(known_future, target):
 def test_the_network_and_the_covariates_tell():
     feed = onnx_inputs(fit_rows(), TABLE[FUTURE])
     gate = fit_rows(loud=False)
-    gate.gate_ = np.zeros(6)
-    gate._idle_networks.clear()
+    set_fields(gate, gate_=np.zeros(6))
     assert (
         abs(fit_rows().predict(TABLE[FUTURE]) - gate.predict(TABLE[FUTURE])).min() > 0
     )
@@ -264,21 +265,19 @@ def test_default_forecasters():
 @pytest.mark.parametrize("loss", LOSSES)
 def test_without_network_or_lags(loss):
     forecaster = fit(loss=loss, loud=False)
-    forecaster.gate_ = np.zeros(6)
-    forecaster._idle_networks.clear()
+    set_fields(forecaster, gate_=np.zeros(6))
     model = to_onnx(forecaster)
     assert "GRU" not in {node.op_type for node in model.graph.node}
     assert model.graph.input == to_onnx(fit(loss=loss)).graph.input
     assert_agrees(forecaster)
     forecaster = fit(loss=loss)
-    forecaster.linear_weights_ = np.zeros((0, 6))
-    forecaster._idle_networks.clear()
+    set_fields(forecaster, linear_weights_=np.zeros((0, 6)))
     assert_agrees(forecaster)
 
 
 def test_without_errors():
     forecaster = fit([np.arange(8.0), np.arange(9.0)], horizon=7)
-    assert forecaster._errors is None
+    assert forecaster._model.errors is None
     assert [o.name for o in to_onnx(forecaster).graph.output] == ["forecast"]
     assert_agrees(forecaster)
 
@@ -305,7 +304,7 @@ def test_little_is_known():
 @pytest.mark.parametrize("season", [7, 30])
 def test_windows_of_which_nothing_is_known(calendar, known_future, season):
     forecaster = fit_rows(calendar=calendar, known_future=known_future)
-    forecaster.season_ = season
+    set_season(forecaster, season)
     for silent in (20, 21, 22, 26, 40, 97):
         y = TARGETS[PAST].copy()
         y[20, 1] = y[17, 0] = 2.5
@@ -324,7 +323,9 @@ def test_targets_of_which_nothing_is_known():
     strange[0][:, 1] = np.nan
     assert_agrees(forecaster, (strange,))
     given = run(to_onnx(forecaster), onnx_inputs(forecaster, strange))
-    np.testing.assert_allclose(given["forecast"][0, :, 1], forecaster._target_mean[1])
+    np.testing.assert_allclose(
+        given["forecast"][0, :, 1], forecaster._model.target_mean[1]
+    )
 
 
 # ------------------------------------------------------------------- batches
@@ -384,7 +385,7 @@ def test_what_a_forecaster_refuses_is_nan(dtype):
 
 def test_overflow_is_nan():
     forecaster = fit(cell="rnn", activation="relu")
-    forecaster._theta = forecaster._theta * np.float32(1e20)
+    set_theta(forecaster, theta_of(forecaster) * np.float32(1e20))
     given = run(to_onnx(forecaster), onnx_inputs(forecaster))
     assert all(np.isnan(values).all() for values in given.values())
 
@@ -418,7 +419,7 @@ def test_signature():
             "steps", "price", "wind", "site", "kind=a", "kind=b", "kind=c",
         ],
         "known_future": ["wind", "site", "kind=a", "kind=b", "kind=c"],
-        "calendar": forecaster._check_is_fitted().calendar_names,
+        "calendar": forecaster._model.schema.calendar_names,
         "quantiles": [0.05, 0.25, 0.5, 0.75, 0.95],
     }  # fmt: skip
     assert [i.name for i in to_onnx(fit()).graph.input] == ["y_past", "sequence_lens"]
@@ -494,7 +495,7 @@ def test_forecasts_from_forecasts(loss):
         more.append(session.run(None, feed)[0][0])
         y = np.concatenate([y, more[-1]])
     desired = forecaster.predict(TABLE[NOW : NOW + 18])
-    difference = (np.concatenate(more) - desired) / forecaster._target_scale
+    difference = (np.concatenate(more) - desired) / forecaster._model.target_scale
     assert abs(difference).max() <= TOLERANCE["float32"]
 
 
@@ -519,10 +520,12 @@ def test_equal_forecasters_make_equal_files():
 
 def test_the_forecaster_is_left_alone():
     forecaster = fit_rows()
-    before = forecaster.__getstate__()
+    before, theta = vars(forecaster).copy(), theta_of(forecaster).copy()
     to_onnx(forecaster), onnx_inputs(forecaster, TABLE[FUTURE]), to_torch(forecaster)
-    after = forecaster.__getstate__()
+    after = vars(forecaster)
+    assert after.keys() == before.keys()
     assert all(after[name] is before[name] for name in before)
+    assert_same_bits(theta_of(forecaster), theta)
 
 
 # ------------------------------------------------------------------- errors
@@ -573,7 +576,7 @@ def torch():
 def make_module(torch, forecaster):
     """A forecaster as one would write it there, for windows that are known."""
     names = {"rnn": "RNN", "lstm": "LSTM", "gru": "GRU"}
-    structure, reader = forecaster._structure, forecaster._borrow_model()[3].reader
+    structure, reader = forecaster._model.structure, forecaster._model.reader
     kind, cell = (
         getattr(torch.nn, names[structure["cell"]] + suffix) for suffix in ("", "Cell")
     )
@@ -592,8 +595,8 @@ def make_module(torch, forecaster):
             self.head = torch.nn.Linear(sizes[-1], k, **options)
             n_lags = len(forecaster.linear_weights_)
             self.linear = torch.nn.Linear(n_lags, 6, bias=False, dtype=double)
-            if forecaster._coef is not None:
-                shape = forecaster._coef.shape
+            if forecaster._model.coef is not None:
+                shape = forecaster._model.coef.shape
                 self.effect = torch.nn.Linear(*shape, bias=False, dtype=double)
             for name, value in to_torch(forecaster).items():
                 if "." not in name:
@@ -640,8 +643,8 @@ def test_modules_of_torch(torch, cell, activation, dtype):
     y = rng.normal(size=150).cumsum() + x @ [3, 0.1, 10] + 500
     forecaster = fit(x[PAST], y[PAST], hidden_layer_sizes=(5, 5), cell=cell,
                      activation=activation, dtype=dtype)  # fmt: skip
-    assert forecaster._coef is not None
-    forecaster.linear_weights_ = rng.normal(size=(9, 6)) / 10
+    assert forecaster._model.coef is not None
+    set_fields(forecaster, linear_weights_=rng.normal(size=(9, 6)) / 10)
     module = make_module(torch, forecaster)
     mapping = {k: torch.from_numpy(v) for k, v in to_torch(forecaster).items()}
     module.load_state_dict(mapping)
@@ -675,9 +678,9 @@ def test_names_for_torch():
     assert "rnn.1.weight_ih_l0" in names
     assert {"effect.weight", "input_mean", "input_scale"} <= {*names}
     forecaster = fit()
-    forecaster.linear_weights_ = np.zeros((0, 6))
+    set_fields(forecaster, linear_weights_=np.zeros((0, 6)))
     assert "linear.weight" not in to_torch(forecaster)
-    theta = forecaster._theta.copy()
+    theta = theta_of(forecaster).copy()
     for array in to_torch(forecaster).values():
         array[...] = 7
-    assert_same_bits(forecaster._theta, theta)
+    assert_same_bits(theta_of(forecaster), theta)

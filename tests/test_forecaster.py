@@ -21,6 +21,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import InvalidParameterError
 
 from cases import CELLS, ISAS, assert_same_bits, instruction_set
+from fitted import set_fields, set_season
 from forecasts import QUICK, awake, make_panel, make_series, make_table
 from skrnn import SequenceForecaster
 
@@ -80,7 +81,7 @@ def test_forms_of_one_series(form):
     given = ONE_SERIES[form](y)
     model = forecaster(calendar=None).fit(None, given)
     # A season follows from the index, which a quick look at the data does not find.
-    awake(model).season_ = 1
+    set_season(awake(model), 1)
     assert model.predict().shape == (4,)
     assert_same_bits(model.predict(), expected)
     assert_same_bits(model.predict(y_past=given), expected)
@@ -105,7 +106,7 @@ def test_forms_of_tables(form):
     expected = awake(forecaster(calendar=None).fit(X[:100], y[:100])).predict(X[100:])
     table, targets = (make(a) for make, a in zip(TABLES[form], (X, y), strict=True))
     model = forecaster(calendar=None).fit(table[:100], targets[:100])
-    awake(model).season_ = 1
+    set_season(awake(model), 1)
     assert model.n_features_in_ == 2
     assert hasattr(model, "feature_names_in_") == (form in ("pandas", "polars"))
     assert_same_bits(model.predict(table[100:]), expected)
@@ -134,7 +135,7 @@ def test_forms_of_ragged_panels(form):
     assert expected.shape == (4, 4)
     given = PANELS[form](X)
     model = forecaster(calendar=None).fit(given)
-    awake(model).season_ = 1
+    set_season(awake(model), 1)
     forecast = model.predict()
     if form in ("columns", "frames"):
         assert forecast.shape == (4, 4, 1)
@@ -398,7 +399,7 @@ def test_forecasts_follow_the_units_of_the_target(loss, normalize):
 def test_a_future_value_of_a_covariate_counts_at_its_step():
     X, y = make_table()
     model = awake(forecaster(segment_length=1).fit(X[:100], y[:100]))
-    assert model._coef is not None
+    assert model._model.coef is not None
     before = model.predict(X[100:104])
     for step in range(4):
         changed = X[100:104].copy()
@@ -406,8 +407,7 @@ def test_a_future_value_of_a_covariate_counts_at_its_step():
         after = model.predict(changed)
         assert np.array_equal(after != before, np.arange(4) == step)
     # Of the first one, which drives the target, by as much as it does.
-    model.gate_ = np.zeros(4)
-    model._theta = model._theta.copy()
+    set_fields(model, gate_=np.zeros(4))
     changed = X[100:104].copy()
     changed[2, 0] += 1
     change = model.predict(changed) - model.predict(X[100:104])
@@ -533,7 +533,7 @@ def test_after_a_long_silence_forecasts_go_on_from_what_was_known():
     season = np.array([0.0, 5, 9, 4])
     y = np.tile(season, 30) + 0.01 * make_series()
     model = forecaster(window=10).fit(None, y)
-    model.season_ = 4
+    set_season(model, 4)
     for silence in (12, 16, 40):
         past = np.r_[y, np.full(silence, np.nan)]
         assert_allclose(model.predict(y_past=past), model.predict(), atol=0.3)
@@ -556,8 +556,8 @@ def test_what_is_kept_of_a_panel_is_what_forecasts_need():
     X[2][50:, 0] = np.nan
     for normalize in ("last", "mean"):
         model = awake(forecaster(normalize=normalize).fit(X))
-        model.season_ = 5
-        assert sum(len(state["y"]) for state in model._history) < 260
+        set_season(model, 5)
+        assert sum(map(len, model._model.history)) < 260
         assert_same_bits(model.predict(), model.predict(X))
         assert_same_bits(model.predict_interval(), model.predict_interval(X))
         assert np.isfinite(model.predict()).all()
@@ -761,11 +761,12 @@ def test_partial_fit_trains_the_network_on():
     y = make_series(160)
     model = forecaster().partial_fit(None, y[:120])
     assert_same_bits(model.predict(), forecaster().fit(None, y[:120]).predict())
-    kept = {name: vars(model)[name] for name in ("linear_weights_", "gate_", "_errors")}
-    theta, seen, losses = model._theta.copy(), model.t_, list(model.loss_curve_)
+    fitted = model._model
+    theta, seen, losses = model._model.theta.copy(), model.t_, list(model.loss_curve_)
     model.partial_fit(None, y[120:140])
-    assert all(vars(model)[name] is value for name, value in kept.items())
-    assert not np.array_equal(model._theta, theta)
+    for name in ("linear_weights", "gate", "errors"):
+        assert getattr(model._model, name) is getattr(fitted, name)
+    assert not np.array_equal(model._model.theta, theta)
     # One pass over the windows that something of it comes after.
     assert model.t_ == seen + len(range(117, 140))
     assert model.n_iter_ == len(model.loss_curve_) == 3
@@ -773,7 +774,7 @@ def test_partial_fit_trains_the_network_on():
     assert_same_bits(model.predict(), model.predict(y_past=y[:140]))
     # The same rows to come lead to the same forecaster.
     again = forecaster().fit(None, y[:120]).partial_fit(None, y[120:140])
-    assert_same_bits(again._theta, model._theta)
+    assert_same_bits(again._model.theta, model._model.theta)
     with pytest.raises(ValueError, match="is known"):
         model.partial_fit(None, [np.nan, np.nan])
     assert_same_bits(again.predict(), model.predict())
@@ -791,12 +792,12 @@ def test_partial_fit_trains_the_network_on():
 def test_warm_start_trains_the_network_on():
     y = make_series()
     model = forecaster(warm_start=True).fit(None, y)
-    first, theta = list(model.loss_curve_), model._theta
+    first, theta = list(model.loss_curve_), model._model.theta
     model.fit(None, y)
     assert model.loss_curve_[:2] == first
     assert len(model.loss_curve_) == 4
     assert model.n_iter_ == 2
-    assert not np.array_equal(theta, model._theta)
+    assert not np.array_equal(theta, model._model.theta)
     cold = forecaster().fit(None, y)
     assert cold.fit(None, y).n_iter_ == len(cold.loss_curve_) == 2
     before = model.predict()
@@ -902,7 +903,7 @@ def test_naive_forecasts_and_scores():
     y = np.tile([1.0, 4.0, 9.0, 2.0, 5.0], 30) + 0.1 * make_series(150)
     y[103] = np.nan
     model = forecaster(horizon=7).fit(None, y[:100])
-    model.season_ = 5
+    set_season(model, 5)
     result = model.backtest(None, y, start=100, stride=3)
     filled = pd.Series(y).ffill().to_numpy()
     for i, o in enumerate(result.origins):
@@ -930,7 +931,7 @@ def test_naive_forecasts_and_scores():
 
 def test_a_covariate_does_not_change_what_is_naive():
     X, y, model = hourly()
-    model.season_ = 3
+    set_season(model, 3)
     result = model.backtest(X, y, start=100)
     y = y.to_numpy()
     for i, o in enumerate(result.origins):
@@ -1022,7 +1023,7 @@ def forecasts_of(**options):
     X, y = make_table()
     model = forecaster(**options).fit(X[:100], y[:100])
     result = model.backtest(X, y, start=80)
-    return [model._theta, model._errors, result.y_pred, result.interval]
+    return [model._model.theta, model._model.errors, result.y_pred, result.interval]
 
 
 @pytest.mark.parametrize("options", [{}, {"dtype": "float64", "cell": "lstm"}])
@@ -1051,11 +1052,11 @@ def test_a_forecast_does_not_depend_on_the_others():
 
 def test_random_state_decides():
     y = make_series()
-    a, b, c = (forecaster(random_state=s).fit(None, y)._theta for s in (1, 1, 2))
+    a, b, c = (forecaster(random_state=s).fit(None, y)._model.theta for s in (1, 1, 2))
     assert_same_bits(a, b)
     assert not np.array_equal(a, c)
     state = np.random.RandomState(0)
-    d, e = (forecaster(random_state=state).fit(None, y)._theta for _ in range(2))
+    d, e = (forecaster(random_state=state).fit(None, y)._model.theta for _ in range(2))
     assert not np.array_equal(d, e)
 
 
@@ -1155,7 +1156,7 @@ def test_dtype():
     y = make_series()
     for dtype in ("float32", "float64", np.float64):
         model = forecaster(dtype=dtype).fit(None, y)
-        assert model._theta.dtype == dtype
+        assert model._model.theta.dtype == dtype
         assert model.predict().dtype == np.float64
 
 
@@ -1175,7 +1176,7 @@ def test_callbacks_follow_the_epochs():
     rows = [row for row in monitor.get_logs().data if row["task_name"] == "epoch"]
     assert len(rows) == 2
     assert rows[-1]["r2"] == model.score(X, y)
-    assert_same_bits(model._theta, forecaster().fit(X, y)._theta)
+    assert_same_bits(model._model.theta, forecaster().fit(X, y)._model.theta)
 
 
 def test_segments_and_windows():

@@ -80,6 +80,16 @@ INSIDE = {
         "schema",
     ],
     "export": ["values", "models", "file", "torch", "onnx"],
+    "models": [
+        "checks",
+        "training_state",
+        "sequence",
+        "stream",
+        "series_access",
+        "forecast",
+        "forecast_fields",
+        "forecast_fit",
+    ],
 }
 MAY_IMPORT = {name: set(LAYERS[:i]) for i, name in enumerate(LAYERS)} | BESIDE
 

@@ -234,7 +234,7 @@ def test_panel():
     )
     np.testing.assert_array_equal(drawn(display.truth_)[1], new[1][-7:])
     np.testing.assert_array_equal(drawn(display.history_)[1], new[1][:-6])
-    with pytest.raises(ValueError, match="series=3 is the number of none of the 3"):
+    with pytest.raises(ValueError, match="series=3 does not exist: there are 3"):
         ForecastDisplay.from_estimator(forecaster, series=3)
     with pytest.raises(ValueError, match="the true values of each series"):
         ForecastDisplay.from_estimator(forecaster, y=panel[0][-6:])

@@ -1,30 +1,19 @@
 """Forecasting of series."""
 
 from numbers import Integral, Real
-from typing import NamedTuple
 
 import numpy as np
-from sklearn.base import RegressorMixin
-from sklearn.exceptions import NotFittedError
-from sklearn.metrics import r2_score
+from sklearn.base import RegressorMixin, clone
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _check_sample_weight
 
 from skrnn._callbacks import CallbackSupportMixin, with_callbacks
-from skrnn.estimators._backtest import Backtest, tail_of
+from skrnn.estimators._backtest import Backtest
 from skrnn.estimators._base import all_or_nothing
-from skrnn.estimators._forecast_fit import ForecastFit, newest_rows
+from skrnn.estimators._forecast_fit import FittedForecaster
 from skrnn.estimators._parameters import Parameters, has_partial_fit
-from skrnn.forecasting.calibration import LEVELS
-from skrnn.forecasting.linear import LinearForecast
-from skrnn.forecasting.network import WindowForecaster
-from skrnn.forecasting.windows import WindowReader, Windows
-from skrnn.inputs.columns import open_target_table
-from skrnn.inputs.schema import SeriesSchema
-from skrnn.inputs.series import Series
 from skrnn.losses import FORECAST_LOSSES
-from skrnn.network import Network, PassOptions
+from skrnn.models.forecast import DEFAULT_QUANTILES
 
 TRAINING = (
     "hidden_layer_sizes",
@@ -60,27 +49,7 @@ TRAINING = (
 )
 
 
-# Horizons after the history, of which nothing is asked, at most.
-MOST_BLOCKS = 10_000
-
-
-class Forecast(NamedTuple):
-    """Forecasts of some rows: of a series, or of all series of a panel.
-
-    `middle` is (n_rows, n_targets), or (n_series, horizon, n_targets) of a panel, and
-    so are `spread`, which intervals are in units of, `step`, how many steps from its
-    origin a row is (from 0), and `block`, how often forecasts were made from forecasts
-    before. `quantiles` has the quantiles of a network that learns them, last.
-    """
-
-    middle: np.ndarray
-    quantiles: np.ndarray | None
-    spread: np.ndarray
-    step: np.ndarray
-    block: np.ndarray
-
-
-class SequenceForecaster(RegressorMixin, CallbackSupportMixin, ForecastFit):
+class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster):
     """Forecaster of series, with a linear part and a recurrent network.
 
     A series is a table whose rows are consecutive time steps. NaN means unknown, in
@@ -419,9 +388,7 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, ForecastFit):
             The fitted forecaster.
         """
         resume = self._check_parameters(incremental=False)
-        schema, histories = self._learn(X, y)
-        self._start(schema, histories, resume)
-        self._learn_lines(X, y, schema, histories, resume)
+        self._fit_model(X, y, resume)
         return self
 
     @available_if(has_partial_fit)
@@ -448,26 +415,7 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, ForecastFit):
         if not self.__sklearn_is_fitted__():
             return self.fit(X, y)
         self._check_parameters(incremental=True)
-        schema = SeriesSchema.from_state(self._schema_state)
-        start = None
-        if schema.mode == "rows":
-            before = self._stored(schema)[0].n_past
-            self.update(X, y)
-            histories = self._stored(schema)
-            start = np.full(schema.n_targets, before)
-            if not np.isfinite(histories[0].y[before:]).any():
-                raise ValueError("There is nothing to learn: no value of y is known.")
-        else:
-            self._refuse_y(y)
-            histories = schema.read_panel(X)
-        lines = self._make_lines(histories)
-        which, origin = self._windows(lines, start)
-        if not len(which):
-            raise ValueError(
-                "There is nothing to learn: no value of the target is known after "
-                "another."
-            )
-        self._continue(lines, which, origin)
+        self._fit_more(X, y)
         return self
 
     @all_or_nothing
@@ -487,20 +435,7 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, ForecastFit):
             The forecaster, which goes on from the last of these rows.
         """
         self._check_is_fitted()
-        schema = SeriesSchema.from_state(self._schema_state)
-        histories = self._stored(schema)
-        if schema.mode == "rows":
-            self._require_y(y, "update(X, y)")
-            options = {"names": ("X", "y", "X"), "allow_unknown": True}
-            later = [schema.read_rows(X, y, after=histories[0], **options)]
-        else:
-            self._refuse_y(y)
-            later = schema.read_panel(X, after=histories)
-        joined = [schema.join(a, b) for a, b in zip(histories, later, strict=True)]
-        if schema.mode == "rows":
-            schema.next_position = joined[0].position + joined[0].n_past
-        self._set_schema(schema)
-        self._keep(schema, joined)
+        self._model = self._model.updated(X, y)
         return self
 
     # Forecasting -----------------------------------------------------------------
@@ -532,7 +467,7 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, ForecastFit):
                 (n_series, horizon) or (n_series, horizon, n_targets)
             The forecasts. With ``loss='quantile'``, the quantile nearest to the median.
         """
-        return self._finish(self._forecast(X, y_past, X_past).middle, 1)
+        return self._finish(self._forecast(X, y_past, X_past).middle)
 
     def predict_interval(self, X=None, *, coverage=0.9, y_past=None, X_past=None):
         """Forecast intervals that a share of `coverage` of the values fall into.
@@ -557,9 +492,8 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, ForecastFit):
         interval : ndarray of shape (..., 2)
             Lower and upper ends; the other dimensions are those of :meth:`predict`.
         """
-        tail = tail_of(coverage)
         forecast = self._forecast(X, y_past, X_past)
-        return self._finish(self._spread_out(forecast, np.array([tail, 1 - tail])), 2)
+        return self._finish(self._model.interval(forecast, coverage))
 
     def predict_quantiles(self, X=None, quantiles=None, *, y_past=None, X_past=None):
         """Forecast quantiles, which never cross.
@@ -585,9 +519,9 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, ForecastFit):
             The other dimensions are those of :meth:`predict`.
         """
         self._check_is_fitted()
-        learned = self._structure["quantiles"]
+        learned = self._model.learned_quantiles
         if quantiles is None:
-            quantiles = learned or (0.05, 0.25, 0.5, 0.75, 0.95)
+            quantiles = learned or DEFAULT_QUANTILES
         levels = np.atleast_1d(np.asarray(quantiles, dtype=float))
         if levels.ndim != 1 or not ((levels > 0) & (levels < 1)).all():
             raise ValueError(
@@ -595,7 +529,7 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, ForecastFit):
             )
         if learned is None:
             forecast = self._forecast(X, y_past, X_past)
-            return self._finish(self._spread_out(forecast, levels), 2)
+            return self._finish(self._model.quantiles(forecast, levels))
         strange = [q for q in levels.tolist() if q not in learned]
         if strange:
             raise ValueError(
@@ -604,7 +538,7 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, ForecastFit):
             )
         columns = [learned.index(q) for q in levels.tolist()]
         forecast = self._forecast(X, y_past, X_past)
-        return self._finish(forecast.quantiles[..., columns], 2)
+        return self._finish(forecast.quantiles[..., columns])
 
     def future_index(self, X=None, *, y_past=None, X_past=None):
         """What the forecast rows are called.
@@ -624,16 +558,9 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, ForecastFit):
             Stamps or periods of the forecasts of :meth:`predict`, if the series were
             given with an index, else numbers of rows.
         """
-        schema = self._check_is_fitted()
-        if schema.mode == "rows":
-            series, rows = self._rows_to_forecast(schema, X, y_past, X_past)
-            labels = schema.labels(series, int(rows.min()), int(rows.max()) + 1)
-            return labels[rows - rows.min()]
-        horizon = self._reader["horizon"]
-        return [
-            schema.labels(series, series.n_past, series.n_past + horizon)
-            for series in self._panel_to_forecast(schema, X, y_past, X_past)
-        ]
+        self._check_is_fitted()
+        access = self._model.access
+        return access.labels(access.open(X, y_past, X_past))
 
     def hidden_states(self, X=None, *, y_past=None, X_past=None):
         """Return the states of the last recurrent layer over the forecasts' windows.
@@ -653,35 +580,9 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, ForecastFit):
                 n_units), or of a panel (n_series, ...)
             The oldest segment first.
         """
-        schema = self._check_is_fitted()
-        if schema.mode == "rows":
-            series, _ = self._rows_to_forecast(schema, X, y_past, X_past)
-            tables = [series]
-        else:
-            tables = self._panel_to_forecast(schema, X, y_past, X_past)
-        lines = self._make_lines(tables)
-        which = np.arange(len(lines))
-        origin = np.repeat([series.n_past for series in tables], schema.n_targets)
-        borrowed = self._borrow_model()
-        model = borrowed[-1]
-        cut = Windows.cut(lines, which, origin, model.reader.window, model.options)
-        batch = model.reader.read(lines, which, origin, cut)
-        states = model.network.hidden_states(batch, self._n_threads())
-        self._idle_networks.append(borrowed)
-        states = states.reshape(model.reader.n_segments, len(which), -1).swapaxes(0, 1)
-        states = states.reshape(len(tables), schema.n_targets, *states.shape[1:])
-        if schema.target_is_1d:
-            states = states[:, 0]
-        return states[0] if schema.mode == "rows" else states
-
-    @property
-    def weights_(self):
-        """Read-only views of the network's weights by name."""
         self._check_is_fitted()
-        views = self._make_spec().layout().views(self._theta)
-        for view in views.values():
-            view.flags.writeable = False
-        return views
+        panel = [series for series, _ in self._model.access.open(X, y_past, X_past)]
+        return self._finish(self._model.hidden_states(panel, self._n_threads()), axis=1)
 
     # Judging ---------------------------------------------------------------------
 
@@ -704,37 +605,8 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, ForecastFit):
         score : float
             R², the mean over targets and series.
         """
-        schema = self._check_is_fitted()
-        if schema.mode == "rows":
-            self._require_y(y, "score(X, y)")
-            forecast = self.predict(X)
-            forecast = forecast.reshape(len(forecast), -1)
-            targets = open_target_table(y, "y")
-            y = targets.numbers(targets.value_columns, targets.n_rows)
-            if y.shape != forecast.shape:
-                raise ValueError(
-                    f"y has {y.shape[0]} rows of {y.shape[1]} targets, but what is "
-                    f"forecast are {forecast.shape[0]} rows of {forecast.shape[1]}."
-                )
-            sample_weight = _check_sample_weight(sample_weight, y, dtype=float)
-            scores = []
-            for true, column in zip(y.T, forecast.T, strict=True):
-                known = ~np.isnan(true)
-                if known.any():
-                    weight = sample_weight[known]
-                    scores.append(
-                        r2_score(true[known], column[known], sample_weight=weight)
-                    )
-            if not scores:
-                raise ValueError("y is unknown in all rows: there is nothing to score.")
-            return float(np.mean(scores))
-        self._refuse_y(y)
-        if sample_weight is not None:
-            raise ValueError(
-                "sample_weight weighs the steps that score(X, y) forecasts. Of a panel "
-                "there is none: all series count the same."
-            )
-        return Backtest(self, schema).score(X)
+        self._check_is_fitted()
+        return self._model.access.score(X, y, sample_weight, self._n_threads())
 
     def backtest(self, X=None, y=None, *, start, stride=1, refit=False, coverage=0.9):
         """Forecast from many origins in known series, and compare with what came.
@@ -781,260 +653,27 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, ForecastFit):
                 change over a season in the rows before `start`; ``'coverage'`` of
                 the intervals.
         """
-        schema = self._check_is_fitted()
-        return Backtest(self, schema).run(X, y, start, stride, refit, coverage)
+        self._check_is_fitted()
+
+        def fit(*arguments):
+            return clone(self).fit(*arguments)._model
+
+        backtest = Backtest(self._model, X, y, coverage, self._n_threads())
+        return backtest.run(start, stride, refit, fit)
 
     # Within ----------------------------------------------------------------------
 
-    def _check_is_fitted(self):
-        """Return the schema; an error if there is none yet."""
-        if not self.__sklearn_is_fitted__():
-            raise NotFittedError(
-                f"This {type(self).__name__} instance is not fitted yet. Call 'fit' "
-                "with appropriate arguments before using this estimator."
-            )
-        borrowed = self._borrow_model()
-        self._idle_networks.append(borrowed)
-        return borrowed[2]
-
-    def _borrow_model(self):
-        """Return what it was made of (two objects), the schema and the model."""
-        try:
-            # Threads of the user predict at once: what is popped is one's own.
-            borrowed = self._idle_networks.pop()
-        except IndexError:
-            borrowed = None, None
-        if borrowed[0] is self._theta and borrowed[1] is self._schema_state:
-            return borrowed
-        reader, loss = WindowReader(**self._reader), self._make_loss()
-        network = Network(self._make_spec(), options=PassOptions(trains=False))
-        network.load(self._theta)
-        model = WindowForecaster(
-            reader,
-            LinearForecast(self.linear_weights_),
-            network,
-            loss,
-            self.gate_,
-            self._view(),
-        )
-        schema = SeriesSchema.from_state(self._schema_state)
-        return self._theta, self._schema_state, schema, model
-
-    def _stored(self, schema):
-        """The series that `predict` goes on from."""
-        return [Series.from_state(state) for state in self._history]
-
-    def _require_y(self, y, call):
-        if y is None:
-            raise ValueError(
-                f"This {type(self).__name__} was fitted with y: {call} needs y, too."
-            )
-
-    def _refuse_y(self, y):
-        if y is not None:
-            raise ValueError(
-                f"This {type(self).__name__} was fitted to a panel, fit(X): the target "
-                "is in X, and y must be None."
-            )
-
-    def _rows_to_forecast(self, schema, X, y_past, X_past):
-        """Return a series that reaches to all rows to forecast, and their numbers."""
-        horizon = self._reader["horizon"]
-        if y_past is None:
-            if X_past is not None:
-                raise ValueError("X_past is provided, but y_past was not provided.")
-            series = self._stored(schema)[0]
-            if X is None:
-                series = newest_rows(series, self._reader["window"])
-                rows = series.n_past + np.arange(horizon)
-                return schema.extend(series, horizon), rows
-            positions, x, _ = schema.read_future(X)
-            if positions is None:
-                positions = schema.next_position + np.arange(len(x))
-            rows = positions - series.position
-            if rows.min() >= series.n_past:
-                before = series.n_past
-                series = newest_rows(series, self._reader["window"])
-                rows = rows - before + series.n_past
-            ahead = rows >= series.n_past
-            if ahead.any():
-                series = schema.extend(series, int(rows.max()) + 1 - series.n_past)
-                values = series.x.copy()
-                values[rows[ahead]] = x[ahead]
-                series = _with_x(series, values)
-            return series, rows
-        n_future = horizon if X is None else 0
-        names = ("X_past", "y_past", "X")
-        series = schema.read_rows(X_past, y_past, X, n_future, names=names)
-        n_more = len(series.y) - series.n_past
-        if X is None or n_more == len(X):
-            rows = series.n_past + np.arange(n_more)
-        else:
-            rows = schema.read_future(X)[0] - series.position
-        unknown = ~np.isfinite(series.y[: series.n_past]).any(axis=0)
-        if unknown.any():
-            which = (
-                f"column {np.argmax(unknown)} of y_past"
-                if len(unknown) > 1
-                else "y_past"
-            )
-            raise ValueError(
-                f"{which} is unknown in all rows: there is nothing to continue."
-            )
-        return series, rows
-
-    def _panel_to_forecast(self, schema, X, y_past, X_past):
-        if y_past is not None or X_past is not None:
-            raise ValueError(
-                f"This {type(self).__name__} was fitted to a panel, fit(X): predict(X) "
-                "takes the histories in X, and y_past and X_past must be None."
-            )
-        horizon = self._reader["horizon"]
-        if X is None:
-            return [schema.extend(series, horizon) for series in self._stored(schema)]
-        return schema.read_panel(X, horizon)
-
     def _forecast(self, X, y_past, X_past):
-        schema = self._check_is_fitted()
-        if schema.mode == "rows":
-            return self._forecast_rows(
-                *self._rows_to_forecast(schema, X, y_past, X_past)
-            )
-        tables = self._panel_to_forecast(schema, X, y_past, X_past)
-        origin = np.repeat([series.n_past for series in tables], schema.n_targets)
-        lines = self._make_lines(tables)
-        out, spread = self._run(lines, np.arange(len(lines)), origin)
-        shape = len(tables), schema.n_targets, self._reader["horizon"]
-        out = np.moveaxis(out.reshape(*shape, -1), 1, 2)
-        spread = spread.reshape(len(tables), 1, schema.n_targets)
-        step = np.arange(shape[2])[:, np.newaxis]
-        return self._as_forecast(out, spread, step, np.zeros_like(step))
+        """Return the forecast of what `predict` is given."""
+        self._check_is_fitted()
+        access = self._model.access
+        return access.forecast(access.open(X, y_past, X_past), self._n_threads())
 
-    def _run(self, lines, which, origin):
-        """Forecast windows: (n_windows, horizon[, n_quantiles]), and their spreads."""
-        borrowed = self._borrow_model()
-        model, n_threads = borrowed[-1], self._n_threads()
-        with np.errstate(over="ignore", invalid="ignore"):
-            out, spread = model.forecast(lines, which, origin, n_threads)
-        unknown = np.isnan(out).reshape(len(out), -1).any(axis=1)
-        for i in np.flatnonzero(unknown | (spread == 0)):
-            begin, target = lines.begin[which[i]], lines.target[which[i]]
-            at = origin[i : i + 1]
-            known = np.isfinite(lines.values[begin : begin + at[0]])
-            if unknown[i] and known.any():
-                # Go on from the last value before the window, whole seasons ago.
-                end = known.nonzero()[0][-1:] + 1
-                gap = (at - end) % self.season_
-                at = np.where(gap < self.window_, end + gap, end)
-                one = slice(i, i + 1)
-                out[one], spread[one] = model.forecast(lines, which[one], at, n_threads)
-            elif unknown[i]:
-                out[i] = self._target_mean[target]
-            if np.count_nonzero(known[max(0, at[0] - self.window_) : at[0]]) < 2:
-                # One value tells nothing of the changes to expect.
-                spread[i] = self._target_scale[target]
-        self._idle_networks.append(borrowed)
-        finite = np.isfinite(out).reshape(len(out), -1).all(axis=1) & np.isfinite(
-            spread
-        )
-        if not finite.all():
-            series = lines.series[which[np.argmin(finite)]]
-            name = f"X[{series}]" if self._schema_state["mode"] == "panel" else "y"
-            raise ValueError(
-                f"The values of {name} are too large to be forecast. Divide them by a "
-                "constant."
-            )
-        return out, spread
-
-    def _forecast_rows(self, series, rows):
-        """Forecast increasing rows of a series, from before each or from its end on."""
-        horizon, n_past = self._reader["horizon"], series.n_past
-        lines = self._make_lines([series])
-        n_targets, middle = len(lines), self._middle()
-        parts = []
-
-        def keep(chosen, origins, forecast, spread, block):
-            # What was forecast of the chosen rows, from the last origin before each.
-            at = np.searchsorted(origins, chosen, side="right") - 1
-            step = chosen - origins[at]
-            shape = len(origins), n_targets
-            forecast = forecast.reshape(*shape, *forecast.shape[1:])[at, :, step]
-            block = np.full(len(step), block)
-            parts.append((forecast, spread.reshape(shape)[at], step, block))
-
-        inside = rows[rows < n_past]
-        if len(inside):
-            origins = inside[0] + horizon * np.unique((inside - inside[0]) // horizon)
-            which = np.tile(np.arange(n_targets), len(origins))
-            found = self._run(lines, which, np.repeat(origins, n_targets))
-            keep(inside, origins, *found, 0)
-        known_spread, which = None, np.arange(n_targets)
-        n_blocks = -(-(rows[-1] + 1 - n_past) // horizon)
-        if n_blocks > len(rows) + MOST_BLOCKS:
-            raise ValueError(
-                f"The last row to forecast is {rows[-1] + 1 - n_past} rows after the "
-                f"end of the history, and X has only {len(rows)}. Look for a mistake "
-                "in its index."
-            )
-        for block in range(n_blocks):
-            origin = n_past + block * horizon
-            forecast, spread = self._run(lines, which, np.full(n_targets, origin))
-            if block == 0:
-                known_spread = spread  # forecasts are smoother than what was observed
-            chosen = rows[(rows >= origin) & (rows < origin + horizon)]
-            keep(chosen, np.array([origin]), forecast, known_spread, block)
-            end = min(origin + horizon, len(series.y))
-            for k, begin in enumerate(lines.begin):
-                values = forecast[k] if forecast.ndim == 2 else forecast[k, :, middle]
-                lines.values[begin + origin : begin + end] = values[: end - origin]
-        out, spread, step, block = map(np.concatenate, zip(*parts, strict=True))
-        if self._coef is not None:
-            effect = self._effect(self._standardized(series.x[rows]))
-            out += effect.reshape(effect.shape + (1,) * (out.ndim - 2))
-        if out.ndim == 2:
-            out = out[..., np.newaxis]
-        return self._as_forecast(out, spread, step[:, np.newaxis], block[:, np.newaxis])
-
-    def _middle(self):
-        return self._make_loss().middle
-
-    def _as_forecast(self, out, spread, step, block):
-        learned = self._structure["quantiles"] is not None
-        middle = out[..., self._middle()]
-        return Forecast(middle, out if learned else None, spread, step, block)
-
-    def _spread_out(self, forecast, levels):
-        """Forecasts with the quantiles of the errors at some levels added."""
-        if self._errors is None:
-            raise ValueError(
-                "There are no errors to make intervals of: the history was too short "
-                "for forecasts of a later part of it. Give fit a longer one, or set a "
-                "smaller horizon or a larger calibration_fraction."
-            )
-        at = np.searchsorted(LEVELS, levels, side="right") - 1
-        at = np.clip(at, 0, len(LEVELS) - 2)
-        part = (levels - LEVELS[at]) / (LEVELS[at + 1] - LEVELS[at])
-        errors = self._errors[..., at] * (1 - part) + self._errors[..., at + 1] * part
-        target = np.arange(errors.shape[0])
-        error = errors[target, forecast.step]  # (..., n_targets, n_levels)
-        # A forecast from forecasts has their errors, too, as if independent.
-        before = errors[target, -1] ** 2 * forecast.block[..., np.newaxis]
-        error = np.where(
-            forecast.block[..., np.newaxis] > 0,
-            np.sign(error) * np.sqrt(error**2 + before),
-            error,
-        )
-        return (
-            forecast.middle[..., np.newaxis] + error * forecast.spread[..., np.newaxis]
-        )
-
-    def _finish(self, values, n_after):
-        """Without the dimension of targets, if they were given without."""
-        if self._schema_state["target_is_1d"]:
-            return np.ascontiguousarray(
-                values[..., 0] if n_after == 1 else values[..., 0, :]
-            )
-        return np.ascontiguousarray(values)
+    def _finish(self, values, axis=2):
+        """Return values (n_series, ...) as users expect them, `axis` the targets."""
+        if self._model.schema.target_is_1d:
+            values = values.take(0, axis)
+        return np.ascontiguousarray(self._model.access.unwrap(values))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -1045,15 +684,3 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, ForecastFit):
         # Rows are steps of time, and those of the usual tests follow no other.
         tags.regressor_tags.poor_score = True
         return tags
-
-
-def _with_x(series, x):
-    return Series(
-        series.y,
-        x,
-        series.calendar,
-        series.n_past,
-        series.name,
-        series.position,
-        series.phase,
-    )

@@ -18,7 +18,6 @@ from sklearn.preprocessing import (
 
 from skrnn import estimators
 from skrnn.estimators._fitted import FittedEstimator
-from skrnn.estimators._state import DeclaredState
 from skrnn.models.checks import (
     Optional,
     array,
@@ -35,12 +34,10 @@ from skrnn.models.checks import (
 )
 from skrnn.preprocessing import SequenceScaler, SequenceVectorizer
 
-OURS = FittedEstimator | DeclaredState
 # Not of the model: what a session has added, and what `describe` keeps in its own way.
 LEFT_OUT = {
     "_model",
     "_training",
-    "_idle_networks",
     "_metadata_request",
     "_skl_callbacks",
     "_sklearn_output_config",
@@ -168,7 +165,7 @@ _ESTIMATORS = [getattr(estimators, name) for name in estimators.__all__]
 CLASSES = {
     cls.__name__: cls
     for cls in [Pipeline, *FIELDS, *_ESTIMATORS]
-    if cls in FIELDS or cls is Pipeline or issubclass(cls, OURS)
+    if cls in FIELDS or cls is Pipeline or issubclass(cls, FittedEstimator)
 }
 
 
@@ -177,20 +174,20 @@ def _fields(cls):
 
 
 def _pack(estimator):
-    if isinstance(estimator, OURS):
+    if isinstance(estimator, FittedEstimator):
         return estimator._pack()
     fields, state = FIELDS[type(estimator)], vars(estimator)
     return {name: state[name] for name in fields if name in state}
 
 
 def _is_fitted(estimator):
-    if isinstance(estimator, OURS):
+    if isinstance(estimator, FittedEstimator):
         return estimator.__sklearn_is_fitted__()
     return any(name in vars(estimator) for name in FIELDS[type(estimator)])
 
 
 def _check(estimator):
-    if isinstance(estimator, OURS):
+    if isinstance(estimator, FittedEstimator):
         estimator._check_state()
     elif isinstance(estimator, SequenceVectorizer):
         _check_vectorizer(estimator)
@@ -285,7 +282,7 @@ def _refuse_unknown_attributes(estimator, prefix):
 def _describe_parameters(estimator, encoder, prefix):
     parameters = {}
     cls = type(estimator)
-    defaults = {} if issubclass(cls, OURS) else cls().get_params(deep=False)
+    defaults = {} if issubclass(cls, FittedEstimator) else cls().get_params(deep=False)
     for name, value in sorted(estimator.get_params(deep=False).items()):
         # Of scikit-learn's classes only what differs from the default, so that versions
         # which have more parameters, or fewer, read it as well.
@@ -360,8 +357,6 @@ def restore(model, decoder):
         if isinstance(estimator, FittedEstimator):
             cls._check_fitted(fitted)
             vars(estimator).update(cls._unpack(fitted))
-        elif isinstance(estimator, DeclaredState):
-            estimator.__setstate__(vars(estimator) | estimator._unpack(fitted))
         else:
             vars(estimator).update(fitted)
     _check(estimator)

@@ -84,7 +84,7 @@ def to_torch(estimator):
         _check_kind(estimator, " or a SequenceForecaster")
     estimator._check_is_fitted()
     weights = estimator.weights_
-    structure = estimator._structure if forecasts else estimator._model.structure
+    structure = estimator._model.structure
     stacked = len(set(structure["hidden_layer_sizes"])) == 1
     mapping = {}
     for name, k, reverse, _ in _parts(structure):
@@ -132,15 +132,16 @@ def _scales(estimator):
 
 def _forecasting(forecaster):
     """Return what a forecaster has beside its network, None for what it has not."""
-    weights, coef = forecaster.linear_weights_, forecaster._coef
-    covariates = len(forecaster._x_mean) > 0
+    model = forecaster._model
+    weights, coef = model.linear_weights, model.coef
+    covariates = len(model.x_mean) > 0
     return {
         "linear.weight": weights.T if len(weights) else None,
         "effect.weight": None if coef is None else coef.T,
-        "gate": forecaster.gate_,
-        "input_mean": forecaster._x_mean if covariates else None,
-        "input_scale": forecaster._x_scale if covariates else None,
-        "target_mean": forecaster._target_mean,
+        "gate": model.gate,
+        "input_mean": model.x_mean if covariates else None,
+        "input_scale": model.x_scale if covariates else None,
+        "target_mean": model.target_mean,
     }
 
 

@@ -125,7 +125,8 @@ class WindowForecaster:
 
         Returns
         -------
-        forecast : ndarray of shape (n_windows, horizon[, n_quantiles])
+        forecast : ndarray of shape (n_windows, horizon, n_quantiles)
+            One value for each step if the loss has no quantiles.
             NaN if no value of a window is known.
         spread : ndarray of shape (n_windows,)
         """
@@ -137,8 +138,6 @@ class WindowForecaster:
             out[part], spread[part] = self._forecast(
                 lines, line[part], origin[part], n_threads
             )
-        if self.loss.quantiles is None:
-            out = out[..., 0]
         return out, spread
 
     @np.errstate(over="ignore", invalid="ignore")

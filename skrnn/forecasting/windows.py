@@ -25,9 +25,11 @@ __all__ = [
     "origins_of",
     "refuse_overflow",
     "thinned",
+    "training_windows",
 ]
 
 BLOCK_WINDOWS = 1024  # windows that are in memory at once
+MAX_WINDOWS = 100_000  # that a fit learns from; larger sets are thinned out evenly
 # Normalised values are rounded to multiples of GRAIN: the network sees the same numbers
 # however a series is scaled and shifted, although those differ in their last bits.
 GRAIN = 2.0**-14
@@ -196,6 +198,20 @@ class WindowReader:
             + n_targets
         )
 
+    def get_state(self):
+        """Return the arguments that make a reader like this one, as plain values."""
+        return {
+            "window": self.window,
+            "horizon": self.horizon,
+            "segment_length": self.segment_length,
+            "future_segment_length": self.future_segment_length,
+            "n_past_only": self.n_past_only,
+            "n_known_future": self.n_known_future,
+            "n_calendar": self.n_calendar,
+            "n_targets": self.n_targets,
+            "dtype": self.dtype.name,
+        }
+
     @np.errstate(over="ignore", invalid="ignore")
     def read(self, lines, line, origin, windows):
         """Return the batch of some `windows`, which were cut at these origins."""
@@ -281,3 +297,24 @@ def thinned(rows, most):
     if len(rows) <= most:
         return rows
     return rows[np.arange(most) * len(rows) // most]
+
+
+def training_windows(lines, window, horizon, start=None):
+    """Return the windows to learn from (line, origin), in order of time.
+
+    With `start`, a number for each line, only those that forecast rows from there on.
+    """
+    line, origin = [], []
+    for i, n_rows in enumerate(lines.n_rows):
+        o = origins_of(n_rows, window, horizon)
+        if start is not None:
+            o = np.arange(1, n_rows)
+            o = o[o + horizon > start[i]]
+        line.append(np.full(len(o), i))
+        origin.append(o)
+    line, origin = np.concatenate(line), np.concatenate(origin)
+    known = has_known_values(lines, line, origin, horizon)
+    line, origin = line[known], origin[known]
+    order = np.lexsort((line, origin / lines.n_rows[line]))
+    rows = thinned(order, MAX_WINDOWS)
+    return line[rows], origin[rows]

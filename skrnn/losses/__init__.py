@@ -10,6 +10,7 @@ from skrnn.losses.forecasts import (
     ForecastAbsoluteError,
     ForecastQuantileLoss,
     ForecastSquaredError,
+    make_forecast_loss,
 )
 from skrnn.losses.numbers import SquaredError
 from skrnn.losses.paths import CRFLoss, CTCLoss
@@ -25,4 +26,5 @@ __all__ = [
     "Loss",
     "MultilabelLogLoss",
     "SquaredError",
+    "make_forecast_loss",
 ]

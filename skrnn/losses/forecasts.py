@@ -12,6 +12,7 @@ __all__ = [
     "ForecastAbsoluteError",
     "ForecastQuantileLoss",
     "ForecastSquaredError",
+    "make_forecast_loss",
 ]
 
 
@@ -173,3 +174,9 @@ FORECAST_LOSSES = {
     "absolute_error": ForecastAbsoluteError,
     "quantile": ForecastQuantileLoss,
 }
+
+
+def make_forecast_loss(name, horizon, quantiles=None):
+    """Return a loss of forecasts by its name in `FORECAST_LOSSES`."""
+    options = () if quantiles is None else (quantiles,)
+    return FORECAST_LOSSES[name](horizon, *options)

@@ -13,7 +13,6 @@ from collections import namedtuple
 import numpy as np
 
 from skrnn.estimators import SequenceForecaster
-from skrnn.estimators._forecaster import Forecast
 from skrnn.export.onnx.graph import Output, all_true, check_input_dtype
 from skrnn.export.onnx.parts import (
     ONNX_CELLS,
@@ -22,13 +21,10 @@ from skrnn.export.onnx.parts import (
     run_layer,
     run_layers,
 )
-from skrnn.forecasting.windows import GRAIN, MAX_NORMALIZED, WindowReader
-from skrnn.inputs.schema import SeriesSchema
+from skrnn.forecasting.windows import GRAIN, MAX_NORMALIZED
+from skrnn.models.forecast import DEFAULT_QUANTILES
 
 __all__ = ["onnx_inputs"]
-
-# Of a forecaster whose loss is none of quantiles, and what `predict_quantiles` gives.
-QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 class FittedForecaster(Fitted):
@@ -36,10 +32,9 @@ class FittedForecaster(Fitted):
 
     def __init__(self, forecaster):
         super().__init__(forecaster)
-        self.reader = WindowReader(**forecaster._reader)
-        self.view, self.loss = forecaster._view(), forecaster._make_loss()
+        self.reader, self.schema = self.model.reader, self.model.schema
+        self.view, self.loss = self.model.options, self.model.loss
         self.cell = ONNX_CELLS[self.structure["cell"]]
-        self.schema = SeriesSchema.from_state(forecaster._schema_state)
         self.n_targets = self.schema.n_targets
         self.n_covariates = self.schema.n_covariates
 
@@ -66,22 +61,15 @@ class FittedForecaster(Fitted):
 
     def quantiles(self):
         """Return the quantiles that a graph gives, None if there are none."""
-        learned = self.structure["quantiles"]
-        if learned is None and self.estimator._errors is not None:
-            return QUANTILES
+        learned = self.model.learned_quantiles
+        if learned is None and self.model.errors is not None:
+            return DEFAULT_QUANTILES
         return learned
 
     def error_quantiles(self):
         """Return those of errors in units of the spread, (horizon, n_targets, n)."""
-        horizon = self.reader.horizon
-        forecast = Forecast(
-            middle=np.zeros((horizon, self.n_targets)),
-            quantiles=None,
-            spread=np.ones((horizon, self.n_targets)),
-            step=np.arange(horizon)[:, np.newaxis],
-            block=np.zeros((horizon, 1), dtype=np.intp),
-        )
-        return self.estimator._spread_out(forecast, np.array(QUANTILES))
+        errors = self.model.error_quantiles(np.array(DEFAULT_QUANTILES))
+        return np.moveaxis(errors, 1, 0)
 
     def about(self):
         """Return what a user of the graph may want to know, as texts by name."""
@@ -446,9 +434,9 @@ class Inputs:
     """
 
     def __init__(self, g, fitted, dtype):
-        forecaster, reader = fitted.estimator, fitted.reader
+        model, reader = fitted.model, fitted.reader
         self.g, self.fitted = g, fitted
-        mean, scale = forecaster._x_mean, forecaster._x_scale
+        mean, scale = model.x_mean, model.x_scale
         past_only, window = reader.n_past_only, reader.window
         given = {
             name: g.cast(name, np.float64) for name in [*fitted.inputs(dtype)][:-1]
@@ -475,7 +463,7 @@ class Inputs:
             x = rows.future(given["calendar_past"], given["calendar_future"], first)
             x = g("Where", g("IsNaN", x), np.array(0.0), x)
             self.calendar = self._lines(x, m)
-        coef = forecaster._coef
+        coef = model.coef
         if coef is not None:
             known = g.slice(self.x, 2, past_only)
             shape = np.array([-1, fitted.n_targets, window, len(coef)])
@@ -525,21 +513,21 @@ def forecast(g, fitted, dtype):
     -------
     outputs : list of Output
     """
-    forecaster, n_targets = fitted.estimator, fitted.n_targets
+    model, n_targets = fitted.model, fitted.n_targets
     horizon = fitted.reader.horizon
     n_out = fitted.loss.n_out
     n_quantiles = n_out // horizon
     given = Inputs(g, fitted, dtype)
     window = cut(g, given.y, fitted.reader.window, fitted.view)
-    out = linear(g, window, forecaster.linear_weights_)
+    out = linear(g, window, model.linear_weights)
     out = g("Unsqueeze", out, np.array([2]))
     valid = given.valid
-    if forecaster.gate_.any():
+    if model.gate.any():
         change, finite = correction(
             g, window, given.x, given.x_future, given.calendar, fitted
         )
         valid.append(g("Reshape", finite, np.array([-1, n_targets * n_out])))
-        share = g("Unsqueeze", g("Mul", window.scale, forecaster.gate_), np.array([2]))
+        share = g("Unsqueeze", g("Mul", window.scale, model.gate), np.array([2]))
         out = g("Add", out, g("Mul", change, share))
     elif n_quantiles > 1:
         out = g("Tile", out, np.array([1, 1, n_quantiles]))
@@ -548,7 +536,7 @@ def forecast(g, fitted, dtype):
     shape = np.array([-1, n_targets, 1, 1])
     n, spread = (g("Reshape", x, shape) for x in (window.n, window.spread))
     # Without any history, the mean is what is known.
-    mean = forecaster._target_mean[:, np.newaxis, np.newaxis]
+    mean = model.target_mean[:, np.newaxis, np.newaxis]
     out = g("Where", g("Greater", n, np.array(0.0)), out, mean)
     out = g("Transpose", out, perm=[0, 2, 1, 3])
     if given.effect is not None:
@@ -563,7 +551,7 @@ def forecast(g, fitted, dtype):
     if quantiles is not None:
         if fitted.structure["quantiles"] is None:
             # One value tells nothing of the changes to expect.
-            scale = forecaster._target_scale[:, np.newaxis, np.newaxis]
+            scale = model.target_scale[:, np.newaxis, np.newaxis]
             spread = g("Where", g("Less", n, np.array(2.0)), scale, spread)
             spread = g("Transpose", spread, perm=[0, 2, 1, 3])
             out = g("Add", out, g("Mul", spread, fitted.error_quantiles()))
@@ -620,15 +608,12 @@ def onnx_inputs(forecaster, X=None, *, y_past=None, X_past=None, input_dtype="fl
             "sequences have the inputs X and sequence_lens: see to_onnx."
         )
     check_input_dtype(input_dtype)
-    schema = forecaster._check_is_fitted()
+    forecaster._check_is_fitted()
     fitted = FittedForecaster(forecaster)
-    reader = fitted.reader
-    if schema.mode == "rows":
-        series, rows = forecaster._rows_to_forecast(schema, X, y_past, X_past)
+    reader, panel = fitted.reader, []
+    for series, rows in fitted.model.access.open(X, y_past, X_past):
         _check_rows(rows - series.n_past, reader.horizon)
-        panel = [series]
-    else:
-        panel = forecaster._panel_to_forecast(schema, X, y_past, X_past)
+        panel.append(series)
     lengths = [n_read(series, reader.window) for series in panel]
     sizes = {"n_series": len(panel), "n_past": max(lengths)}
     inputs = {

@@ -189,21 +189,20 @@ class Fitted:
 
     def __init__(self, estimator):
         self.estimator = estimator
-        model = getattr(estimator, "_model", None)
-        self.structure = estimator._structure if model is None else model.structure
+        self.model = estimator._model
+        self.structure = self.model.structure
         self.dtype = np.dtype(self.structure["dtype"])
         self.weights = estimator.weights_
 
     @cached_property
     def spec(self):
         """The description of the network."""
-        model = getattr(self.estimator, "_model", None)
-        return self.estimator._make_spec() if model is None else model.spec
+        return self.model.spec
 
     @cached_property
     def encoder(self):
         """What makes numbers that the network reads of a step."""
-        return self.estimator._model.encoder
+        return self.model.encoder
 
     def layers(self):
         """Return a list with a list of (W, U, b), one a direction, for each layer."""

@@ -1,0 +1,474 @@
+"""A fitted forecast, as plain arrays and values, and how it forecasts series."""
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from numbers import Real
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from skrnn.forecasting.calibration import LEVELS
+from skrnn.forecasting.linear import LinearForecast
+from skrnn.forecasting.network import WindowForecaster, make_spec
+from skrnn.forecasting.windows import Lines, WindowOptions, WindowReader, Windows
+from skrnn.inputs.schema import SeriesSchema
+from skrnn.inputs.series import Series
+from skrnn.losses import make_forecast_loss
+from skrnn.models.series_access import PanelAccess, RowsAccess
+from skrnn.network import Network, PassOptions
+
+__all__ = ["DEFAULT_QUANTILES", "Forecast", "ForecastModel", "check_coverage"]
+
+# Horizons after the history without a row to forecast, at most.
+MAX_EMPTY_HORIZONS = 10_000
+# Quantiles that are forecast if no others are asked for.
+DEFAULT_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+ACCESS = {"rows": RowsAccess, "panel": PanelAccess}
+
+
+class Forecast(NamedTuple):
+    """Forecasts of rows of some series.
+
+    Attributes
+    ----------
+    middle : ndarray of shape (n_series, n_rows, n_targets)
+        The forecasts.
+    quantiles : ndarray of shape (n_series, n_rows, n_targets, n_quantiles) or None
+        The quantiles of a network that learns them.
+    spread : ndarray of shape (n_series, n_rows or 1, n_targets)
+        The unit of the errors.
+    step : ndarray of shape (n_rows, 1)
+        Steps from the origin of each row, from 0.
+    block : ndarray of shape (n_rows, 1)
+        How many horizons of forecasts lie between the history and each row's origin.
+    """
+
+    middle: np.ndarray
+    quantiles: np.ndarray | None
+    spread: np.ndarray
+    step: np.ndarray
+    block: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class ForecastModel:
+    """All that is fitted and needed to forecast.
+
+    A model never changes; training, or new rows, make a new one. While it is being
+    fitted, what is not known yet is None.
+
+    Parameters
+    ----------
+    structure : dict
+        The parameters of the estimator that the model was made with.
+    schema : SeriesSchema
+        What the columns and the rows of tables mean.
+    reader : WindowReader
+        What the network reads of a window.
+    x_mean, x_scale : ndarray of shape (n_covariates,)
+    target_mean, target_scale : ndarray of shape (n_targets,)
+    coef : ndarray of shape (n_known_future, n_targets) or None
+        Effect of the known covariates, if the model has such a regression.
+    history : list of Series
+        The series that predictions go on from.
+    linear_weights : ndarray of shape (n_lags, horizon)
+    ridge_strength : float
+    gate : ndarray of shape (horizon,)
+        The share of the network's correction at each step.
+    errors : ndarray of shape (n_targets, horizon, n_levels) or None
+        Quantiles of the errors at `LEVELS`, in units of the spread of a window.
+    theta : ndarray of shape (n_params,)
+        Parameters of the network.
+    """
+
+    structure: dict[str, Any]
+    schema: SeriesSchema
+    reader: WindowReader
+    x_mean: np.ndarray
+    x_scale: np.ndarray
+    target_mean: np.ndarray
+    target_scale: np.ndarray
+    coef: np.ndarray | None = None
+    history: list[Series] = field(default_factory=list)
+    linear_weights: np.ndarray | None = None
+    ridge_strength: float | None = None
+    gate: np.ndarray | None = None
+    errors: np.ndarray | None = None
+    theta: np.ndarray | None = None
+    _idle: deque = field(default_factory=deque, repr=False)
+
+    def with_theta(self, theta):
+        """Return the model with other parameters of the network."""
+        return replace(self, theta=theta, _idle=deque())
+
+    def with_history(self, history):
+        """Return the model with other series to go on from."""
+        schema, history = self.access.keep(history)
+        return replace(self, schema=schema, history=history)
+
+    def updated(self, X, y):
+        """Return the model with the rows that follow its history."""
+        later = self.access.read_later(X, y)
+        pairs = zip(self.history, later, strict=True)
+        return self.with_history([self.schema.join(a, b) for a, b in pairs])
+
+    # Facts -----------------------------------------------------------------------
+
+    @property
+    def access(self):
+        """How users give series to the model: as rows, or as a panel."""
+        return ACCESS[self.schema.mode](self)
+
+    @property
+    def horizon(self):
+        """The number of steps that are forecast at once."""
+        return self.reader.horizon
+
+    @property
+    def n_targets(self):
+        """The number of targets."""
+        return self.schema.n_targets
+
+    @property
+    def learned_quantiles(self):
+        """The quantiles that the network has learned, a tuple or None."""
+        return self.structure["quantiles"]
+
+    @property
+    def options(self):
+        """How windows are cut."""
+        centered = self.structure["normalize"] == "mean"
+        return WindowOptions(self.schema.season, centered)
+
+    @cached_property
+    def loss(self):
+        """The loss of the network."""
+        name, quantiles = self.structure["loss"], self.structure["quantiles"]
+        return make_forecast_loss(name, self.horizon, quantiles)
+
+    @cached_property
+    def spec(self):
+        """The description of the network."""
+        names = "hidden_layer_sizes", "cell", "activation"
+        options = (self.structure[name] for name in names)
+        return make_spec(self.reader, self.loss.n_out, *options)
+
+    @property
+    def weights(self):
+        """Read-only views of the parameters of the network by name."""
+        theta = self.theta.view()
+        theta.flags.writeable = False
+        return self.spec.layout(self.loss).views(theta)
+
+    # From series to lines ----------------------------------------------------------
+
+    def standardized(self, x):
+        """Return covariates in units of their scale, 0 where they are unknown."""
+        x = (x - self.x_mean) / self.x_scale
+        return np.nan_to_num(x, copy=False, nan=0.0)
+
+    def effect(self, x):
+        """Return the effect of standardised covariates, (n_rows, n_targets)."""
+        effect = np.zeros((len(x), self.n_targets))
+        known = x[:, self.reader.n_past_only :]
+        for column, coef in zip(known.T, self.coef, strict=True):
+            effect += column[:, np.newaxis] * coef
+        return effect
+
+    def lines(self, panel):
+        """Return the `Lines` of series, without the effect of covariates."""
+        tables = []
+        for series in panel:
+            x = self.standardized(series.x)
+            y = series.y if self.coef is None else series.y - self.effect(x)
+            tables.append((y, x, series.calendar))
+        return Lines(tables)
+
+    # Forecasts ---------------------------------------------------------------------
+
+    def window_forecaster(self):
+        """Return what forecasts windows: the linear part and a loaded network."""
+        network = Network(self.spec, self.loss, PassOptions(trains=False))
+        network.load(self.theta)
+        linear = LinearForecast(self.linear_weights)
+        parts = self.reader, linear, network, self.loss, self.gate, self.options
+        return WindowForecaster(*parts)
+
+    def _borrow(self):
+        # Threads of the user predict at once: what is popped is one's own.
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self.window_forecaster()
+
+    def forecast_windows(self, lines, line, origin, n_threads=1):
+        """Forecast windows, also those without a known value.
+
+        Returns
+        -------
+        forecast : ndarray of shape (n_windows, horizon, n_quantiles)
+        spread : ndarray of shape (n_windows,)
+        """
+        window, season = self.reader.window, self.schema.season
+        forecaster = self._borrow()
+        with np.errstate(over="ignore", invalid="ignore"):
+            out, spread = forecaster.forecast(lines, line, origin, n_threads)
+        unknown = np.isnan(out).any(axis=(1, 2))
+        for i in np.flatnonzero(unknown | (spread == 0)):
+            begin, target = lines.begin[line[i]], lines.target[line[i]]
+            at = origin[i : i + 1]
+            known = np.isfinite(lines.values[begin : begin + at[0]])
+            if unknown[i] and known.any():
+                # Go on from the last value before the window, whole seasons ago.
+                end = known.nonzero()[0][-1:] + 1
+                gap = (at - end) % season
+                at = np.where(gap < window, end + gap, end)
+                one = slice(i, i + 1)
+                found = forecaster.forecast(lines, line[one], at, n_threads)
+                out[one], spread[one] = found
+            elif unknown[i]:
+                out[i] = self.target_mean[target]
+            if np.count_nonzero(known[max(0, at[0] - window) : at[0]]) < 2:
+                # A single value says nothing about the changes to expect.
+                spread[i] = self.target_scale[target]
+        self._idle.append(forecaster)
+        finite = np.isfinite(out).all(axis=(1, 2)) & np.isfinite(spread)
+        if not finite.all():
+            name = self.access.series_name(lines.series[line[np.argmin(finite)]])
+            raise ValueError(
+                f"The values of {name} are too large to be forecast. Divide them by a "
+                "constant."
+            )
+        return out, spread
+
+    def _forecast_origins(self, lines, owner, origin, n_threads):
+        """Forecast all targets of series from origins.
+
+        Returns
+        -------
+        forecast : ndarray of shape (n_origins, horizon, n_targets, n_quantiles)
+        spread : ndarray of shape (n_origins, n_targets)
+        """
+        n_targets = self.n_targets
+        line = (owner[:, np.newaxis] * n_targets + np.arange(n_targets)).ravel()
+        origin = np.repeat(origin, n_targets)
+        out, spread = self.forecast_windows(lines, line, origin, n_threads)
+        out = out.reshape(len(owner), n_targets, *out.shape[1:])
+        return np.moveaxis(out, 1, 2), spread.reshape(len(owner), n_targets)
+
+    def forecast_from(self, panel, owner, origin, n_threads=1):
+        """Forecast a horizon from each of some origins.
+
+        Parameters
+        ----------
+        panel : list of Series
+        owner, origin : ndarray of shape (n_origins,)
+            The series of each origin, and the number of its rows before it.
+        n_threads : int, default=1
+
+        Returns
+        -------
+        forecast : Forecast
+            With a row of the first axis for each origin.
+        """
+        lines = self.lines(panel)
+        out, spread = self._forecast_origins(lines, owner, origin, n_threads)
+        step = np.arange(self.horizon)[:, np.newaxis]
+        if self.coef is not None:  # there is one series
+            effect = self.effect(self.standardized(panel[0].x))
+            effect = effect[origin[:, np.newaxis] + np.arange(self.horizon)]
+            out = out + effect[..., np.newaxis]
+        spread = spread[:, np.newaxis]
+        return self._as_forecast(out, spread, step, np.zeros_like(step))
+
+    def forecast_rows(self, series, rows, n_threads=1):
+        """Forecast increasing rows of a series: from before each, or from its end on.
+
+        Rows within the history are forecast from the rows before them, a horizon at a
+        time. More rows than a horizon after the history are forecast from forecasts.
+
+        Returns
+        -------
+        forecast : Forecast
+            Of one series.
+        """
+        horizon, n_past = self.horizon, series.n_past
+        lines, owner = self.lines([series]), np.zeros(1, dtype=np.intp)
+        parts = []
+        inside = rows[rows < n_past]
+        if len(inside):
+            origins = inside[0] + horizon * np.unique((inside - inside[0]) // horizon)
+            owners = np.repeat(owner, len(origins))
+            found = self._forecast_origins(lines, owners, origins, n_threads)
+            parts.append(_pick(inside, origins, *found, 0))
+        n_blocks = -(-(rows[-1] + 1 - n_past) // horizon)
+        if n_blocks > len(rows) + MAX_EMPTY_HORIZONS:
+            raise ValueError(
+                f"The last row to forecast is {rows[-1] + 1 - n_past} rows after the "
+                f"end of the history, and X has only {len(rows)}. Look for a mistake "
+                "in its index."
+            )
+        for block in range(n_blocks):
+            origin = n_past + block * horizon
+            origins = np.array([origin])
+            found, spread = self._forecast_origins(lines, owner, origins, n_threads)
+            if block == 0:
+                # Forecasts are smoother than the observed values.
+                known_spread = spread
+            chosen = rows[(rows >= origin) & (rows < origin + horizon)]
+            parts.append(_pick(chosen, origins, found, known_spread, block))
+            end = min(origin + horizon, len(series.y))
+            for k, begin in enumerate(lines.begin):
+                values = found[0, : end - origin, k, self.loss.middle]
+                lines.values[begin + origin : begin + end] = values
+        out, spread, step, block = map(np.concatenate, zip(*parts, strict=True))
+        if self.coef is not None:
+            effect = self.effect(self.standardized(series.x[rows]))
+            out += effect[..., np.newaxis]
+        step, block = step[:, np.newaxis], block[:, np.newaxis]
+        return self._as_forecast(out[np.newaxis], spread[np.newaxis], step, block)
+
+    def _as_forecast(self, out, spread, step, block):
+        learned = self.learned_quantiles is not None
+        middle = out[..., self.loss.middle]
+        return Forecast(middle, out if learned else None, spread, step, block)
+
+    def hidden_states(self, panel, n_threads=1):
+        """Return the states of the last layer over the newest windows of series.
+
+        Returns
+        -------
+        states : ndarray of shape (n_series, n_targets, n_segments, n_units)
+        """
+        lines, n_targets = self.lines(panel), self.n_targets
+        line = np.arange(len(lines))
+        origin = np.repeat([series.n_past for series in panel], n_targets)
+        forecaster, reader = self._borrow(), self.reader
+        windows = Windows.cut(lines, line, origin, reader.window, self.options)
+        batch = reader.read(lines, line, origin, windows)
+        states = forecaster.network.hidden_states(batch, n_threads)
+        self._idle.append(forecaster)
+        states = states.reshape(reader.n_segments, len(line), -1).swapaxes(0, 1)
+        return states.reshape(len(panel), n_targets, *states.shape[1:])
+
+    # Errors ------------------------------------------------------------------------
+
+    def error_quantiles(self, levels):
+        """Return quantiles of the errors, (n_targets, horizon, n_levels).
+
+        They are in units of the spread of a window.
+        """
+        if self.errors is None:
+            raise ValueError(
+                "There are no errors to make intervals of: the history was too short "
+                "for forecasts of a later part of it. Give fit a longer one, or set a "
+                "smaller horizon or a larger calibration_fraction."
+            )
+        at = np.searchsorted(LEVELS, levels, side="right") - 1
+        at = np.clip(at, 0, len(LEVELS) - 2)
+        part = (levels - LEVELS[at]) / (LEVELS[at + 1] - LEVELS[at])
+        return self.errors[..., at] * (1 - part) + self.errors[..., at + 1] * part
+
+    def quantiles(self, forecast, levels):
+        """Return quantiles of what will come: forecasts plus quantiles of the errors.
+
+        Parameters
+        ----------
+        forecast : Forecast
+        levels : ndarray of shape (n_levels,)
+
+        Returns
+        -------
+        quantiles : ndarray of shape (n_series, n_rows, n_targets, n_levels)
+        """
+        errors = self.error_quantiles(levels)
+        target = np.arange(self.n_targets)
+        error = errors[target, forecast.step]  # (n_rows, n_targets, n_levels)
+        # A forecast from forecasts has their errors, too, as if independent.
+        block = forecast.block[..., np.newaxis]
+        before = errors[target, -1] ** 2 * block
+        joint = np.sign(error) * np.sqrt(error**2 + before)
+        error = np.where(block > 0, joint, error)
+        spread = forecast.spread[..., np.newaxis]
+        return forecast.middle[..., np.newaxis] + error * spread
+
+    def interval(self, forecast, coverage):
+        """Return the ends of intervals, (n_series, n_rows, n_targets, 2)."""
+        check_coverage(coverage)
+        tail = (1 - coverage) / 2
+        return self.quantiles(forecast, np.array([tail, 1 - tail]))
+
+    # Plain values --------------------------------------------------------------------
+
+    def pack(self):
+        """Return the model as plain values, by the names of its fields."""
+        return {
+            "_structure": self.structure,
+            "_reader": self.reader.get_state(),
+            "_schema_state": self.schema.get_state(),
+            "window_": self.reader.window,
+            "segment_length_": self.reader.segment_length,
+            "season_": self.schema.season,
+            "n_outputs_": self.n_targets,
+            "_x_mean": self.x_mean,
+            "_x_scale": self.x_scale,
+            "_target_mean": self.target_mean,
+            "_target_scale": self.target_scale,
+            "_coef": self.coef,
+            "_history": [series.get_state() for series in self.history],
+            "linear_weights_": self.linear_weights,
+            "ridge_strength_": self.ridge_strength,
+            "gate_": self.gate,
+            "_errors": self.errors,
+            "_theta": self.theta,
+        }
+
+    @classmethod
+    def unpack(cls, fields):
+        """Return the model that `pack` was called of."""
+        return cls(
+            fields["_structure"],
+            SeriesSchema.from_state(fields["_schema_state"]),
+            WindowReader(**fields["_reader"]),
+            fields["_x_mean"],
+            fields["_x_scale"],
+            fields["_target_mean"],
+            fields["_target_scale"],
+            fields["_coef"],
+            [Series.from_state(state) for state in fields["_history"]],
+            fields["linear_weights_"],
+            fields["ridge_strength_"],
+            fields["gate_"],
+            fields["_errors"],
+            fields["_theta"],
+        )
+
+
+def check_coverage(coverage):
+    """Refuse a coverage that is not a number between 0 and 1."""
+    if not isinstance(coverage, Real) or not 0 < coverage < 1:
+        raise ValueError(
+            f"coverage must be a number between 0 and 1, got {coverage!r}."
+        )
+
+
+def _pick(rows, origins, forecast, spread, block):
+    """Return forecasts of rows, from the last origin before each.
+
+    Parameters
+    ----------
+    rows, origins : ndarray
+    forecast : ndarray of shape (n_origins, horizon, n_targets, n_quantiles)
+    spread : ndarray of shape (n_origins, n_targets)
+    block : int
+
+    Returns
+    -------
+    forecast : ndarray of shape (n_rows, n_targets, n_quantiles)
+    spread : ndarray of shape (n_rows, n_targets)
+    step, block : ndarray of shape (n_rows,)
+    """
+    at = np.searchsorted(origins, rows, side="right") - 1
+    step = rows - origins[at]
+    return forecast[at, step], spread[at], step, np.full(len(step), block)

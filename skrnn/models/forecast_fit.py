@@ -1,0 +1,163 @@
+"""How the parts of a forecast besides the network are fitted."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from skrnn.forecasting.calibration import calibrate
+from skrnn.forecasting.folds import split_by_series, split_by_time
+from skrnn.forecasting.linear import LinearForecast, fit_linear, regression
+from skrnn.forecasting.network import WindowData, initialize
+from skrnn.forecasting.scales import column_moments, line_weights
+from skrnn.forecasting.windows import WindowReader, training_windows
+from skrnn.models.forecast import ForecastModel
+
+__all__ = ["ForecastFit", "first_parameters", "start_model", "window_data"]
+
+
+def auto_window(n_rows, horizon, season):
+    """Choose how many rows a forecast looks back on.
+
+    A window is a quarter of the series, and at most 504 rows, which are three weeks of
+    hours. In a short series it is two seasons, if there are as many.
+    """
+    least = min(2 * season if season > 1 else 16, (n_rows - horizon) // 2)
+    return int(max(min(504, n_rows // 4), least, 1))
+
+
+def auto_segment(window, season):
+    """Choose how many rows are read at once: whole seasons, or for some 24 segments."""
+    if season > 1 and 8 * season <= window:
+        return season * max(1, round(window / 24 / season))
+    return max(1, window // 24)
+
+
+def start_model(structure, schema, panel):
+    """Return a model that knows the sizes and the scales of series, and the series.
+
+    Parameters
+    ----------
+    structure : dict
+        Parameters of the estimator. Window and segment length may be "auto".
+    schema : SeriesSchema
+    panel : list of Series
+
+    Returns
+    -------
+    model : ForecastModel
+    """
+    horizon = int(structure["horizon"])
+    lengths = np.sort([series.n_past for series in panel])
+    window, segment = structure["window"], structure["segment_length"]
+    if window == "auto":
+        window = auto_window(lengths[len(lengths) // 2], horizon, schema.season)
+    if segment == "auto":
+        segment = auto_segment(window, schema.season)
+    segment = int(min(segment, window))
+    shared = schema.n_targets == 1 or not schema.n_covariates
+    reader = WindowReader(
+        window=int(window),
+        horizon=horizon,
+        segment_length=segment,
+        future_segment_length=min(segment, horizon),
+        n_past_only=schema.n_past_only,
+        n_known_future=schema.n_known_future,
+        n_calendar=schema.n_calendar,
+        n_targets=0 if shared else schema.n_targets,
+        dtype=structure["dtype"],
+    )
+    past = [(series.x[: series.n_past], series.y[: series.n_past]) for series in panel]
+    of_x, of_y = (
+        column_moments([x for x, _ in past]),
+        column_moments([y for _, y in past]),
+    )
+    model = ForecastModel(structure, schema, reader, *of_x, *of_y)
+    return model.with_history(panel)
+
+
+def first_parameters(model, seed):
+    """Return first parameters of the network. With these, it corrects nothing."""
+    return initialize(model.spec, model.reader, np.random.RandomState(seed))
+
+
+def window_data(model, lines, line, origin, linear, weight):
+    """Return windows as the training of a model reads them."""
+    chosen = lines, line, origin, model.reader, linear
+    return WindowData(*chosen, model.options, weight, model.loss.scale_power)
+
+
+class ForecastFit:
+    """The fit of a linear forecast to windows, and tests of a network on later ones.
+
+    Parameters
+    ----------
+    model : ForecastModel
+        As `start_model` returns it.
+    panel : list of Series
+    calibration_fraction : float
+        The last part of time, which two folds test.
+
+    Attributes
+    ----------
+    model : ForecastModel
+        With a linear forecast.
+    """
+
+    def __init__(self, model, panel, calibration_fraction):
+        self.model, self.lines, reader = model, model.lines(panel), model.reader
+        self.line, self.origin = training_windows(
+            self.lines, reader.window, reader.horizon
+        )
+        if not len(self.line):
+            raise ValueError(
+                "Too little history: no value of the target is known after another."
+            )
+        n_rows = self.lines.n_rows[self.line]
+        times = self.origin, reader.horizon, n_rows, calibration_fraction
+        self.folds = split_by_time(*times)
+        if len(self.folds.pairs) < 2 and len(panel) > 3:
+            self.folds = split_by_series(self.lines.series[self.line])
+        self.weight = line_weights(self.lines)
+        self.choice = self._fit_linear(self.lines)
+        if model.access.takes_y and reader.n_known_future:
+            self._try_regression(panel)
+        choice = self.choice
+        self.model = replace(
+            self.model, linear_weights=choice.weights, ridge_strength=choice.strength
+        )
+
+    def _fit_linear(self, lines):
+        reader, options = self.model.reader, self.model.options
+        sizes = reader.window, reader.horizon
+        windows = lines, self.line, self.origin, self.folds
+        return fit_linear(*windows, *sizes, options, self.weight)
+
+    def _try_regression(self, panel):
+        """Take the effect of known covariates out of the targets, if that helps.
+
+        This is regression with errors that are a series of their own.
+        """
+        coef = regression(self.lines, self.model.reader, self.model.schema.season)
+        model = replace(self.model, coef=coef)
+        lines = model.lines(panel)
+        choice = self._fit_linear(lines)
+        if choice.error < self.choice.error:
+            self.model, self.lines, self.choice = model, lines, choice
+
+    def calibrate(self, train_network):
+        """Return the `Calibration`.
+
+        ``train_network(data)`` returns a network that was trained on windows, and
+        whether the training was interrupted.
+        """
+        parts = self._data, self.folds, self.choice, self.model.loss
+        return calibrate(*parts, self.lines.target, train_network)
+
+    def data(self):
+        """Return all windows, as the training of the network reads them."""
+        linear = LinearForecast(self.choice.weights)
+        return self._data(np.arange(len(self.line)), linear)
+
+    def _data(self, rows, linear):
+        chosen = self.lines, self.line[rows], self.origin[rows]
+        return window_data(self.model, *chosen, linear, self.weight)
