@@ -48,7 +48,7 @@ every_problem = pytest.mark.parametrize(
 )
 OURS = {
     "skrnn.estimators._classifier.RNNClassifier",
-    "skrnn.estimators._forecaster.SequenceForecaster",
+    "skrnn.SequenceForecaster",
     "skrnn.estimators._regressor.RNNRegressor",
     "skrnn.preprocessing.SequenceScaler",
 }

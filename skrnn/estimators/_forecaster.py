@@ -53,12 +53,11 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
     """Forecaster of series, with a linear part and a recurrent network.
 
     A series is a table whose rows are consecutive time steps. NaN means unknown, in
-    what is forecast and in what is known beside it, and forecasts go on from the last
-    known value.
+    targets and in covariates. Forecasts go on from the last known value.
 
-    Given `y`, a row of `X` is a time step: ``fit(X, y)`` learns one series, and
+    With `y`, a row of `X` is a time step: ``fit(X, y)`` learns one series, and
     ``predict(X)`` forecasts a value for each row of `X`, the rows that follow.
-    :class:`~sklearn.model_selection.TimeSeriesSplit` splits such data as they are.
+    :class:`~sklearn.model_selection.TimeSeriesSplit` splits such data.
     Without `y`, a sample is a series: ``fit(X)`` learns a panel of series of any
     length, and ``predict(X)`` forecasts the next `horizon` steps of each history in
     `X`.
@@ -66,10 +65,10 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
     The forecast of a window, the last rows of a series, is the last known value plus a
     linear function of the values before (ridge regression, as in NLinear [1]_), plus a
     part of what a recurrent network adds. The network reads the window in segments and
-    makes all steps from its last state, a segment at a time, as SegRNN does [2]_. Which
-    penalty the linear part has, and how much of the network is kept, is what would have
-    been best for later rows than those that it was fitted to. Each target is forecast
-    from its own past, with shared weights, and covariates.
+    makes all steps from its last state, a segment at a time, as SegRNN does [2]_. Tests
+    on later rows decide the penalty of the linear part, and the share of the network.
+    Each target is forecast from its own past and from the covariates, with weights that
+    all targets share.
 
     Parameters
     ----------
@@ -80,27 +79,29 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
         Number of rows that a forecast looks back on. 'auto' is a quarter of the rows of
         a series and at most 504; in short series two seasons. See `window_`.
     target : int, str, array-like of int or str, or None, default=None
-        Without `y`, the columns to forecast. None is all that no other parameter names.
+        Without `y`, the columns to forecast. None means all columns that no other
+        parameter names.
     known_future : 'auto', array-like of int or str, callable or None, default='auto'
-        The columns that will be known of the steps to forecast, when these are
-        forecast. All others are never read there. 'auto' is all columns of `X` with
-        `y`, and none without.
+        The columns whose values are known before they happen. Other columns are never
+        read in rows that are forecast. 'auto' means all columns of `X` with `y`, and
+        no columns without `y`.
     static : int, str, array-like of int or str, callable or None, default=None
         The columns that do not change within a series.
     categorical_features : 'from_dtype', array-like, callable or None, \
             default='from_dtype'
-        The columns that are categories. 'from_dtype' are those of strings and of the
-        categorical types of pandas and polars. A category that was not seen in `fit` is
-        read as unknown.
+        The columns that are categories. 'from_dtype' means columns of strings and of
+        the categorical types of pandas and polars. A category that was not seen in
+        `fit` is read as unknown.
     normalize : {'last', 'mean'}, default='last'
-        What is subtracted from the values of a window: the last known one, or the mean,
-        which suits a series that returns to it.
+        What is subtracted from the values of a window: the last known value, or the
+        mean. The mean suits series that return to it.
     calendar : 'auto', array-like of str, bool or None, default='auto'
-        What the network is told of the date of a step, if the index tells: of 'minute',
-        'hour', 'dayofweek', 'dayofyear' and 'month'. 'auto' follows from the frequency.
+        What the network reads of the date of a step, if the index has dates: some of
+        'minute', 'hour', 'dayofweek', 'dayofyear' and 'month'. 'auto' chooses by the
+        frequency.
     segment_length : 'auto' or int, default='auto'
-        Number of rows that the network reads at once. 'auto' makes some 24 segments of
-        a window, of whole seasons. See `segment_length_`.
+        Number of rows that the network reads at once. 'auto' divides a window into
+        about 24 segments, of whole seasons. See `segment_length_`.
     loss : {'squared_error', 'absolute_error', 'quantile'}, default='squared_error'
         What the network minimises: forecasts are means, medians or `quantiles`. The
         linear part always minimises the squared error.
@@ -108,16 +109,16 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
         The quantiles that ``loss='quantile'`` learns, in increasing order. None is
         0.05, 0.25, 0.5, 0.75 and 0.95.
     calibration_fraction : float, default=0.4
-        The last part of time, which forecasts are tested on in two folds: those of the
-        second half by a model of all that came before it. So the strength of the
-        penalty and the share of the network are chosen, and intervals are made of the
-        errors. The model that is kept is fitted to everything.
+        The last part of time, on which forecasts are tested in two folds. Each fold is
+        forecast by a model of all rows before it. These tests choose the strength of
+        the penalty and the share of the network, and intervals are made of their
+        errors. The model that is kept is fitted to all rows.
     hidden_layer_sizes : int or array-like of shape (n_hidden_layers,), default=(64,)
         Number of units of each recurrent layer. An int is one layer.
     cell : {'gru', 'lstm', 'rnn'}, default='gru'
-        What the layers are made of; see :class:`RNNRegressor`.
+        Kind of the layers; see :class:`RNNRegressor`.
     activation : {'tanh', 'relu'}, default='tanh'
-        Activation of the cell 'rnn'. The others have their own.
+        Activation of the cell 'rnn'. The other cells have their own.
     dropout : float, default=0.3
         Share of the outputs of each layer that is set to zero in training. Not with
         'lbfgs'.
@@ -125,14 +126,14 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
         Share of the states that is set to zero in training where they feed back. Not
         with 'lbfgs'.
     solver : {'adam', 'sgd', 'lbfgs'}, default='adam'
-        What minimises the loss of the network; see :class:`RNNRegressor`.
+        The solver that minimises the loss of the network; see :class:`RNNRegressor`.
     alpha : float, default=0.001
         Strength of the L2 penalty on the weights of the network.
     batch_size : 'auto' or int, default='auto'
-        Number of windows that make an update. 'auto' is a fiftieth of them, but at
+        Number of windows for each update. 'auto' is a fiftieth of all windows, but at
         least 16 and at most 256.
     learning_rate : {'linear', 'constant', 'invscaling', 'adaptive'}, default='linear'
-        How the learning rate goes on from `learning_rate_init`; see
+        How the learning rate changes from `learning_rate_init` on; see
         :class:`RNNRegressor`.
     learning_rate_init : float, default=0.002
         The initial learning rate of 'adam' and 'sgd'.
@@ -142,11 +143,11 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
         Number of epochs at most. An epoch takes each window once, but no more than
         20,000 of them. With 'lbfgs', number of iterations.
     shuffle : bool, default=True
-        Whether to take the windows in another order in each epoch.
+        Whether each epoch takes the windows in a new order.
     max_grad_norm : float or None, default=1.0
         A gradient with a longer norm is scaled down to this one.
     bptt_steps : int or None, default=None
-        Number of segments through which gradients flow back. None is all.
+        Number of segments through which gradients flow back. None means all.
     momentum : float, default=0.9
         Momentum of 'sgd', between 0 and 1.
     nesterovs_momentum : bool, default=True
@@ -164,22 +165,22 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
         windows) has not improved by this much for `n_iter_no_change` epochs in a row. A
         'linear' learning rate is stopped by `early_stopping` only.
     n_iter_no_change : int, default=10
-        Number of epochs without improvement by `tol` that are waited for.
+        Number of epochs without an improvement by `tol` before training stops.
     early_stopping : bool, default=False
         Whether to hold the last part of time out of the training, to stop when the loss
         there no longer improves and to keep the weights of the best epoch.
     validation_fraction : float, default=0.1
         The part of time that `early_stopping` holds out.
     warm_start : bool, default=False
-        Whether :meth:`fit` trains the network of the last call on. The linear part, and
-        what is chosen by testing, are learned anew.
+        Whether :meth:`fit` continues training the network of the last call. The linear
+        part and the results of the tests are learned anew.
     random_state : int, RandomState instance or None, default=None
-        Determines the initial weights, the order of the windows and what dropout drops.
+        Determines the initial weights, the order of the windows and the dropout.
         Pass an int for reproducible results across multiple function calls.
     verbose : bool or int, default=False
         Whether to print a line for each epoch of the last training.
     dtype : {'float32', 'float64'}, default='float32'
-        Type of the numbers that the network computes with.
+        Type of the numbers in the network.
     n_jobs : int or None, default=None
         Number of threads, as in :class:`RNNRegressor`. Results are the same for any
         number.
@@ -192,7 +193,7 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
         Number of rows that the network reads at once.
     season_ : int
         Number of rows after which series tend to repeat: from the frequency of the
-        index, else from the autocorrelation of changes, 1 if there is none.
+        index, else from the autocorrelation of changes. 1 means no season.
     n_features_in_ : int
         Number of columns of `X`, if it had any.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -201,11 +202,11 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
         Number of targets.
     linear_weights_ : ndarray of shape (n_lags, horizon)
         Weights of the newest `n_lags` values of a window, oldest first, less the last
-        known one. There are none where the last value repeated did as well.
+        known one. There are no lags if repeating the last value did as well.
     ridge_strength_ : float
         The penalty of the linear part, in units of the mean square of its inputs.
     gate_ : ndarray of shape (horizon,)
-        The part of the network's output that is added, at each step.
+        The share of the network's output that is added, at each step.
     weights_ : dict of str to ndarray
         Read-only views of the weights of the network by name; see
         :class:`RNNRegressor`. The step that makes a segment of the forecast is
@@ -237,24 +238,25 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
     Notes
     -----
     An index of dates, periods or integers says where rows are: rows that are missing
-    from it count as unknown. A table without such an index follows on the one before.
-    Of polars, or without another index, a single column of dates is the index.
+    from it count as unknown. A table without such an index follows the rows before it.
+    In a table without another index, and in polars, a single column of dates is the
+    index.
 
-    With `y`, what the known covariates explain of the changes of the target is taken
-    out by a linear regression first and added again, if that forecasts later rows
-    better, as in regression with errors that are a series of their own [4]_.
+    With `y`, a linear regression can take the effect of the known covariates out of the
+    target first, and add it to the forecasts again. It does if that forecasts later
+    rows better. This is regression with errors that are a series of their own [4]_.
 
-    Decoding from the last state is that of encoders and decoders [3]_. Intervals are
-    those of split-conformal prediction [5]_, and :meth:`backtest` has the mean absolute
-    scaled error [6]_ beside others.
+    Making a forecast from the last state follows [3]_. Intervals are those of
+    split-conformal prediction [5]_. One of the scores of :meth:`backtest` is the mean
+    absolute scaled error [6]_.
 
     The forecast of ``a * y + b`` is `a` times that of `y`, plus `b`, for positive `a`.
-    A forecast is the same to the last bit whatever others are made with it, and for any
+    A forecast has the same bits whatever other forecasts are made with it, and for any
     number of threads.
 
-    Where nothing is known of a window, forecasts are those of the last window of which
-    something was, whole seasons before; of a series without any known value, the mean
-    that `fit` saw.
+    If no value of a window is known, the forecast is that of the last window with a
+    known value, whole seasons before. The forecast of a series without a known value is
+    the mean that `fit` saw.
 
     References
     ----------
@@ -291,6 +293,7 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
     True
     """
 
+    __module__ = "skrnn"  # so that pickles do not know of private modules
     _doc_link_module = "skrnn"
     _doc_link_template = (
         "https://skrnn.readthedocs.io/en/latest/generated/skrnn.{estimator_name}.html"
@@ -370,17 +373,17 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
     def fit(self, X, y=None):
         """Fit to one series with `y`, or to a panel of series without.
 
-        If this fails, the forecaster is what it was before.
+        If this fails, the forecaster stays as it was.
 
         Parameters
         ----------
         X : table of shape (n_steps, n_columns), panel of series, or None
-            With `y`, what is known beside it: an array or a DataFrame with a row for
-            each row of `y`, which may have no columns; None is the same. Without `y`,
-            the series: a list of arrays (n_steps_i,) or (n_steps_i, n_columns) or of
-            DataFrames, an array (n_series, n_steps, n_columns), or one series.
+            With `y`, the covariates: an array or a DataFrame with a row for each row of
+            `y`. It may have no columns; None means the same. Without `y`, the series: a
+            list of arrays (n_steps_i,) or (n_steps_i, n_columns) or of DataFrames, an
+            array (n_series, n_steps, n_columns), or one series.
         y : array-like of shape (n_steps,) or (n_steps, n_targets), default=None
-            What to forecast, in order of time. NaN is unknown.
+            The targets, in order of time. NaN means unknown.
 
         Returns
         -------
@@ -394,7 +397,7 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
     @available_if(has_partial_fit)
     @all_or_nothing
     def partial_fit(self, X, y=None):
-        """Train the network on, by one pass over new rows or series.
+        """Continue training the network, by one pass over new rows or series.
 
         The linear part, the scales and the intervals stay as they are. An unfitted
         forecaster is fitted.
@@ -402,10 +405,10 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
         Parameters
         ----------
         X : table of shape (n_steps, n_columns), panel of series, or None
-            Rows that follow the series, of which forecasts go on afterwards, as from
-            :meth:`update`; or series, if the forecaster was fitted to a panel.
+            Rows that follow the series; forecasts go on from them afterwards, as after
+            :meth:`update`. If the forecaster was fitted to a panel, series.
         y : array-like of shape (n_steps,) or (n_steps, n_targets), default=None
-            The new values of what is forecast.
+            The new values of the targets.
 
         Returns
         -------
@@ -420,14 +423,14 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
 
     @all_or_nothing
     def update(self, X=None, y=None):
-        """Append what has been observed since, without training.
+        """Append new rows to the history, without training.
 
         Parameters
         ----------
         X : table of shape (n_steps, n_columns), panel of series, or None
-            The rows that follow, as in :meth:`fit`; of a panel, those of each series.
+            The rows that follow, as in :meth:`fit`; for a panel, those of each series.
         y : array-like of shape (n_steps,) or (n_steps, n_targets), default=None
-            Their values of what is forecast.
+            The targets of these rows.
 
         Returns
         -------
@@ -447,19 +450,18 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
         ----------
         X : table of shape (n_steps, n_columns), panel of series, or None
             If the forecaster was fitted with `y`: a row for each step to forecast, with
-            what is known of it. They are the rows after the last one of `y`, or, if
-            they have an index like that of `fit`, those that it says; rows within `y`
-            are forecast from the rows before them, a horizon at a time. (Numbers from 0
-            on, which pandas gives to rows without an index, say nothing.) None is the
-            next `horizon` rows. Otherwise: the histories of the series to forecast,
-            seen at fit or not; rows after the last known value of the target hold what
-            is known of the future. None is the series of `fit`.
+            its covariates. They are the rows after the last one of `y`. If they have an
+            index like that of `fit`, the index says which rows they are; rows within
+            `y` are forecast from the rows before them, a horizon at a time. (Numbers
+            from 0 on, which pandas gives to rows without an index, are not used.) None
+            means the next `horizon` rows. Otherwise: the histories of the series to
+            forecast, seen at fit or not; rows after the last known value of the target
+            hold the known future. None means the series of `fit`.
         y_past : array-like of shape (n_past,) or (n_past, n_targets), default=None
-            Forecast from the end of this history, which may be of another series, and
-            not from the end of what the forecaster was fitted to. It may be shorter
-            than the window.
+            A history to go on from, in place of the one that the forecaster was fitted
+            to. It may belong to another series, and may be shorter than the window.
         X_past : table of shape (n_past, n_columns), default=None
-            What is known beside `y_past`.
+            The covariates of `y_past`.
 
         Returns
         -------
@@ -472,9 +474,9 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
     def predict_interval(self, X=None, *, coverage=0.9, y_past=None, X_past=None):
         """Forecast intervals that a share of `coverage` of the values fall into.
 
-        What lies between two quantiles of the errors of forecasts of later rows than
-        the model had been fitted to (split-conformal prediction), for each step of
-        the horizon, in units of how much a series changes over a season in its window.
+        The ends are a forecast plus two quantiles of the errors of forecasts that were
+        tested on later rows (split-conformal prediction). There are quantiles for each
+        step of the horizon, in units of the spread of a window.
 
         Parameters
         ----------
@@ -498,8 +500,8 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
     def predict_quantiles(self, X=None, quantiles=None, *, y_past=None, X_past=None):
         """Forecast quantiles, which never cross.
 
-        With ``loss='quantile'`` they are what the network has learned; otherwise they
-        are made from errors, as those of :meth:`predict_interval`.
+        With ``loss='quantile'`` the network has learned them. Otherwise they are made
+        of errors, as the ends of :meth:`predict_interval`.
 
         Parameters
         ----------
@@ -541,7 +543,7 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
         return self._finish(forecast.quantiles[..., columns])
 
     def future_index(self, X=None, *, y_past=None, X_past=None):
-        """What the forecast rows are called.
+        """Return the labels of the rows to forecast.
 
         Parameters
         ----------
@@ -609,19 +611,19 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
         return self._model.access.score(X, y, sample_weight, self._n_threads())
 
     def backtest(self, X=None, y=None, *, start, stride=1, refit=False, coverage=0.9):
-        """Forecast from many origins in known series, and compare with what came.
+        """Forecast from many origins in known series, and compare with true values.
 
-        The forecasts are, to the last bit, those of a loop of :meth:`predict` with
-        `y_past`, made in one batch.
+        The forecasts have the bits of a loop of :meth:`predict` with `y_past`, and are
+        made in one batch.
 
         Parameters
         ----------
         X : table of shape (n_steps, n_columns), panel of series, or None
             Known rows, as in :meth:`fit`.
         y : array-like of shape (n_steps,) or (n_steps, n_targets), default=None
-            Their values of what is forecast.
+            The targets of these rows.
         start : int
-            The first origin: how many rows it has behind it.
+            The first origin: the number of rows before it.
         stride : int, default=1
             Rows from an origin to the next one. The last one is that after which the
             whole horizon is known.
@@ -629,7 +631,7 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
             Whether to fit a clone to the rows before an origin; with an int k, before
             every k-th one.
         coverage : float, default=0.9
-            Of the intervals.
+            Share of the values that intervals should hold.
 
         Returns
         -------
@@ -637,15 +639,15 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
             Dictionary-like object, with the following attributes.
 
             origins : ndarray of shape (n_origins,)
-                How many rows lie before each.
+                Number of rows before each origin.
             series : ndarray of shape (n_origins,)
-                The series that each lies in, 0 without a panel.
+                Number of the series of each origin, 0 without a panel.
             y_true, y_pred, naive, seasonal_naive : ndarray of shape \
                     (n_origins, horizon[, n_targets])
-                What came, its forecast, the last known value, and the value a season
-                before.
+                The true values, the forecasts, the last known value, and the value a
+                season before.
             interval : ndarray of shape (n_origins, horizon[, n_targets], 2)
-                None, if there are no intervals.
+                None if the model has no errors to make intervals of.
             scores : dict of dict
                 For ``'forecast'``, ``'naive'`` and ``'seasonal_naive'`` the mean
                 absolute error ``'mae'``, the root mean squared error ``'rmse'`` and the
