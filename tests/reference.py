@@ -322,14 +322,14 @@ class ReferenceNetwork:
         return grads, dX
 
 
-def decode(cell, params, h, future):
+def make_segments(cell, params, h, future):
     """Outputs of one sequence whose last state is ``h``, segment by segment.
 
-    Each segment is one step of the cell ``decoder`` from ``h``, and from zeros where
+    Each segment is one step of the cell ``segment`` from ``h``, and from zeros where
     the cell has more states, with its own input, a row of ``future``, and what the head
     makes of it.
     """
-    p = {k: np.asarray(params[f"decoder.{k}"], np.float64) for k in ("W", "U", "b")}
+    p = {k: np.asarray(params[f"segment.{k}"], np.float64) for k in ("W", "U", "b")}
     outputs = []
     for x in future:
         states = (h,) + (np.zeros(len(h)),) * (cell.n_states - 1)

@@ -590,7 +590,7 @@ def make_module(torch, forecaster):
         def __init__(self):
             super().__init__()
             self.rnn = kind(reader.n_in, sizes[0], len(sizes), **options)
-            self.decoder = cell(reader.n_future_in, sizes[-1], **options)
+            self.segment = cell(reader.n_future_in, sizes[-1], **options)
             options.pop("nonlinearity", None)
             self.head = torch.nn.Linear(sizes[-1], k, **options)
             n_lags = len(forecaster.linear_weights_)
@@ -623,8 +623,8 @@ def make_module(torch, forecaster):
             for i in range(m):
                 number = torch.eye(m)[i].expand(len(y), m)
                 step = torch.cat([number, x[:, i]], dim=1).to(options["dtype"])
-                after = self.decoder(step, (h, torch.zeros_like(h)) if isinstance(
-                    self.decoder, torch.nn.LSTMCell) else h)  # fmt: skip
+                after = self.segment(step, (h, torch.zeros_like(h)) if isinstance(
+                    self.segment, torch.nn.LSTMCell) else h)  # fmt: skip
                 after = after[0] if isinstance(after, tuple) else after
                 raw.append(self.head(after).double())
             change = torch.cat(raw, dim=1)[:, :6]
@@ -669,8 +669,8 @@ def test_names_for_torch():
     assert shapes == {
         "rnn.weight_ih_l0": (15, 8), "rnn.weight_hh_l0": (15, 5),
         "rnn.bias_ih_l0": (15,), "rnn.bias_hh_l0": (15,),
-        "decoder.weight_ih": (15, 2), "decoder.weight_hh": (15, 5),
-        "decoder.bias_ih": (15,), "decoder.bias_hh": (15,),
+        "segment.weight_ih": (15, 2), "segment.weight_hh": (15, 5),
+        "segment.bias_ih": (15,), "segment.bias_hh": (15,),
         "head.weight": (4, 5), "head.bias": (4,), "linear.weight": (6, n_lags),
         "gate": (6,), "target_mean": (1,), "segment_length": (),
     }  # fmt: skip

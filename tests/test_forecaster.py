@@ -1113,7 +1113,7 @@ def test_cells_and_layers(cell, activation, sizes):
     model = forecaster(**options, dropout=0.1, bptt_steps=5).fit(X[:100], y[:100])
     names = {name.partition(".")[0] for name in model.weights_}
     layers = {f"layer{k}" for k in range(np.size(sizes))}
-    assert names == layers | {"decoder", "head"}
+    assert names == layers | {"segment", "head"}
     assert model.hidden_states().shape == (12, np.atleast_1d(sizes)[-1])
     result = awake(model).backtest(X, y, start=100)
     assert np.isfinite(result.y_pred).all()

@@ -1,4 +1,4 @@
-"""Windows, the ridge, the decoder, gates and quantiles of forecasts, against NumPy."""
+"""Windows, the ridge, segments, gates and quantiles of forecasts, against NumPy."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 
 from cases import CELLS, ISAS, assert_same_bits, instruction_set
 from gradcheck import numerical_gradient
-from reference import ReferenceNetwork, decode
+from reference import ReferenceNetwork, make_segments
 from skrnn import _windows
 from skrnn.forecasting.calibration import (
     LEVELS,
@@ -428,7 +428,7 @@ def test_weights_of_lines():
 @pytest.mark.parametrize("loss", ["squared", "quantile"])
 @pytest.mark.parametrize("sizes", [(3,), (4, 3)])
 @pytest.mark.parametrize("cell, activation", CELLS)
-def test_the_decoder_is_a_step_from_the_last_state(cell, activation, sizes, loss):
+def test_a_segment_is_a_step_from_the_last_state(cell, activation, sizes, loss):
     lines, _ = make_lines()
     reader, loss = make_reader(), LOSSES[loss]
     network = Network(make_spec(reader, loss.n_out, sizes, cell, activation))
@@ -449,7 +449,7 @@ def test_the_decoder_is_a_step_from_the_last_state(cell, activation, sizes, loss
     oracle.forward(params, X)
     future = batch.future.reshape(reader.n_future_segments, n, -1).swapaxes(0, 1)
     for i in range(n):
-        out = decode(oracle.cell, params, oracle.hidden[i][-1], future[i])
+        out = make_segments(oracle.cell, params, oracle.hidden[i][-1], future[i])
         assert_allclose(raw[i], out[: loss.n_out], rtol=1e-10, atol=1e-12)
 
 

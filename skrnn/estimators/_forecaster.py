@@ -210,7 +210,7 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
     weights_ : dict of str to ndarray
         Read-only views of the weights of the network by name; see
         :class:`RNNRegressor`. The step that makes a segment of the forecast is
-        ``decoder``.
+        ``segment``.
     n_iter_ : int
         Number of epochs of the last call to :meth:`fit`; after :meth:`partial_fit`, of
         all calls.

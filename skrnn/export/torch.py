@@ -45,8 +45,8 @@ def to_torch(estimator):
 
         Of a forecaster also
 
-        - ``decoder.weight_ih``, ``decoder.weight_hh``, ``decoder.bias_ih`` and
-          ``decoder.bias_hh``: of a ``torch.nn.RNNCell``, ``LSTMCell`` or ``GRUCell``,
+        - ``segment.weight_ih``, ``segment.weight_hh``, ``segment.bias_ih`` and
+          ``segment.bias_hh``: of a ``torch.nn.RNNCell``, ``LSTMCell`` or ``GRUCell``,
           the step that makes a segment of the forecast; ``head`` reads its state.
         - ``linear.weight``, float64, of shape (horizon, n_lags), if there are any lags,
           and, where covariates are regressed on, ``effect.weight``, float64, of shape
@@ -90,7 +90,7 @@ def to_torch(estimator):
     for name, k, reverse, _ in _parts(structure):
         mapping |= _module(weights, name, structure, _names("rnn", k, reverse, stacked))
     if forecasts:
-        mapping |= _module(weights, "decoder", structure, ("decoder.", ""))
+        mapping |= _module(weights, "segment", structure, ("segment.", ""))
     if "attention.q" in weights:
         mapping["attention.weight"] = weights["attention.q"][np.newaxis]
     mapping["head.weight"] = weights["head.W"].T

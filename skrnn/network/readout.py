@@ -150,7 +150,7 @@ class SegmentReadout(Readout):
         """Add the parameters of the step and of its head."""
         self.n_in = n_in
         kind = self._cell, self._activation
-        self.layer = declare_layer(layout, "decoder", *kind, self._n_future, n_in)
+        self.layer = declare_layer(layout, "segment", *kind, self._n_future, n_in)
         n_columns = self.segment_size
         self._W = layout.add("head.W", (n_in, n_columns), glorot_uniform())
         self._b = layout.add("head.b", (n_columns,), zeros, penalized=False)

@@ -292,7 +292,7 @@ def read_window(g, window, x, fitted):
 
 
 def read_future(g, x, calendar, n_lines, fitted):
-    """Add what the decoder reads of the segments of the future.
+    """Add what the network reads of the segments of the future.
 
     Parameters
     ----------
@@ -334,7 +334,7 @@ def read_future(g, x, calendar, n_lines, fitted):
     return columns[0] if len(columns) == 1 else g("Concat", *columns, axis=2)
 
 
-def decode(g, pooled, future, fitted):
+def make_segments(g, pooled, future, fitted):
     """Add raw outputs (n_lines, n_out): a step from one state for each segment.
 
     Parameters
@@ -354,7 +354,7 @@ def decode(g, pooled, future, fitted):
     # What a cell has beside its state begins with zero.
     zero, others = np.zeros((), fitted.dtype), fitted.cell.states[1:]
     initial = [h, *(g("Expand", zero, g("Shape", h)) for _ in others)]
-    h, _ = run_layer(g, x, None, [fitted.part("decoder.")], fitted, initial)
+    h, _ = run_layer(g, x, None, [fitted.part("segment.")], fitted, initial)
     raw = g("Add", g("MatMul", h, weights["head.W"]), weights["head.b"])
     n = len(weights["head.b"])
     raw = g("Reshape", raw, np.array([m, -1, n]))
@@ -403,7 +403,7 @@ def correction(g, window, x, x_future, calendar, fitted):
     x = read_window(g, window, x, fitted)
     _, last = run_layers(g, x, None, fitted)
     future = read_future(g, x_future, calendar, g.size(x, 1), fitted)
-    raw = decode(g, last[-1][0], future, fitted)
+    raw = make_segments(g, last[-1][0], future, fitted)
     finite = is_finite(g, raw, fitted)
     n_quantiles = fitted.loss.n_out // reader.horizon
     raw = g("Reshape", raw, np.array([-1, reader.horizon, n_quantiles]))
