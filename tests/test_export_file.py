@@ -559,7 +559,7 @@ def test_permissions_and_links(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     for other in (tmp_path, pipe):
-        with pytest.raises(FileExistsError, match="is there and not a file"):
+        with pytest.raises(FileExistsError, match="exists and is not a file"):
             save(fitted(), other)
 
 
@@ -632,7 +632,7 @@ def test_a_search_says_what_can_be_saved():
         ({"max_iter": 0}, "'max_iter' parameter of RNNClassifier must be"),
         ({"n_jobs": 0}, "n_jobs must not be 0"),
         ({"hidden_layer_sizes": [0]}, "hidden_layer_sizes must hold"),
-        ({"max_iter": 2**64}, "max_iter is beyond the integers of 64 bits"),
+        ({"max_iter": 2**64}, "max_iter does not fit into 64 bits"),
         ({"class_weight": {"\ud800": 1}}, "surrogates"),
         ({"_theta": np.full(61, np.nan, np.float32)}, "_theta must be finite"),
         ({"_theta": np.zeros(60, np.float32)}, r"first_moment'\] must .* \(60,\)"),
@@ -680,9 +680,9 @@ DEEP = "[" * 100_000 + "]" * 100_000
 @pytest.mark.parametrize(
     "change, message",
     [
-        (lambda data: b"", "is no model file"),
-        (lambda data: b"PK\x03\x04" + data, "is no model file"),
-        (lambda data: data.replace(b"\r\n", b"\n", 1), "is no model file"),
+        (lambda data: b"", "is not a model file"),
+        (lambda data: b"PK\x03\x04" + data, "is not a model file"),
+        (lambda data: data.replace(b"\r\n", b"\n", 1), "is not a model file"),
         (lambda data: data[:40], "incomplete"),
         (lambda data: data[:-1], "damaged or incomplete"),
         (lambda data: data + b"\0", "damaged or incomplete"),
@@ -692,10 +692,10 @@ DEEP = "[" * 100_000 + "]" * 100_000
         (lambda data: sealed(data[:12] + b"\x31" + data[13:-32]), "its header"),
         (lambda data: build(b"\xff"), "utf-8"),
         (lambda data: build(b"{"), "Expecting"),
-        (lambda data: build(b"[]"), "its header is not of"),
+        (lambda data: build(b"[]"), "its header must hold"),
         (lambda data: build(b'{"arrays":NaN}'), "NaN is not JSON"),
         (lambda data: build(b'{"arrays":-Infinity}'), "-Infinity is not JSON"),
-        (lambda data: build(b'{"arrays":1e999}'), "1e999 is no float"),
+        (lambda data: build(b'{"arrays":1e999}'), "1e999 is not a float"),
         (lambda data: build(b'{"arrays":' + b"9" * 10**6 + b"}"), "64 bits"),
         (lambda data: build(b'{"arrays":1,"arrays":1}'), "a name twice"),
         (lambda data: build(DEEP.encode()), "more than 10000 lists"),
@@ -705,7 +705,7 @@ DEEP = "[" * 100_000 + "]" * 100_000
     ],
     ids=range(22),
 )
-def test_what_is_no_model_file_is_refused(change, message):
+def test_a_file_that_is_not_a_model_file_is_refused(change, message):
     assert message in refusal(change(a_file()))
 
 
@@ -724,8 +724,8 @@ DELETED = object()
 @pytest.mark.parametrize(
     "path, value, message",
     [
-        ("skrnn", 1, "version of skrnn"),
-        ("extra", 1, "its header is not of"),
+        ("skrnn", 1, "the skrnn version is not a string"),
+        ("extra", 1, "its header must hold"),
         ("model", [], "not described by its class"),
         ("model/class", "os.system", "there is no class 'os.system'"),
         ("model/class", "Pipeline", "there is no 'steps'"),
@@ -740,30 +740,30 @@ DELETED = object()
         ("model/requests", {"__class__": {}}, "must be one of"),
         (PARAMETERS + "no_such", 1, "there is 'no_such', which is not known"),
         (PARAMETERS + "max_iter", 2.5, "The 'max_iter' parameter of RNNClassifier"),
-        (PARAMETERS + "scoring", {"$call": "f"}, "nothing is written with ['$call']"),
+        (PARAMETERS + "scoring", {"$call": "f"}, "no value is written with ['$call']"),
         (PARAMETERS + "n_jobs", 0, "n_jobs must not be 0"),
         (PARAMETERS + "hidden_layer_sizes", [[1], [2, 3]], "must hold a positive"),
         (PARAMETERS + "class_weight", {"$dict": [1, 1, True, 2]}, "the key True twice"),
         (PARAMETERS + "class_weight", {"$dict": [[1], 1]}, "neither a number nor"),
-        (PARAMETERS + "class_weight", {"$strings": [[3], []]}, "as many as"),
-        (PARAMETERS + "class_weight", {"$array": 0}, "is not the one that is due"),
+        (PARAMETERS + "class_weight", {"$strings": [[3], []]}, "the number of strings"),
+        (PARAMETERS + "class_weight", {"$array": 0}, "is out of order"),
         (PARAMETERS + "random_state", {"$random_state": {}}, "lacks 'bit_generator'"),
         (FITTED + "_seed", DELETED, "what was fitted lacks '_seed'"),
         (FITTED + "predict", 1, "has 'predict', which is not known"),
-        (FITTED + "_theta", {"$array": 5}, "is not the one that is due"),
+        (FITTED + "_theta", {"$array": 5}, "is out of order"),
         (FITTED + "classes_", ["no", "yes"], "must be an ndarray of labels"),
         (FITTED + "loss_curve_", ["a", "b"], "loss_curve_[0] must be a number"),
-        (FITTED + "loss_curve_", [0.5], "are not of the same epochs"),
-        (FITTED + "n_iter_", 3, "are not of the same epochs"),
+        (FITTED + "loss_curve_", [0.5], "disagree about the number of epochs"),
+        (FITTED + "n_iter_", 3, "disagree about the number of epochs"),
         (FITTED + "t_", -1, "t_ must be an int of at least 0"),
-        (FITTED + "loss_", 7.0, "loss_ must be that of the last epoch"),
+        (FITTED + "loss_", 7.0, "loss_ must be the loss of the last epoch"),
         (FITTED + "validation_scores_", [], "must not be None"),
         (FITTED + "n_features_in_", 3, "and the network reads 2 features"),
         (FITTED + "_columns_are_steps", True, "have 1 feature"),
         (FITTED + "segment_length_", 10**9, "has 18000000043 parameters"),
         (FITTED + "out_activation_", "softmax", "must be 'logistic'"),
         (FITTED + "_multilabel", True, "must be numbered from 0"),
-        (FITTED + "_input_mean", None, "is not the one that is due"),
+        (FITTED + "_input_mean", None, "is out of order"),
         (STRUCTURE + "hidden_layer_sizes", {"$tuple": [10**9]}, "parameters, and _th"),
         (STRUCTURE + "hidden_layer_sizes", {"$tuple": [2**62] * 99}, "parameters, and"),
         (
@@ -785,24 +785,24 @@ DELETED = object()
         (STATE + "state/pos", 625, "at least 0 and at most 624"),
         (STATE + "has_gauss", 2, "at most 1"),
         (FITTED + "_solver_state/$tuple/0", "sgd", "lacks 'velocity'"),
-        (FITTED + "_solver_state/$tuple/1", {}, "is not the one that is due"),
+        (FITTED + "_solver_state/$tuple/1", {}, "is out of order"),
         ("arrays/0/dtype", "|O", "array 0 has the dtype '|O'"),
         ("arrays/0/dtype", "<f16", "array 0 has the dtype '<f16'"),
         ("arrays/0/dtype", "<U99999999", "beyond the end of the file"),
         ("arrays/0/dtype", [["a", "<f8"]], "has the dtype"),
-        ("arrays/0/dtype", "<f4", "something between"),
+        ("arrays/0/dtype", "<f4", "bytes before array"),
         ("arrays/0/shape", [10**12], "beyond the end of the file"),
         ("arrays/0/shape", [2**32, 2**32], "is too large"),
         ("arrays/0/shape", [2**40, 2**40, 0], "is too large"),
-        ("arrays/0/shape", [-2], "there is no shape"),
-        ("arrays/0/shape", [True], "there is no shape"),
-        ("arrays/0/shape", 2, "there is no shape"),
-        ("arrays/0/shape", [1] * 70, "there is no shape"),
+        ("arrays/0/shape", [-2], "is not a shape"),
+        ("arrays/0/shape", [True], "is not a shape"),
+        ("arrays/0/shape", 2, "is not a shape"),
+        ("arrays/0/shape", [1] * 70, "is not a shape"),
         ("arrays/0/offset", 64, "array 0 must be at 0"),
         ("arrays/0/offset", -64, "array 0 must be at 0"),
         ("arrays/0/offset", False, "array 0 must be at 0"),
         ("arrays/1", {}, "array 1 is not described by"),
-        ("arrays", {}, "table of arrays is no list"),
+        ("arrays", {}, "table of arrays is not a list"),
     ],
     ids=str,
 )
@@ -867,7 +867,7 @@ ADAM = FITTED + "_solver_state/$tuple/1/"
         (
             FITTED + "classes_",
             lambda a: np.array([1, 0x110000], "<u4").view("<U1"),
-            "a character that is none",
+            "a character beyond Unicode",
         ),
         (
             FITTED + "classes_",
@@ -982,8 +982,8 @@ def test_what_is_between_and_after_arrays():
     assert "bytes of arrays" in refusal(build(header, body=bytes(body) + b"\0"))
     assert "beyond the end" in refusal(build(header, body=bytes(body)[:-1]))
     body[header["arrays"][0]["shape"][0] * 8] = 1
-    assert "something between" in refusal(build(header, body=bytes(body)))
-    assert "belongs to nothing" in refusal(build(header, [*arrays, np.zeros(2)]))
+    assert "bytes before array" in refusal(build(header, body=bytes(body)))
+    assert "an array is not used" in refusal(build(header, [*arrays, np.zeros(2)]))
 
 
 SCALER = "model/fitted/"
@@ -992,7 +992,7 @@ SCALER = "model/fitted/"
 @pytest.mark.parametrize(
     "path, value, message",
     [
-        (SCALER + "mean_", None, "not the one that is due"),
+        (SCALER + "mean_", None, "is out of order"),
         (SCALER + "n_features_in_", 10**15, "must have the shape (1000000000000000,)"),
         (SCALER + "n_samples_seen_", "many", "n_samples_seen_ must be"),
         (SCALER + "n_samples_seen_", DELETED, "lacks 'n_samples_seen_'"),

@@ -1,6 +1,6 @@
-"""Model files: an estimator in one file, which is data and no code.
+"""Model files: an estimator in one file, which holds data and no code.
 
-Nothing that is read is taken on trust: `load` gives an estimator as `fit` leaves it, or
+`load` trusts nothing in a file: it returns an estimator as `fit` leaves it, or raises
 one error. ``doc/model_files.rst`` describes the format.
 """
 
@@ -23,21 +23,22 @@ from skrnn.export.values import (
     parse,
 )
 
-# As in PNG: no text begins so, and what changes line ends or drops a bit shows.
+# As in PNG: no text file begins like this, and a program that changes line ends or
+# clears the highest bit of each byte is noticed.
 MAGIC = b"\x93SKRNN\r\n"
 VERSION = 1
 PREFIX = struct.Struct("<8sII")  # magic, version of the format, bytes of the header
 N_CHECKSUM = hashlib.sha256().digest_size
-# What the checks raise, and what something that they do not look at might.
+# The errors that checks raise, and errors that a value may cause that no check sees.
 WRONG = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 class ModelFileError(ValueError):
-    """What was read is no model file, or one that is damaged or not understood.
+    """The file is not a model file, or it is damaged or not understood.
 
     See Also
     --------
-    load : What raises it.
+    load : Raises this error.
 
     Examples
     --------
@@ -46,8 +47,8 @@ class ModelFileError(ValueError):
     >>> try:
     ...     load(io.BytesIO(b"GIF89a"))
     ... except ModelFileError:
-    ...     print("The picture is no model.")
-    The picture is no model.
+    ...     print("The picture is not a model.")
+    The picture is not a model.
     """
 
     __module__ = "skrnn.export"
@@ -56,10 +57,10 @@ class ModelFileError(ValueError):
 def save(estimator, path):
     """Write an estimator to a model file.
 
-    The file holds data and no code: whoever loads it runs nothing that is in it. It is
-    the same to the byte for equal estimators. It is written under another name in the
-    same folder and then renamed, so that at any time there is the old file or the new
-    one, and not a part of it.
+    The file holds data and no code: loading it runs nothing that is in it. Equal
+    estimators give equal files, byte for byte. The file is written under another name
+    in the same folder and then renamed. So at any time there is the old file or the new
+    file, and never a part of one.
 
     Parameters
     ----------
@@ -68,19 +69,19 @@ def save(estimator, path):
         `MinMaxScaler`, `MaxAbsScaler` or `RobustScaler` of scikit-learn; or a
         :class:`~sklearn.pipeline.Pipeline` of these and ``"passthrough"``.
     path : str, path-like or binary file
-        Where to write. A file that is there is replaced.
+        Where to write. An existing file is replaced.
 
     Raises
     ------
     TypeError
-        If the estimator, a step of the pipeline or a parameter is nothing that can be
-        kept without code, for example a function as `scoring`.
+        If the estimator, a step of the pipeline or a parameter cannot be kept without
+        code, for example a function as `scoring`.
     ValueError
-        If the estimator is not as `fit` leaves it.
+        If the fitted attributes are not as `fit` leaves them.
 
     See Also
     --------
-    load : Read it again.
+    load : Read the file.
 
     Examples
     --------
@@ -109,27 +110,27 @@ def save(estimator, path):
 def load(path):
     """Read an estimator from a model file.
 
-    Nothing in the file is run, and all of it is checked before it is used: a file that
-    is damaged, or made to do harm, is refused, with little more memory than its size.
-    The estimator predicts the same bits as the one that was saved, and its training
-    goes on as if it had never been interrupted.
+    Nothing in the file is run, and all of it is checked before it is used. A file that
+    is damaged, or made to do harm, is refused. This takes little more memory than the
+    size of the file. The loaded estimator predicts the same bits as the saved one, and
+    its training continues as if it had never been interrupted.
 
     Parameters
     ----------
     path : str, path-like or binary file
-        What :func:`save` has written.
+        A file that :func:`save` has written.
 
     Returns
     -------
     estimator : estimator instance
-        As it was saved.
+        The estimator as it was saved.
 
     Raises
     ------
     ModelFileError
-        If this is no model file, or anything in it is wrong.
+        If this is not a model file, or anything in it is wrong.
     OSError
-        If it cannot be read.
+        If the file cannot be read.
 
     Warns
     -----
@@ -138,7 +139,7 @@ def load(path):
 
     See Also
     --------
-    save : Write it.
+    save : Write a model file.
 
     Examples
     --------
@@ -147,7 +148,7 @@ def load(path):
     >>> load(io.BytesIO(b"GIF89a"))
     Traceback (most recent call last):
     ...
-    skrnn.export.ModelFileError: <_io.BytesIO object at ...> is no model file.
+    skrnn.export.ModelFileError: <_io.BytesIO object at ...> is not a model file.
     """
     if hasattr(path, "read"):
         return _read(path, getattr(path, "name", path))
@@ -159,7 +160,7 @@ def load(path):
 
 
 def _parts(estimator):
-    """Return what the file consists of, as a list of buffers."""
+    """Return the parts of the file, as a list of buffers."""
     encoder = Encoder()
     model = describe(estimator, encoder)
     table, n_bytes = encoder.table()
@@ -180,9 +181,9 @@ def _parts(estimator):
 
 def _replace(path, parts):
     """Write a file beside `path`, make sure that it is on the disk, and rename it."""
-    path = os.path.realpath(os.fsdecode(path))  # of a link, what it leads to
+    path = os.path.realpath(os.fsdecode(path))  # the target of a link
     if os.path.exists(path) and not os.path.isfile(path):
-        raise FileExistsError(f"{path!r} is there and not a file.")
+        raise FileExistsError(f"{path!r} exists and is not a file.")
     folder = os.path.dirname(path)
     temporary = os.path.join(folder, f".skrnn-{secrets.token_hex(8)}.tmp")
     try:
@@ -198,7 +199,7 @@ def _replace(path, parts):
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
-    # The new name is to outlast a power cut, too, where folders can be synchronised.
+    # The new name should also survive a power cut, if folders can be synchronised.
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -215,7 +216,7 @@ def _read(file, name):
     if not isinstance(start, bytes):
         raise TypeError("A model file must be opened in binary mode.")
     if not start.startswith(MAGIC):
-        raise ModelFileError(f"{name} is no model file.")
+        raise ModelFileError(f"{name} is not a model file.")
     data = memoryview(start + file.read())
     stamp = []
     try:
@@ -248,12 +249,12 @@ def _understand(data, stamp):
         raise ValueError("it is damaged or incomplete: its checksum differs")
     start = PREFIX.size + n_header
     if start > len(data) or start != aligned(start):
-        raise ValueError("its header does not end where arrays can begin")
+        raise ValueError("its header does not end at a place where arrays can begin")
     header = parse(str(data[PREFIX.size : start], "utf-8"))
     if not isinstance(header, dict) or header.keys() != {"arrays", "model", "skrnn"}:
-        raise ValueError("its header is not of arrays, a model and a version of skrnn")
+        raise ValueError("its header must hold 'arrays', 'model' and 'skrnn' only")
     if not isinstance(header["skrnn"], str) or len(header["skrnn"]) > 80:
-        raise ValueError("its version of skrnn is none")
+        raise ValueError("the skrnn version is not a string")
     stamp.append(header["skrnn"])
     decoder = Decoder(header["arrays"], data[start:])
     estimator = restore(header["model"], decoder)

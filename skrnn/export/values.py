@@ -1,7 +1,8 @@
-"""Plain values as JSON and arrays, one way each, and back with nothing taken on trust.
+"""Plain values as JSON and arrays, and back, without trust in what is read.
 
-JSON has no tuples, no NaN, no keys but strings, and no arrays. Such a value is an
-object of one item whose name begins with a dollar sign:
+Each value has one text. JSON has no tuples, no NaN, no keys other than strings, and no
+arrays. Such a value is written as an object of one item. The item's name begins with a
+dollar sign:
 
 ==================================  ================================================
 ``{"$array": 3}``                   an array of the file's table
@@ -26,7 +27,7 @@ import numpy as np
 from skrnn.models.checks import random_state
 
 ALIGNMENT = 64
-# What a header may hold: containers take far more memory than they take room.
+# Limits for a header: lists and objects take far more memory than room in the file.
 MAX_DEPTH = 64
 MAX_CONTAINERS = 10_000
 INT_LIMITS = -(2**63), 2**64 - 1
@@ -52,15 +53,15 @@ class Encoder:
         self.arrays = []
 
     def encode(self, value, name):
-        """Return what stands for a value in JSON; `name` is what errors call it."""
+        """Return a value as JSON; `name` is the name of the value in errors."""
         if isinstance(value, np.generic):
-            # What is equal must be the same bytes: 3 is 3, whoever counted it.
+            # Equal values give equal bytes: an int of NumPy is written like Python's.
             value = self._item(value, name)
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, int):
             if not INT_LIMITS[0] <= value <= INT_LIMITS[1]:
-                raise ValueError(f"{name} is beyond the integers of 64 bits: {value}.")
+                raise ValueError(f"{name} does not fit into 64 bits: {value}.")
             return int(value)
         if isinstance(value, float):
             value = float(value)
@@ -107,7 +108,7 @@ class Encoder:
         except UnicodeEncodeError:
             raise ValueError(
                 f"{name} cannot be kept in a model file: {value!r} has surrogates, "
-                "which are no characters."
+                "which are not characters."
             ) from None
         return str(value)
 
@@ -115,7 +116,7 @@ class Encoder:
         return [self.encode(item, f"{name}[{i}]") for i, item in enumerate(value)]
 
     def _dict(self, value, name):
-        # In order already here: arrays are numbered in the order in which they come.
+        # Sorted already here, since arrays are numbered in the order of the keys.
         if all(isinstance(key, str) and key[:1] != "$" for key in value):
             return {
                 self._text(key, name): self.encode(value[key], f"{name}[{key!r}]")
@@ -155,7 +156,7 @@ class Encoder:
         return {"$array": len(self.arrays) - 1}
 
     def table(self):
-        """Return where each array will be, as JSON, and the number of bytes of all."""
+        """Return the place of each array, as JSON, and the number of bytes of all."""
         table, end = [], 0
         for array in self.arrays:
             start = aligned(end)
@@ -176,9 +177,9 @@ class Decoder:
     Parameters
     ----------
     table : object
-        What the header says of the arrays.
+        The table of the arrays in the header.
     data : memoryview
-        All their bytes.
+        The bytes of all arrays.
     """
 
     def __init__(self, table, data):
@@ -189,7 +190,7 @@ class Decoder:
         self._n_read = 0
 
     def decode(self, value):
-        """Return the value that `value` stands for."""
+        """Return the value that `encode` turned into `value`."""
         if isinstance(value, list):
             return [self.decode(item) for item in value]
         if not isinstance(value, dict):
@@ -198,25 +199,25 @@ class Decoder:
         if not any(name[:1] == "$" for name in names):
             return {name: self.decode(value[name]) for name in names}
         if len(names) != 1 or names[0] not in self._DECODERS:
-            raise ValueError(f"nothing is written with {short(names)}")
+            raise ValueError(f"no value is written with {short(names)}")
         return self._DECODERS[names[0]](self, value[names[0]])
 
     def finish(self):
-        """Refuse arrays that belong to nothing."""
+        """Refuse arrays that no value has used."""
         if self._n_read != len(self._arrays):
-            raise ValueError("an array belongs to nothing")
+            raise ValueError("an array is not used")
 
     def _array(self, index):
-        # Each once and in order, as they are written: nothing is shared or left over.
+        # Arrays are used once and in order, as they are written: none is shared.
         if not _is_int(index, self._n_read) or index == len(self._arrays):
-            raise ValueError(f"array {short(index)} is not the one that is due here")
+            raise ValueError(f"array {short(index)} is out of order or does not exist")
         self._n_read += 1
         dtype, shape, data = self._arrays[index]
         values = np.ndarray(shape, dtype, data)
         if dtype.kind == "b" and (np.frombuffer(data, np.uint8) > 1).any():
             raise ValueError(f"array {index} holds a bool that is neither 0 nor 1")
         if dtype.kind == "U" and (np.frombuffer(data, "<u4") > 0x10FFFF).any():
-            raise ValueError(f"array {index} holds a character that is none")
+            raise ValueError(f"array {index} holds a character beyond Unicode")
         return values.astype(dtype.newbyteorder("="))
 
     def _bytes(self, text):
@@ -238,12 +239,12 @@ class Decoder:
 
     def _dtype(self, name):
         if _expect(name, str, "a dtype") not in SCALAR_TYPES:
-            raise ValueError(f"{short(name)} is no dtype here")
+            raise ValueError(f"{short(name)} is not a known dtype")
         return SCALAR_TYPES[name]
 
     def _float(self, name):
         if _expect(name, str, "a float") not in FLOATS:
-            raise ValueError(f"{short(name)} is no float")
+            raise ValueError(f"{short(name)} is not a float")
         return FLOATS[name]
 
     def _random_state(self, code):
@@ -255,10 +256,10 @@ class Decoder:
 
     def _strings(self, code):
         if len(_expect(code, list, "strings")) != 2:
-            raise ValueError("strings are not written as a shape and a list")
+            raise ValueError("an array of strings must be a shape and a list")
         shape, texts = _check_shape(code[0]), _expect(code[1], list, "strings")
         if len(texts) != math.prod(shape):
-            raise ValueError("strings are not as many as their shape says")
+            raise ValueError("the number of strings differs from their shape")
         array = np.empty(len(texts), dtype=object)
         array[:] = [_expect(text, str, "a string") for text in texts]
         return array.reshape(shape)
@@ -279,14 +280,14 @@ class Decoder:
 
 
 def aligned(n_bytes):
-    """Return the least multiple of ALIGNMENT that is no less."""
+    """Return the least multiple of ALIGNMENT that is at least `n_bytes`."""
     return -(-n_bytes // ALIGNMENT) * ALIGNMENT
 
 
 def _check_table(table, data):
-    """Yield dtype, shape, start and stop of each array; all that is between is zero."""
+    """Yield dtype, shape, start and stop of each array; bytes between must be zero."""
     if not isinstance(table, list):
-        raise ValueError("the table of arrays is no list")
+        raise ValueError("the table of arrays is not a list")
     end = 0
     for i, entry in enumerate(table):
         if not isinstance(entry, dict) or entry.keys() != {"dtype", "offset", "shape"}:
@@ -303,7 +304,7 @@ def _check_table(table, data):
         if stop > len(data):
             raise ValueError(f"array {i} goes beyond the end of the file")
         if any(data[end:start]):
-            raise ValueError(f"there is something between the arrays {i - 1} and {i}")
+            raise ValueError(f"bytes before array {i} are not zero")
         yield dtype, shape, start, stop
         end = stop
     if end != len(data):
@@ -316,8 +317,8 @@ def _check_shape(shape):
         or len(shape) > 8
         or not all(_is_int(n) and 0 <= n < 2**48 for n in shape)
     ):
-        raise ValueError(f"there is no shape {short(shape)}")
-    # NumPy wants room for the product of all but the zeros.
+        raise ValueError(f"{short(shape)} is not a shape")
+    # NumPy refuses a shape by the product of its lengths without the zeros.
     if math.prod(n for n in shape if n) >= 2**48:
         raise ValueError(f"the shape {short(shape)} is too large")
     return shape
@@ -325,7 +326,7 @@ def _check_shape(shape):
 
 def _expect(value, kind, what):
     if not isinstance(value, kind):
-        raise ValueError(f"{what} cannot be written as {short(value)}")
+        raise ValueError(f"{short(value)} does not stand for {what}")
     return value
 
 
@@ -338,15 +339,15 @@ def _is_int(value, expected=None):
 
 
 def dump(value):
-    """Return the one text of a value in JSON: sorted names, no spaces, ASCII."""
+    """Return a value as JSON text, always the same: sorted names, no spaces, ASCII."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def parse(text):
-    """Return the value of a text in JSON that anyone may have written.
+    """Return the value of a JSON text from an unknown author.
 
-    Objects with a name twice, numbers beyond 64 bits or a float, strings that are no
-    text, and what is nested deeper or has more parts than `dump` is given are refused.
+    Refused are: an object with one name twice, a number that fits neither 64 bits nor a
+    float, a string with half a character, and too many or too deep lists and objects.
     """
     check_brackets(text)
 
@@ -364,7 +365,7 @@ def parse(text):
     def real(digits):
         value = float(digits)
         if not math.isfinite(value):
-            raise ValueError(f"the number {digits:.40} is no float")
+            raise ValueError(f"the number {digits:.40} is not a float")
         return value
 
     def constant(name):
@@ -378,14 +379,15 @@ def parse(text):
         parse_constant=constant,
     )
     if "\\u" in text:
-        # The only way to half a character: written again it cannot be text.
+        # Only an escape can make half a character, which cannot be encoded again.
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     return value
 
 
 def check_brackets(text):
-    """Refuse lists and objects of JSON that are too many or nested too deep."""
-    # A string without an end goes on to that of the text: each character is read once.
+    """Refuse JSON with too many lists and objects, or with too deep ones."""
+    # A string without an end goes on to the end of the text: each character is read
+    # once.
     outside = re.sub(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', "", text, flags=re.DOTALL)
     if sum(map(outside.count, "[]{}")) > 2 * MAX_CONTAINERS:
         raise ValueError(f"there are more than {MAX_CONTAINERS} lists and objects")
