@@ -1,10 +1,10 @@
-"""What losses and solvers compute element by element, with the same bits everywhere.
+"""Losses and solvers element by element, with the same bits everywhere.
 
 The functions exp, log and log1p are made of + - * / and of the bits of a double, so
-that they do not depend on the C library or on the instruction set; the square root is
-exact by IEEE 754. Every sum has one fixed order. The losses are computed in double
-whatever the dtype of the network, since it costs nothing beside the network; the
-solvers work in the dtype of the parameters. Sizes are checked by the callers.
+that they do not depend on the C library or on the instruction set. The square root is
+exact by IEEE 754. Every sum has one fixed order. The losses are computed in double for
+any dtype of the network, since this costs little beside the network. The solvers work in
+the dtype of the parameters. The callers check the sizes.
 """
 
 from cython cimport floating
@@ -60,7 +60,7 @@ cpdef double exp(double x) noexcept nogil:
     q = q * r + 4.166666666660395e-02
     q = q * r + 1.6666666666666433e-01
     r = 1.0 + (r + (r * r * (0.5 + r * q) + correction))
-    # In two factors: 2^n alone may be out of range where the result is not.
+    # In two factors: 2^n alone may be out of range although the result is not.
     n_half = (<int64_t>n) >> 1
     r *= from_bits((n_half + 1023) << 52)
     return r * from_bits((<int64_t>n - n_half + 1023) << 52)
@@ -106,7 +106,7 @@ cpdef inline double log1p(double x) noexcept nogil:
     cdef double u = 1.0 + x
     if u == INFINITY:
         return u
-    # The second term is what the rounding of u lost (from x or from 1).
+    # The second term is the rounding error of u (lost from x or from 1).
     return log(u) + ((x - (u - 1.0)) if u < 2.0 else (1.0 - (u - x))) / u
 
 
@@ -122,10 +122,10 @@ def multinomial_loss(
     const Py_ssize_t[::1] y,           # IN  (n,) index of the class
     const floating[:, ::1] raw,        # IN  (n, n_classes)
     const double[::1] weight,          # IN  (n,)
-    floating[:, ::1] draw,             # OUT (n, n_classes)
+    floating[:, ::1] d_raw,             # OUT (n, n_classes)
     double[::1] scratch,               # (n_classes,)
 ):
-    """Weighted mean of the log loss of softmax(raw); draw = its gradient."""
+    """Weighted mean of the log loss of softmax(raw); d_raw = its gradient."""
     cdef:
         Py_ssize_t i, k, top, n = raw.shape[0], n_classes = raw.shape[1]
         double most, rest, share, value = 0.0, total = total_weight(weight)
@@ -134,7 +134,7 @@ def multinomial_loss(
             share = weight[i]
             if share == 0.0:
                 for k in range(n_classes):
-                    draw[i, k] = 0
+                    d_raw[i, k] = 0
                 continue
             top = argmax(&raw[i, 0], n_classes)
             most = raw[i, top]
@@ -146,13 +146,13 @@ def multinomial_loss(
             value += share * (most - raw[i, y[i]] + log1p(rest))
             share /= total
             for k in range(n_classes):
-                draw[i, k] = <floating>(share * (scratch[k] / (1.0 + rest)))
+                d_raw[i, k] = <floating>(share * (scratch[k] / (1.0 + rest)))
             # p - 1 without cancellation
             if y[i] == top:
                 rest = rest / (1.0 + rest)
             else:
                 rest = 1.0 - scratch[y[i]] / (1.0 + rest)
-            draw[i, y[i]] = <floating>(-share * rest)
+            d_raw[i, y[i]] = <floating>(-share * rest)
     return value / total
 
 
@@ -160,7 +160,7 @@ def logistic_loss(
     const double[:, ::1] y,            # IN  (n, n_out) 0, 1, or between
     const floating[:, ::1] raw,        # IN  (n, n_out)
     const double[::1] weight,          # IN  (n,)
-    floating[:, ::1] draw,             # OUT (n, n_out)
+    floating[:, ::1] d_raw,             # OUT (n, n_out)
 ):
     """Weighted mean of the binary log losses of expit(raw), summed over the outputs."""
     cdef:
@@ -172,7 +172,7 @@ def logistic_loss(
             row = 0.0
             for k in range(n_out):
                 if share == 0.0:
-                    draw[i, k] = 0
+                    d_raw[i, k] = 0
                     continue
                 z = raw[i, k]
                 # log(1 + exp(z)) - y z, with the derivative expit(z) - y, which is
@@ -185,7 +185,7 @@ def logistic_loss(
                     e = exp(z)
                     row += log1p(e) - y[i, k] * z
                     z = (1.0 - y[i, k]) * e - y[i, k]
-                draw[i, k] = <floating>(share / total * (z / (1.0 + e)))
+                d_raw[i, k] = <floating>(share / total * (z / (1.0 + e)))
             value += share * row
     return value / total
 
@@ -194,7 +194,7 @@ def squared_loss(
     const double[:, ::1] y,            # IN  (n, n_targets)
     const floating[:, ::1] raw,        # IN  (n, n_targets)
     const double[::1] weight,          # IN  (n,)
-    floating[:, ::1] draw,             # OUT (n, n_targets)
+    floating[:, ::1] d_raw,             # OUT (n, n_targets)
 ):
     """Weighted mean of half the squared errors, averaged over the targets."""
     cdef:
@@ -207,11 +207,11 @@ def squared_loss(
             row = 0.0
             for k in range(n_out):
                 if share == 0.0:
-                    draw[i, k] = 0
+                    d_raw[i, k] = 0
                     continue
                 error = raw[i, k] - y[i, k]
                 row += error * error
-                draw[i, k] = <floating>(share / total * error)
+                d_raw[i, k] = <floating>(share / total * error)
             value += share * row
     return 0.5 * (value / total)
 

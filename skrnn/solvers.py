@@ -1,7 +1,8 @@
-"""Solvers: what moves one flat vector of parameters along its gradient.
+"""Solvers: they move one flat vector of parameters along its gradient.
 
-They know nothing of networks, batches or epochs, except that the learning rate of the
-stochastic ones may change when an epoch ends. Their state is a few plain arrays.
+A solver knows nothing of networks, batches or epochs, with one exception: the learning
+rate of a stochastic solver may change when an epoch ends. The state of a solver is a
+few plain arrays.
 """
 
 import math
@@ -13,10 +14,10 @@ from threadpoolctl import threadpool_limits
 
 from skrnn import _elementary
 
-# How the learning rate goes: its factor after n_seen sequences of all epochs, where
-# `progress` is the share of max_iter that is done. "adaptive" is the one that falls
-# when progress stalls; with the others training stops then, but for those in PLANNED,
-# which lead to a learning rate of nearly zero when max_iter is reached.
+# The factor of the learning rate after n_seen sequences of all epochs; `progress` is
+# the share of max_iter that is done. When progress stalls, an "adaptive" rate falls.
+# The other schedules stop the training then, except for those in PLANNED: they reach a
+# learning rate of nearly zero at max_iter.
 PLANNED = {"linear"}
 SCHEDULES = {
     "constant": lambda solver, n_seen, progress: 1.0,
@@ -29,9 +30,9 @@ SCHEDULES = {
 
 
 class _Stochastic:
-    loop = "epochs"  # how it is run
+    loop = "epochs"  # the training loop that runs it
     has_partial_fit = has_validation = drops_out = True
-    arrays = ("n_stalls",)  # the state; None before the first step, but for n_stalls
+    arrays = ("n_stalls",)  # the state; other arrays are None before the first step
 
     def __init__(self, learning_rate_init, learning_rate, power_t):
         self.learning_rate_init = learning_rate_init
@@ -40,18 +41,18 @@ class _Stochastic:
         self.set_state({})
 
     def set_time(self, n_seen, progress):
-        """Set the learning rate to what its schedule gives after n_seen sequences."""
+        """Set the learning rate of the schedule after n_seen sequences."""
         self.n_seen, self.progress = n_seen, progress
         factor = SCHEDULES[self.schedule](self, n_seen, progress)
         self.learning_rate = self.learning_rate_init * factor
 
     @property
     def planned(self):
-        """Whether the schedule counts on all epochs."""
+        """Whether the schedule ends at max_iter, so that all epochs are needed."""
         return self.schedule in PLANNED
 
     def stall(self):
-        """Take note that progress has stalled; return whether to stop."""
+        """React to a stall of the progress; return whether to stop."""
         if self.schedule != "adaptive" or self.learning_rate <= 1e-6:
             return True
         self.n_stalls = np.array(self.n_stalls + 1)
@@ -59,7 +60,7 @@ class _Stochastic:
         return False
 
     def remedies(self, max_grad_norm):
-        """Return what a user can do when training diverges."""
+        """Return what a user can change when training diverges."""
         rate = f"{self.learning_rate_init:g}"
         if max_grad_norm is None:
             clipping = "set max_grad_norm (to 1.0, for example)"
@@ -77,12 +78,12 @@ class _Stochastic:
         )
 
     def get_state(self):
-        """Return copies of the arrays that make the state, by name."""
+        """Return copies of the arrays of the state, by name."""
         state = {name: getattr(self, name) for name in self.arrays}
         return {name: a.copy() for name, a in state.items() if a is not None}
 
     def set_state(self, state):
-        """Continue from what `get_state` gave; from the start if it is empty."""
+        """Continue from a result of `get_state`; an empty one means from the start."""
         for name in self.arrays:
             array = state.get(name)
             setattr(self, name, None if array is None else array.copy())
@@ -192,7 +193,7 @@ class SGD(_Stochastic):
 
 
 class Minimum(NamedTuple):
-    """Where `LBFGS.minimize` ended, and why."""
+    """The point where `LBFGS.minimize` ended, and the reason."""
 
     x: np.ndarray
     n_iter: int
@@ -206,19 +207,19 @@ class LBFGS:
     Parameters
     ----------
     max_fun : int, default=15000
-        Limit of the number of evaluations.
+        Largest number of evaluations.
     """
 
     name = "lbfgs"
     loop = "whole"
-    # A line search needs a loss that is the same at each look, so nothing is dropped.
+    # A line search needs the same loss at each evaluation, so there is no dropout.
     has_partial_fit = has_validation = drops_out = False
 
     def __init__(self, *, max_fun=15000):
         self.max_fun = max_fun
 
     def remedies(self, max_grad_norm):
-        """Return what a user can do when training diverges."""
+        """Return what a user can change when training diverges."""
         return []
 
     def limit_message(self, history, max_iter):
@@ -243,7 +244,8 @@ class LBFGS:
         """Minimise objective(x) -> (value, gradient) from `start`, all in float64.
 
         `on_iteration(x, value)` is called after each iteration. A value that is not
-        finite is an error at the start, and only a step too long later on.
+        finite ends the search if it is the first one. Later it means that a step was
+        too long.
         """
         value, grad = objective(start)
         if not math.isfinite(value):
@@ -258,7 +260,7 @@ class LBFGS:
                 return value, grad
             value, grad = objective(x)
             if not math.isfinite(value):
-                # Worse than where the line search comes from, so that it steps back.
+                # Worse than the start of the line search, so that it steps back.
                 return reference + max(1.0, abs(reference)), np.zeros_like(x)
             return value, grad
 
@@ -287,7 +289,7 @@ SOLVERS = {"adam": Adam, "sgd": SGD, "lbfgs": LBFGS}
 
 
 def gradient_norm(grad):
-    """Return the Euclidean norm, not finite only where an element is not finite."""
+    """Return the Euclidean norm; it is finite if all elements are finite."""
     norm = math.sqrt(_elementary.sum_of_squares(grad))
     if norm == math.inf:
         largest = float(np.abs(grad).max())
@@ -297,9 +299,9 @@ def gradient_norm(grad):
 
 
 def _check_sizes(theta, grad, moment):
-    # The compiled steps index without looking.
+    # The compiled steps do not check their indices.
     if not theta.shape == grad.shape == moment.shape:
         raise ValueError(
-            f"{theta.size} parameters, a gradient of {grad.size} and the state of a "
-            f"solver of {moment.size} do not go together."
+            f"The sizes differ: {theta.size} parameters, a gradient of {grad.size}, a "
+            f"solver's state of {moment.size}."
         )

@@ -133,7 +133,7 @@ def test_sizes_are_checked(name):
     with pytest.raises(ValueError, match="5 parameters, a gradient of 4"):
         solver.step(theta, np.zeros(4))
     solver.step(theta, theta.copy())
-    with pytest.raises(ValueError, match="6 parameters.* state of a solver of 5"):
+    with pytest.raises(ValueError, match="6 parameters.*solver.s state of 5"):
         solver.step(np.zeros(6), np.zeros(6))
 
 

@@ -10,18 +10,18 @@ __all__ = ["Loss", "PointLoss"]
 class Loss(ABC):
     """A loss of raw outputs: its value and its gradient.
 
-    A loss sees what the readout gives, before any link function, so that it is exact
-    for outputs of any size. Its value is the weighted mean over the rows. Values are
-    trusted: the estimators check them.
+    A loss reads the outputs of the readout, before any link function, so that it is
+    exact for outputs of any size. Its value is the weighted mean over the rows. A loss
+    does not check its targets: the estimators do.
 
     Attributes
     ----------
     n_out : int
         Number of outputs.
     out_activation : str
-        The function that makes predictions of raw outputs.
+        The function that turns raw outputs into predictions.
     scale_power : int
-        The loss of errors that are `a` times as large is ``a**scale_power`` times as
+        Errors that are `a` times as large have a loss ``a**scale_power`` times as
         large.
     """
 
@@ -41,17 +41,17 @@ class Loss(ABC):
         Parameters
         ----------
         targets : ndarray
-            As the loss wants them, rows in the order of `raw`.
+            In the form that the loss reads, rows in the order of `raw`.
         raw : ndarray of shape (n_rows, n_out), dtype float32 or float64
             Outputs of the network, C-contiguous.
         weight : ndarray of shape (n_rows,), dtype float64, default=None
-            Weights, of which one at least is positive. A row of weight 0 does not
-            count, whatever is in it.
+            Weights; at least one is positive. A row of weight 0 does not count,
+            whatever its values are.
         run : Pass or None, default=None
             The pass that made `raw`. It knows which rows belong to one sequence.
         p, g : lists of ndarrays or None, default=None
             All parameters and all gradients, by slot. A loss with parameters of its own
-            reads the first, and adds ``share`` times its gradient to the second.
+            reads them from `p`, and adds ``share`` times their gradients to `g`.
         share : float, default=1.0
 
         Returns
@@ -66,7 +66,7 @@ class Loss(ABC):
 
 
 class PointLoss(Loss):
-    """A loss without parameters, whose rows do not know of each other."""
+    """A loss without parameters, where each row counts for itself."""
 
     def value_and_gradient(
         self, targets, raw, weight=None, run=None, p=None, g=None, share=1.0
@@ -74,7 +74,7 @@ class PointLoss(Loss):
         """Return ``share`` times the weighted mean of the loss, and its gradient."""
         if weight is None:
             weight = np.ones(len(targets))
-        # The compiled loops index without looking.
+        # The compiled loops do not check their indices.
         if not (
             raw.shape == (len(targets), self.n_out)
             and (targets.ndim == 1 or targets.shape == raw.shape)

@@ -21,7 +21,8 @@ class _LogLoss(PointLoss):
 class LogLoss(_LogLoss):
     """Log loss of class indices.
 
-    Two classes have one output, the log-odds of the second; more have one output each.
+    Two classes have one output: the log-odds of the second class. Three or more classes
+    have one output each.
 
     Parameters
     ----------

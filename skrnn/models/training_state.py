@@ -1,4 +1,4 @@
-"""Where the training of a network stands, and how the next one goes on from it."""
+"""The state of a training, from which the next training continues."""
 
 import math
 from dataclasses import dataclass, replace
@@ -25,14 +25,14 @@ __all__ = ["TRAINING_FIELDS", "TrainingState", "check_training"]
 
 @dataclass(frozen=True)
 class TrainingState:
-    """What a training leaves beside the parameters of the network.
+    """The result of a training, except for the parameters of the network.
 
     Parameters
     ----------
     seed : int
-        Where the random numbers of all fits come from.
+        The seed of all random numbers of the fits.
     random_state : dict
-        The state of the generator that training draws from.
+        The state of the random generator after the training.
     solver_state : tuple of (str, dict) or None
         The name of a solver and its arrays.
     history : History
@@ -46,11 +46,11 @@ class TrainingState:
     @classmethod
     def begin(cls, seed):
         """Return the state before the first training."""
-        drawn = np.random.RandomState([seed, 2]).get_state(legacy=False)
-        return cls(seed, drawn, None, History())
+        random_state = np.random.RandomState([seed, 2]).get_state(legacy=False)
+        return cls(seed, random_state, None, History())
 
     def generator(self):
-        """Return the generator of the training, where the last one left it."""
+        """Return the random generator, as the last training left it."""
         generator = np.random.RandomState()
         generator.set_state(self.random_state)
         return generator
@@ -62,13 +62,15 @@ class TrainingState:
         solver_state = self.solver_state
         if solver.has_partial_fit:
             solver_state = (solver_name, solver.get_state())
-        drawn = generator.get_state(legacy=False)
         return replace(
-            self, random_state=drawn, solver_state=solver_state, history=history
+            self,
+            random_state=generator.get_state(legacy=False),
+            solver_state=solver_state,
+            history=history,
         )
 
     def pack(self):
-        """Return the state as plain values, by the names of `TRAINING_FIELDS`."""
+        """Return the state as plain values; the keys are those of `TRAINING_FIELDS`."""
         history = self.history
         watched = history.best_validation_score is not None
         return {
@@ -91,7 +93,7 @@ class TrainingState:
 
     @classmethod
     def unpack(cls, fields):
-        """Return what `pack` was made of."""
+        """Return the state from the result of `pack`."""
         history = History(
             loss_curve=fields["loss_curve_"],
             validation_loss_curve=fields["validation_loss_curve_"] or [],
@@ -108,12 +110,12 @@ class TrainingState:
         )
 
 
-# More stalls leave a learning rate of zero: it is divided by 5 for each.
+# Each stall divides the learning rate by 5; more stalls than this make it zero.
 MOST_STALLS = 440
 
 
 def solver_state(value, name, state):
-    """Accept what a solver carries over to the next fit, or None."""
+    """Accept the state of a solver for the next fit, or None."""
     if value is None:
         return
     if not isinstance(value, tuple) or len(value) != 2:
@@ -151,14 +153,14 @@ def check_training(fields):
     n_epochs, scores = len(curves), fields["validation_scores_"]
     watched = scores is not None
     if len(fields["grad_norm_curve_"]) != n_epochs or fields["n_iter_"] > n_epochs:
-        raise ValueError("The curves and n_iter_ are not of the same epochs.")
+        raise ValueError("The curves and n_iter_ disagree about the number of epochs.")
     for name in ("validation_loss_curve_", "best_validation_score_"):
         if (fields[name] is not None) != watched:
             raise ValueError(f"{name} must {'not ' * watched}be None.")
     if watched and not (
         len(fields["validation_loss_curve_"]) == len(scores) <= n_epochs
     ):
-        raise ValueError("The validation curves are not of the same epochs.")
+        raise ValueError("The validation curves disagree about the number of epochs.")
     loss, last = fields["loss_"], curves[-1] if n_epochs else math.nan
     if loss != last and not (math.isnan(loss) and math.isnan(last)):
-        raise ValueError(f"loss_ must be that of the last epoch, {last}.")
+        raise ValueError(f"loss_ must be the loss of the last epoch, {last}.")

@@ -1,4 +1,4 @@
-"""Training: epochs, batches, when to stop, and what to do when it goes wrong."""
+"""Training: epochs, batches, stopping, and recovery from errors."""
 
 from skrnn.training.data import Data, SequenceData
 from skrnn.training.history import History

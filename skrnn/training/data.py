@@ -1,4 +1,4 @@
-"""What training reads: batches of packed rows, their targets and their weights."""
+"""The data of a training: batches of packed rows, their targets and their weights."""
 
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -9,19 +9,19 @@ from skrnn._elementary import total_weight
 
 __all__ = ["BLOCK_ROWS", "Data", "SequenceData"]
 
-BLOCK_ROWS = 8192  # steps (or segments) that a pass over all sequences takes at once
+BLOCK_ROWS = 8192  # steps (or segments) in a block of a pass over all sequences
 
 
 class Data(Protocol):
-    """What `Trainer` asks of data.
+    """The interface of the data that a `Trainer` reads.
 
     Attributes
     ----------
     used : ndarray of int
-        Indices of the items that count: those with a positive weight.
+        Indices of the items with a positive weight. Only these items count.
     mean_weight : float or None
-        The mean weight of these. None if the weights of each batch are relative to that
-        batch.
+        The mean weight of the used items. None if the weights of each batch are
+        relative to that batch.
     """
 
     used: np.ndarray
@@ -38,15 +38,15 @@ class Data(Protocol):
 
 
 class SequenceData:
-    """Sequences with their targets, as the training reads them.
+    """Sequences with their targets and weights.
 
     Parameters
     ----------
     sequences : Sequences
     encoder : StepEncoder
-        What happens to a step before the network reads it.
+        Turns steps into the numbers that the network reads.
     y : ndarray of shape (n_seqs,) or (n_seqs, n_out)
-        Targets as the loss wants them.
+        Targets in the form that the loss reads.
     sample_weight : ndarray of shape (n_seqs,), dtype float64, default=None
         A sequence of weight 0 is never read.
     """

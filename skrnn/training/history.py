@@ -1,4 +1,4 @@
-"""What happened during training."""
+"""The history of a training."""
 
 import copy
 import math
@@ -9,7 +9,7 @@ __all__ = ["History"]
 
 @dataclass
 class History:
-    """What happened during training, epoch by epoch."""
+    """Losses, scores and counts of a training, epoch by epoch."""
 
     loss_curve: list = field(default_factory=list)
     validation_loss_curve: list = field(default_factory=list)
@@ -28,15 +28,15 @@ class History:
         return self.loss_curve[-1] if self.loss_curve else math.nan
 
     def copy(self):
-        """Return a history that can grow apart from this one."""
+        """Return an independent copy."""
         return copy.deepcopy(self)
 
     def curves(self):
-        """Return the lists that get a value per epoch."""
+        """Return the lists that have one value per epoch."""
         return [value for value in vars(self).values() if isinstance(value, list)]
 
     def record(self, n_seen, loss, grad_norm, validation_loss=None, score=None):
-        """Add an epoch; n_iter tells that all of it is there."""
+        """Add an epoch; n_iter changes last, when the epoch is complete."""
         self.loss_curve.append(loss)
         self.grad_norm_curve.append(grad_norm)
         if validation_loss is not None:
@@ -48,7 +48,7 @@ class History:
         self.n_iter += 1
 
     def line(self):
-        """Return the last epoch in one line."""
+        """Return one line of text about the last epoch."""
         text = f"Iteration {self.n_iter}, loss = {self.loss:.8f}"
         if self.validation_loss_curve:
             text += f", validation loss = {self.validation_loss_curve[-1]:.8f}"

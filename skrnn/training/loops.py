@@ -11,7 +11,7 @@ __all__ = ["LOOPS", "Job"]
 
 
 class Job:
-    """One call of a trainer: what its loop works on.
+    """One call of a trainer: the objects that its loop works on.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class Job:
         self.watch, self.report, self.history = watch, report, report.history
 
     def load(self):
-        """Let the network use the parameters as they are now."""
+        """Load the current parameters into the network."""
         self.objective.network.load(self.theta)
 
     def diverged(self, what):
@@ -45,12 +45,13 @@ class Job:
 
 
 def run_epochs(job, n_epochs, resumed=False, incremental=False):
-    """Make an update for each batch, epoch by epoch, until something says stop."""
+    """Make one update per batch, epoch by epoch, until a reason to stop comes."""
     options, solver, history, watch = job.options, job.solver, job.history, job.watch
     if not incremental:
         watch.start_anew(job.theta if resumed else None)
     solver.set_time(history.t, 0.0)
-    # One pass does not know the weights of the others: there, 1 is an ordinary weight.
+    # A call of partial_fit does not know the weights of other calls. So it takes 1 for
+    # an ordinary weight.
     mean_weight = job.data.mean_weight
     if incremental and mean_weight is not None:
         mean_weight = 1.0
@@ -80,8 +81,9 @@ def run_epochs(job, n_epochs, resumed=False, incremental=False):
 def _epoch(job, indices, mean_weight):
     """Make one update per batch; return the mean loss and the mean gradient norm.
 
-    A batch counts by its weight: its loss is divided by the mean weight of all data and
-    not by its own, so that an epoch follows the gradient of the weighted mean.
+    A batch counts by its weight: its loss is divided by the mean weight of all data,
+    and not by the mean weight of the batch. So an epoch follows the gradient of the
+    weighted mean.
     """
     objective, theta, options = job.objective, job.theta, job.options
     most = options.max_grad_norm
@@ -101,7 +103,7 @@ def _epoch(job, indices, mean_weight):
             raise job.diverged("the loss")
         if not math.isfinite(norm):
             raise job.diverged("the gradient")
-        # A batch of twice the weight may go twice as far.
+        # A batch of twice the weight may make a step of twice the length.
         clipped = most is not None and norm > most * share
         scale = most * share / norm if clipped else 1.0
         job.solver.step(theta, objective.grad, scale)
@@ -121,8 +123,8 @@ def minimize_whole(job, n_epochs, resumed=False, incremental=False):
     network, history, options = objective.network, job.history, job.options
     if network.options.dropout or network.options.recurrent_dropout:
         raise ValueError(
-            f"solver={job.solver.name!r} needs a loss that is the same at each "
-            "evaluation, and with dropout it is not: use another solver, or no dropout."
+            f"solver={job.solver.name!r} needs the same loss at each evaluation, which "
+            "dropout does not give. Use another solver, or set dropout to 0."
         )
     blocks = list(data.blocks())
     total = sum(total_weight(data.weight_of(block)) for block in blocks)
@@ -130,7 +132,7 @@ def minimize_whole(job, n_epochs, resumed=False, incremental=False):
 
     def evaluate(x):
         nonlocal norm
-        if norm is not None:  # this is not the start, but part of an iteration
+        if norm is not None:  # not the first evaluation: an iteration has begun
             job.report.begin()
         with np.errstate(over="ignore"):
             at = x.astype(theta.dtype)
@@ -168,5 +170,5 @@ def minimize_whole(job, n_epochs, resumed=False, incremental=False):
     history.stopped_because = history.stopped_because or found.reason
 
 
-# By the `loop` of a solver.
+# The keys are the `loop` of the solvers.
 LOOPS = {"epochs": run_epochs, "whole": minimize_whole}

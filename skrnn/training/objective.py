@@ -1,4 +1,4 @@
-"""What training minimises: the loss of a network with its penalty."""
+"""The objective of a training: the loss of a network plus the penalty."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ __all__ = ["Objective"]
 
 
 class Objective:
-    """The loss of a network with its penalty, and the gradient of both, by parts.
+    """The loss of a network plus the penalty, and the gradient of both, batch by batch.
 
     Parameters
     ----------
@@ -18,7 +18,7 @@ class Objective:
     random_state : numpy.random.RandomState
         Draws the masks of dropout.
     theta : ndarray of shape (n_params,)
-        Parameters, which tell the type of the gradient.
+        Parameters. The gradient has their dtype.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Objective:
 
     def add(self, batch, targets, weight, share=1.0):
         """Add the gradient of ``share`` times the loss of a batch; return that loss."""
-        # Whether all of it is finite is looked at afterwards, once.
+        # The caller checks once, at the end, that everything is finite.
         with np.errstate(over="ignore", invalid="ignore"):
             return self.network.add_gradient(
                 self.loss,
@@ -52,14 +52,14 @@ class Objective:
             )
 
     def add_penalty(self, theta, weight):
-        """Add the gradient of the penalty for data of this weight; return it."""
+        """Add the gradient of the penalty for data of this weight; return its value."""
         if not self.alpha:
             return 0.0
         strength = self.alpha / weight
         return 0.5 * strength * add_decay(theta, self.grad, self._spans, strength)
 
     def value(self, data):
-        """Return the mean loss of data, without penalty, dropout or gradient."""
+        """Return the mean loss on data, without penalty and dropout."""
         value = total = 0.0
         for block in data.blocks():
             batch, targets, weight = data.batch(block, self.grad.dtype)

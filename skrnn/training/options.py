@@ -1,4 +1,4 @@
-"""How training goes: what the user chooses, and what is told while it runs."""
+"""Options of a training, and hooks that are called while it runs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,32 +9,33 @@ __all__ = ["Hooks", "TrainingOptions"]
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """What the user chooses for a training.
+    """Options of a training.
 
     Parameters
     ----------
     max_iter : int
-        Number of epochs at most.
+        Largest number of epochs.
     batch_size : int
         Number of items per update; the last batch of an epoch may be smaller.
     shuffle : bool, default=True
-        Whether each epoch takes the items in an order of its own.
+        Whether each epoch has its own random order of the items.
     alpha : float, default=0.0
         Strength of the L2 penalty: half the sum of squares of the penalized parameters,
         divided by the sum of sample weights in the batch.
     max_grad_norm : float, default=None
-        Longer gradients (of loss and penalty) are scaled down to this norm, times the
-        weight of the batch over that of an ordinary one.
+        A gradient (of loss and penalty) with a larger norm is scaled down to this norm.
+        The limit is multiplied by the weight of the batch over the weight of an
+        ordinary batch.
     tol, n_iter_no_change : float and int
         Training stops when more than `n_iter_no_change` epochs have not improved the
         watched value by `tol`. With a 'linear' schedule of the learning rate the
         training loss never stops training.
     early_stopping : bool, default=False
-        Whether the validation data are watched and not the training loss. Training then
-        ends with the parameters of the best epoch.
+        Whether the validation data decide when to stop, in place of the training loss.
+        Training then ends with the parameters of the best epoch.
     epoch_size : int, default=None
-        Number of items that an epoch takes at most; with `shuffle`, each epoch takes
-        others. None takes all items.
+        Largest number of items per epoch; with `shuffle`, each epoch takes other items.
+        None takes all items.
     n_threads : int, default=1
     verbose : bool, default=False
     keep_interrupted : bool, default=True

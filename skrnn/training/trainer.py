@@ -1,6 +1,7 @@
-"""The trainer: fits the parameters of a network, and undoes what goes wrong.
+"""The trainer: fits the parameters of a network, and restores them after an error.
 
-Nothing here asks which network, loss or solver it has: each of them says what it needs.
+The code never asks for the kind of a network, loss or solver: each of them declares its
+needs.
 """
 
 import math
@@ -29,7 +30,7 @@ class Trainer:
         batches nor validation.
     options : TrainingOptions
     random_state : numpy.random.RandomState
-        Draws one permutation per epoch, and then what the network drops.
+        Draws one permutation per epoch, and the masks of dropout.
     """
 
     def __init__(self, network, loss, solver, options, random_state):
@@ -41,10 +42,10 @@ class Trainer:
     ):
         """Train for at most `max_iter` epochs.
 
-        If anything goes wrong, the parameters and the state of the solver are put back
-        as they were and the error is raised. With the option `keep_interrupted`, a
-        keyboard interrupt is not an error: the parameters of the last whole update are
-        kept, with a warning.
+        After any error the parameters and the state of the solver are restored, and the
+        error is raised again. With the option `keep_interrupted`, a keyboard interrupt
+        is not an error: the parameters of the last whole update are kept, with a
+        warning.
 
         Parameters
         ----------
@@ -52,13 +53,13 @@ class Trainer:
             Parameters, changed in place; the network is loaded with them at the end.
         data : Data
         validation : Data, default=None
-            What early stopping watches.
+            The data that early stopping watches.
         scorer : callable, default=None
-            ``scorer(theta) -> float``, higher is better, is watched in place of the
-            validation loss. The network is loaded with theta when it is called.
+            ``scorer(theta) -> float``, higher is better, replaces the validation loss
+            for early stopping. The network has theta loaded when it is called.
         history : History, default=None
-            What an earlier call returned, to be continued in the one that is returned.
-            Counts for stopping start anew, and best parameters are sought anew.
+            The result of an earlier call; the new history continues it. The counts for
+            stopping and the search for the best parameters start anew.
         hooks : Hooks, default=None
 
         Returns
@@ -71,8 +72,8 @@ class Trainer:
     def fit_more(self, theta, data, *, history=None):
         """Make one pass over data, and carry on the counts for stopping.
 
-        There is no warning that one pass is not convergence. Parameters and the result
-        are those of `fit`.
+        One pass does not converge, and there is no warning about that. The parameters
+        and the result of the method are described in `fit`.
         """
         if self.options.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True.")
@@ -116,7 +117,7 @@ class Trainer:
                 network.load(theta)
                 raise
             history.stopped_because = "interrupted"
-            # It may have come while an epoch was being recorded.
+            # The interrupt may have come while an epoch was recorded.
             for curve, n_before in curves:
                 del curve[n_before + history.n_iter :]
             n_seen = history.n_iter * len(data.used[: options.epoch_size])
@@ -128,8 +129,8 @@ class Trainer:
         scores = history.validation_scores[-history.n_iter :]
         if options.early_stopping and scores and np.isnan(scores).all():
             warnings.warn(
-                "The validation score was NaN in each epoch, so that no epoch was the "
-                "best one and the last parameters are kept. Check `scoring`.",
+                "The validation score was NaN in each epoch, so there is no best epoch "
+                "and the last parameters are kept. Check `scoring`.",
                 stacklevel=3,
             )
         return history
@@ -145,7 +146,7 @@ def _warn(history, solver, max_iter, incremental):
 
 
 class Watch:
-    """Keep the curves, the best parameters, and count epochs without improvement."""
+    """Keeps the best parameters, and counts epochs without improvement."""
 
     def __init__(self, objective, history, tol, early_stopping, validation, scorer):
         if early_stopping and validation is None:
@@ -160,7 +161,7 @@ class Watch:
         self.best_theta = None
 
     def start_anew(self, theta=None):
-        """Forget what was best; with early stopping, theta is the one to beat."""
+        """Forget the best values; with early stopping, theta is the best so far."""
         self.best_loss = math.inf
         if self.early_stopping:
             self.history.best_validation_score = -math.inf
@@ -171,7 +172,7 @@ class Watch:
                     self.history.best_validation_score = score
 
     def validate(self, theta):
-        """Return the validation loss and score, each of them None if not asked for."""
+        """Return the validation loss and score, each None if it is not needed."""
         loss = score = None
         if self.validation is not None:
             loss = self.objective.value(self.validation)
@@ -180,13 +181,13 @@ class Watch:
         return loss, score
 
     def look(self, theta, n_seen, value, norm):
-        """Record an epoch that ended with theta."""
+        """Record an epoch that ended with the parameters theta."""
         validation_loss, score = self.validate(theta)
         history = self.history
         improved = value <= self.best_loss - self.tol
         self.best_loss = min(self.best_loss, value)
         if score is not None:
-            # A score of NaN compares false: it is no improvement, and never the best.
+            # A score of NaN compares false, so it is neither better nor the best.
             improved = score >= history.best_validation_score + self.tol
             if score > history.best_validation_score:
                 self.best_theta = theta.copy()
@@ -196,7 +197,7 @@ class Watch:
 
 
 class Report:
-    """Say what an epoch brought; return whether the training is asked to stop."""
+    """Reports each epoch; a call returns whether a hook asks to stop."""
 
     def __init__(self, history, verbose, hooks):
         self.history = history
