@@ -3,8 +3,8 @@
 The functions exp, log and log1p are made of + - * / and of the bits of a double, so
 that they do not depend on the C library or on the instruction set. The square root is
 exact by IEEE 754. Every sum has one fixed order. The losses are computed in double for
-any dtype of the network, since this costs little beside the network. The solvers work in
-the dtype of the parameters. The callers check the sizes.
+any dtype of the network, since this costs little beside the network. The solvers work
+in the dtype of the parameters. The callers check the sizes.
 """
 
 from cython cimport floating

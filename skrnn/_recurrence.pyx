@@ -561,8 +561,8 @@ cdef class Recurrence:
         dx, dh0, dm0 : ndarray or None
             Filled with the gradients of the inputs and of the initial state.
         bptt_steps : int
-            The gradient is cut every `bptt_steps` steps, counted back from the last step;
-            0: never.
+            The gradient is cut every `bptt_steps` steps, counted back from the last
+            step; 0: never.
         """
         cdef Run* run = &self.run
         cdef PackedShape shape = self.shape
