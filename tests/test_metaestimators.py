@@ -285,6 +285,47 @@ def test_groups_are_for_splitters_unless_requested(classes):
         search.fit(X, y, groups=GROUPS)
 
 
+@pytest.mark.parametrize("piped", [False, True])
+def test_groups_of_a_search_reach_the_inner_split_by_routing(classes, piped):
+    """Without routing they reach the splitter only, as the docstring of fit says."""
+    X, y = classes
+    model = clone(CLASSIFIER).set_params(
+        early_stopping=True, scoring="loss", max_iter=4
+    )
+    splitter = GroupKFold(2)
+
+    def inner_curves(estimator, routed):
+        with sklearn.config_context(enable_metadata_routing=routed):
+            if routed:
+                estimator = clone(estimator).set_fit_request(groups=True)
+            if piped:
+                estimator = make_pipeline(SequenceScaler(), estimator)
+            search = GridSearchCV(estimator, {}, cv=splitter)
+            search.fit(X, y, groups=GROUPS)
+            groups = {"params": {"groups": GROUPS}} if routed else {"groups": GROUPS}
+            folds = cross_validate(
+                estimator, X, y, cv=splitter, return_estimator=True, **groups
+            )["estimator"]
+        fitted = [search.best_estimator_, *folds]
+        return [(e[-1] if piped else e).validation_loss_curve_ for e in fitted]
+
+    def expected(with_groups):
+        train = [np.arange(40), *(rows for rows, _ in splitter.split(X, y, GROUPS))]
+        curves = []
+        for rows in train:
+            given = [X[i] for i in rows]
+            if piped:
+                given = SequenceScaler().fit_transform(given)
+            groups = GROUPS[rows] if with_groups else None
+            fitted = clone(model).fit(given, y[rows], groups=groups)
+            curves.append(fitted.validation_loss_curve_)
+        return curves
+
+    assert inner_curves(model, True) == expected(True)
+    assert inner_curves(model, False) == expected(False) != expected(True)
+    assert "set_fit_request(groups=True)" in RNNClassifier.fit.__doc__
+
+
 # Ensembles and wrappers ----------------------------------------------------------
 
 

@@ -166,7 +166,9 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
             Additional weights for validation used in early stopping.
         groups : array-like of shape (n_seqs,), default=None
             Group of each sequence, for example the patient it was cut from. The
-            sequences that early stopping holds out share no group with the others.
+            sequences that early stopping holds out share no group with the others. The
+            `groups` of a search or of `cross_validate` go to its splitter only, unless
+            metadata routing is enabled and ``set_fit_request(groups=True)`` was called.
 
         Returns
         -------
