@@ -1,11 +1,12 @@
 """scikit-learn's tools take ragged lists as they are, but for a few that are known."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.compose import TransformedTargetRegressor
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.ensemble import (
     AdaBoostClassifier,
     BaggingClassifier,
@@ -395,6 +396,41 @@ def test_feature_union(classes):
     )
     union = FeatureUnion([("stack", stack), ("again", clone(stack))])
     assert union.fit(X, y).transform(X).shape == (40, 6)
+
+
+@pytest.mark.parametrize("form", ["frame", "object array"])
+def test_tools_that_make_one_column_of_sequences(classes, form):
+    """Estimators refused a frame or an object array with one column of sequences."""
+    X, y = classes
+    objects = np.empty(len(X), dtype=object)
+    objects[:] = X
+    frame = pd.DataFrame({"x": objects, "id": y})
+    columns = ColumnTransformer([("x", "passthrough", ["x"])])
+    columns.set_output(transform="pandas" if form == "frame" else "default")
+    expected = clone(CLASSIFIER).fit(X, y).predict_proba(X)
+    for steps in ([CLASSIFIER], [SequenceScaler(), CLASSIFIER]):
+        pipeline = make_pipeline(columns, *steps).fit(frame, y)
+        proba = pipeline.predict_proba(frame)
+        np.testing.assert_allclose(proba, expected, atol=1e-6)
+    over_sampling = pytest.importorskip("imblearn.over_sampling")
+    from imblearn.pipeline import make_pipeline as make_imblearn_pipeline
+
+    table = frame[["x"]] if form == "frame" else objects[:, np.newaxis]
+    rare = np.flatnonzero((y != "c") | (np.arange(len(y)) < 12))
+    table, y = (table.iloc[rare] if form == "frame" else table[rare]), y[rare]
+    sampler = over_sampling.RandomOverSampler(random_state=0)
+    drawn = sampler.fit(table, y).fit_resample(table, y)[1]
+    assert len(set(np.unique(drawn, return_counts=True)[1])) == 1
+    pipeline = make_imblearn_pipeline(sampler, SequenceScaler(), CLASSIFIER)
+    scores = cross_val_score(pipeline, table, y, cv=2)
+    assert scores.min() > 0.7
+    by_hand = clone(CLASSIFIER).fit(
+        [X[rare[i]] for i in sampler.sample_indices_], drawn
+    )
+    direct = make_imblearn_pipeline(sampler, CLASSIFIER).fit(table, y)
+    np.testing.assert_array_equal(
+        direct.predict_proba(table), by_hand.predict_proba(table)
+    )
 
 
 def test_scoring_of_a_search_sees_the_classes(classes):

@@ -219,6 +219,25 @@ def test_univariate_forms(form):
     assert_alike(scaler.inverse_transform(scaler.transform(given_)), given_, X)
 
 
+def test_one_column_of_sequences():
+    X = [x[:, 0] for x in ragged()]
+    expected = SequenceScaler().fit_transform(X)
+    frame = pd.DataFrame({"x": objects(X)}, index=list("abcde"))
+    lists = pl.DataFrame({"x": [x.tolist() for x in X]})
+    for given_ in (frame, lists, objects(X)[:, np.newaxis]):
+        scaler = SequenceScaler().fit(given_)
+        result = scaler.transform(given_)
+        assert type(result) is type(given_) and result.shape == (5, 1)
+        back = scaler.inverse_transform(result)
+        column, back = (
+            x.to_numpy()[:, 0] if hasattr(x, "columns") else x[:, 0]
+            for x in (result, back)
+        )
+        np.testing.assert_allclose(np.concatenate(column), np.concatenate(expected))
+        np.testing.assert_allclose(np.concatenate(back), np.concatenate(X))
+    assert SequenceScaler().fit_transform(frame).index.tolist() == list("abcde")
+
+
 def test_nested_lists():
     X = [x.tolist() for x in ragged()]
     scaled = SequenceScaler().fit_transform(ragged())

@@ -482,7 +482,7 @@ REFUSED = {
     ),
     "records": ([np.zeros(2, "i4,f4")], r"X\[0\] holds values of type"),
     "arrays in an array": (
-        np.array([[objects([1, 2]), None], [None, None]], dtype=object)[:, :1],
+        np.array([[objects([1, 2]), objects([3, 4])], [None, None]], dtype=object),
         r"X\[0\] holds arrays in an array. Pass a list with an array",
     ),
     "arrays of arrays": (
@@ -525,8 +525,9 @@ REFUSED = {
         "Found array with dim 4, while dim <= 3",
     ),
     "nested frame": (
-        pd.DataFrame({"x": objects([GOOD, GOOD])}),
-        r"a DataFrame with sequences in \['x'\]. Pass these: X\['x'\]",
+        pd.DataFrame({"x": objects([GOOD, GOOD]), "age": [1, 2]}),
+        r"a DataFrame with sequences in \['x'\]. Pass these: X\['x'\]. To keep the ot"
+        "her columns, too, use skrnn.preprocessing.SequenceColumns",
     ),
     "nested frame, polars": (
         pl.DataFrame({"id": [1, 2], "x": [[1.0], [2.0, 3.0]]}),
@@ -552,6 +553,35 @@ TYPE_ERRORS = {
         r"argument must be .* string.* number.*\nX\[0\] does not hold",
     ),
 }
+
+
+ONE_COLUMN = {
+    "pandas": lambda X: pd.DataFrame({"x": objects(X)}, index=[f"row {x}" for x in X]),
+    "pandas, lists": lambda X: pd.DataFrame({"x": [x.tolist() for x in X]}),
+    "polars": lambda X: pl.DataFrame({"x": [x.tolist() for x in X]}),
+    "polars, objects": lambda X: pl.DataFrame({"x": pl.Series(X, dtype=pl.Object)}),
+    "array": lambda X: objects(X)[:, np.newaxis],
+}
+
+
+@pytest.mark.parametrize("name", ONE_COLUMN)
+@pytest.mark.parametrize("n_features", [None, 1, 2])
+def test_one_column_of_sequences_is_read_as_its_items(name, n_features):
+    """A DataFrame and an object array (n, 1) of sequences were refused."""
+    rng = np.random.default_rng(0)
+    shape = () if n_features is None else (n_features,)
+    X = [rng.normal(size=(n, *shape)) for n in (3, 2, 5)]
+    table = ONE_COLUMN[name](X)
+    estimator = Model()
+    sequences = check_sequences(table, estimator=estimator)
+    assert sequences.lengths.tolist() == [3, 2, 5]
+    for i, x in enumerate(X):
+        np.testing.assert_array_equal(sequences[i], x.reshape(len(x), -1))
+    assert estimator.n_features_in_ == (n_features or 1)
+    check_sequences(X[:1], estimator=estimator, reset=False)
+    bad = ONE_COLUMN[name]([X[0], np.full_like(X[1], np.inf)])
+    with pytest.raises(ValueError, match=r"X(\.iloc)?\[1\] has it at step 0"):
+        check_sequences(bad)
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -10,7 +10,9 @@ from scipy.sparse import issparse
 
 __all__ = [
     "Container",
+    "column_of_sequences",
     "fill_masked",
+    "holds_sequences",
     "is_missing",
     "open_container",
     "refuse_sparse",
@@ -109,6 +111,57 @@ def open_container(X, name):
     if isinstance(X, Sequence):
         return Container("items", X, each)
     return Container("other", X, each)
+
+
+def column_of_sequences(X):
+    """The only column of a table, if its items are sequences; else X as it is.
+
+    Parameters
+    ----------
+    X : object
+        Whatever a user handed in. Tools that select or repeat rows of tables make a
+        DataFrame with one column, or an object array (n_seqs, 1), of a list.
+
+    Returns
+    -------
+    X : object
+        A Series or an object array (n_seqs,), or what was given.
+    """
+    shape = () if isinstance(X, list | tuple) else getattr(X, "shape", ())
+    if len(shape) != 2 or shape[1] != 1:
+        return X
+    container = open_container(X, "")
+    if container.kind == "array":
+        column = container.given[:, 0]
+    elif container.kind == "frame":
+        column = X.iloc[:, 0] if container.library == "pandas" else X.to_series(0)
+    else:
+        return X
+    return column if holds_sequences(column) else X
+
+
+def holds_sequences(column):
+    """Whether the items of a Series or of a 1-D array are sequences.
+
+    Parameters
+    ----------
+    column : Series or ndarray
+        A column of a table.
+
+    Returns
+    -------
+    holds : bool
+        True if the first item that is not missing has items itself, but is no string.
+    """
+    container = open_container(column, "")
+    if container.kind == "array":
+        if column.dtype != object:
+            return False
+    elif not container.holds_objects:
+        return False
+    first = next((item for item in column if not is_missing(item)), None)
+    kinds = ("items", "array", "frame", "column")
+    return getattr(first, "ndim", 1) > 0 and open_container(first, "").kind in kinds
 
 
 def refuse_sparse(name):

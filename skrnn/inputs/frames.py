@@ -413,9 +413,15 @@ def _refuse_long_form(X, kinds, input_name):
             if len(nested) == 1
             else f"[np.column_stack(row) for row in {input_name}[{nested!r}].{rows}]"
         )
+        others = ""
+        if len(nested) < len(columns):
+            others = (
+                " To keep the other columns, too, use "
+                "skrnn.preprocessing.SequenceColumns, which repeats them in each step."
+            )
         raise ValueError(
             f"{input_name} is a DataFrame with sequences in {nested!r}. Pass these: "
-            f"{remedy}."
+            f"{remedy}.{others}"
         )
     times = [c for c, name, kind in columns if name in TIME_NAMES or kind in "mM"]
     keys = [c for c, name, _ in columns if name in ID_NAMES or name.endswith("_id")]

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils.validation import check_consistent_length, validate_data
 
 from skrnn._packing import describe, divide, gather_ids
+from skrnn.inputs.containers import column_of_sequences
 from skrnn.inputs.frames import open_sequences
 from skrnn.inputs.hints import hint_about_number
 from skrnn.inputs.packed import PackedBatch
@@ -363,9 +364,10 @@ def check_sequences(
     ----------
     X : sequences in any accepted form
         A list (or tuple, object array, pandas Series, polars List column) of arrays
-        (n_steps, n_features) or, univariate, (n_steps,); an array (n_seqs, n_steps,
-        n_features) or, univariate, (n_seqs, n_steps); nested lists of numbers; a list
-        with a DataFrame for each sequence, whose columns name the features.
+        (n_steps, n_features) or, univariate, (n_steps,); a DataFrame or object array
+        with one column of these; an array (n_seqs, n_steps, n_features) or,
+        univariate, (n_seqs, n_steps); nested lists of numbers; a list with a DataFrame
+        for each sequence, whose columns name the features.
     estimator : estimator or None
         Its `n_features_in_` and `feature_names_in_` are set or compared, its name is
         used in messages.
@@ -392,6 +394,7 @@ def check_sequences(
         if estimator is not None:
             _check_features(estimator, X, False, _example(X), reset, input_name)
         return X
+    X = column_of_sequences(X)
     opened = _open(X, estimator, reset, input_name, categorical_features)
     sequences = _sequences_of(opened, missing, input_name)
     sequences.check_finite(missing == "indicator", estimator, input_name)

@@ -12,6 +12,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from skrnn._callbacks import CallbackSupportMixin, with_callbacks
 from skrnn._stamp import Stamped
 from skrnn.inputs.blocks import map_blocks
+from skrnn.inputs.containers import column_of_sequences
 from skrnn.inputs.frames import naming
 from skrnn.inputs.sequences import check_sequences, check_total_weight, scale_of
 from skrnn.preprocessing._base import SequenceTransformerMixin
@@ -305,6 +306,12 @@ def _can_change(array):
 def _like(X, result):
     """An array, or a list of arrays, in the form of the sequences X."""
     pandas, polars = sys.modules.get("pandas"), sys.modules.get("polars")
+    column = column_of_sequences(X)
+    if column is not X:
+        column = _like(column, result)
+        if isinstance(X, np.ndarray):
+            return column[:, np.newaxis]
+        return column.to_frame()
     if polars is not None and isinstance(X, polars.Series):
         if isinstance(result, np.ndarray):
             return polars.Series(X.name, result)
