@@ -338,24 +338,8 @@ class ForecastDisplay:
         if n_past is None:
             n_past = max(30, 3 * n_steps)
         n_past = min(n_past, 0 if self.y_past is None else len(self.y_past))
-        styles = {
-            "history": {"color": "0.25", "linewidth": 1.2, "label": "history"},
-            "truth": {"color": "0.25", "linewidth": 1.2, "label": "truth"},
-            "line": {"color": "C0", "linewidth": 1.8, "label": name or "forecast"},
-            "interval": {"color": "C0", "alpha": 0.25},
-        }
-        styles["truth"]["linestyle"] = (0, (2, 1))
-        styles["interval"]["label"] = "interval"
-        if self.coverage is not None:
-            styles["interval"]["label"] = f"{100 * self.coverage:g} % interval"
-        if n_steps == 1:
-            styles["truth"]["marker"], styles["line"]["marker"] = "x", "o"
-            styles["interval"].update(linewidth=6)
         given = history_kwargs, truth_kwargs, line_kwargs, interval_kwargs
-        for key, more in zip(
-            ("history", "truth", "line", "interval"), given, strict=True
-        ):
-            styles[key] |= more or {}
+        styles = self._styles(name or "forecast", given)
         where, before = self._places()
         before = before[len(before) - n_past :]
         drawn = [
@@ -371,23 +355,30 @@ class ForecastDisplay:
                 array = np.empty(n_targets, dtype=object)
                 array[:] = artists
                 setattr(self, attribute, array)
-        # Each name once, if something was drawn there before. Above the axes, a legend
-        # hides nothing, and a title finds place on the left.
-        named = {}
-        for artist, label in zip(*axes[0].get_legend_handles_labels(), strict=True):
-            named.setdefault(label, artist)
-        axes[0].legend(
-            named.values(),
-            named.keys(),
-            loc="lower right",
-            bbox_to_anchor=(1, 1),
-            ncols=5,
-            frameon=False,
-            fontsize="small",
-            borderaxespad=0.2,
-        )
+        _add_legend(axes[0])
         self.figure_ = axes[0].figure
         return self
+
+    def _styles(self, name, given):
+        """Return the arguments of matplotlib for each part, `given` ones last."""
+        styles = {
+            "history": {"color": "0.25", "linewidth": 1.2, "label": "history"},
+            "truth": {"color": "0.25", "linewidth": 1.2, "label": "truth"},
+            "line": {"color": "C0", "linewidth": 1.8, "label": name},
+            "interval": {"color": "C0", "alpha": 0.25},
+        }
+        styles["truth"]["linestyle"] = (0, (2, 1))
+        styles["interval"]["label"] = "interval"
+        if self.coverage is not None:
+            styles["interval"]["label"] = f"{100 * self.coverage:g} % interval"
+        if len(self.y_pred) == 1:
+            styles["truth"]["marker"], styles["line"]["marker"] = "x", "o"
+            styles["interval"].update(linewidth=6)
+        for key, more in zip(
+            ("history", "truth", "line", "interval"), given, strict=True
+        ):
+            styles[key] |= more or {}
+        return styles
 
     def _draw(self, ax, k, where, before, styles):
         """Draw a target; return what was drawn."""
@@ -454,6 +445,24 @@ class ForecastDisplay:
                 setattr(self, attribute, values[:, [target]])
         self.target_names = [names[target]] if names else None
         return self
+
+
+def _add_legend(ax):
+    # Each name once, if something was drawn there before. Above the axes, a legend
+    # hides nothing, and a title finds place on the left.
+    named = {}
+    for artist, label in zip(*ax.get_legend_handles_labels(), strict=True):
+        named.setdefault(label, artist)
+    ax.legend(
+        named.values(),
+        named.keys(),
+        loc="lower right",
+        bbox_to_anchor=(1, 1),
+        ncols=5,
+        frameon=False,
+        fontsize="small",
+        borderaxespad=0.2,
+    )
 
 
 def _import_pyplot(what):
