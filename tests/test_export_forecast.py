@@ -239,6 +239,32 @@ def test_covariates_of_panels(known_future, target):
     assert_agrees(forecaster, (), (tables,), (later,))
 
 
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_no_series_and_no_rows(cell, dtype):
+    """Without a guard in the graph, these end the process of ONNX Runtime."""
+    options = {"cell": cell, "dtype": dtype}
+    for forecaster, args in (
+        (fit(**options), ()),
+        (fit(loss="quantile", **options), ()),
+        (fit_rows(**options), (TABLE[FUTURE],)),
+    ):
+        session = start(to_onnx(forecaster))
+        feed = onnx_inputs(forecaster, *args)
+        whole = session.run(None, feed)
+        none = {name: array[:0] for name, array in feed.items()}
+        short = {
+            name: array[:, :0] if name.endswith("_past") else array
+            for name, array in feed.items()
+        } | {"sequence_lens": np.zeros_like(feed["sequence_lens"])}
+        neither = {name: array[:0] for name, array in short.items()}
+        for given in (none, short, neither):
+            n = len(given["sequence_lens"])
+            for actual, expected in zip(session.run(None, given), whole, strict=True):
+                assert actual.shape == (n, *expected.shape[1:])
+                assert np.isnan(actual).all()
+
+
 def test_the_network_and_the_covariates_tell():
     feed = onnx_inputs(fit_rows(), TABLE[FUTURE])
     gate = fit_rows(loud=False)

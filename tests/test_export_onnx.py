@@ -1,18 +1,20 @@
 """ONNX Runtime gives what the estimators give, whatever stands in the padding."""
 
 import doctest
+import itertools
 import re
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 
 from cases import CELLS, POOLINGS, assert_same_bits
 from fitted import set_fields, set_theta, theta_of
@@ -20,8 +22,7 @@ from outside import import_oracle
 from skrnn import RNNClassifier, RNNRegressor, __version__
 from skrnn.cells import CELLS as SPECS
 from skrnn.export import onnx_initial_state, register_skl2onnx, to_onnx
-from skrnn.export.onnx.parts import ONNX_CELLS
-from skrnn.export.onnx.parts import POOLINGS as ONNX_POOLINGS
+from skrnn.export.onnx.parts import ONNX_CELLS, converts
 from skrnn.network import POOLINGS as NETWORK_POOLINGS
 from skrnn.preprocessing import SequenceScaler
 
@@ -96,7 +97,7 @@ def assert_agrees(model, X, feed=None, tolerance=1e-5, **options):
 
 def test_every_cell_and_pooling_is_known():
     assert ONNX_CELLS.keys() == SPECS.keys()
-    assert ONNX_POOLINGS.keys() == NETWORK_POOLINGS.keys()
+    assert all(pooling() in converts for pooling in NETWORK_POOLINGS.values())
 
 
 # ---------------------------------------------------------------- batches
@@ -205,6 +206,48 @@ def test_regression(y, standardize, dtype):
         standardize=standardize, dtype=dtype,
     )  # fmt: skip
     assert_agrees(model, [x / [1, 1000, 4] for x in X], tolerance=TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("cell", SPECS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("segment_length", [1, 3])
+def test_no_sequences_and_no_steps(cell, dtype, segment_length):
+    """Without a guard in the graph, these end the process of ONNX Runtime."""
+    options = {"cell": cell, "dtype": dtype, "segment_length": segment_length}
+    for estimator, y in (
+        (RNNClassifier, CODES),
+        (RNNClassifier, np.array(["a", "b"])[CODES % 2]),
+        (RNNRegressor, CODES * 1.0),
+    ):
+        for pooling, bidirectional in itertools.product(POOLINGS, (False, True)):
+            model = fit(
+                y, estimator=estimator, pooling=pooling, bidirectional=bidirectional,
+                **options,
+            )  # fmt: skip
+            session = start(to_onnx(model))
+            whole = session.run(None, pad(X))
+            for n_seqs, n_steps in ((0, 4), (0, 0), (2, 0)):
+                x = np.zeros((n_seqs, n_steps, 3))
+                feed = {"X": x, "sequence_lens": np.zeros(n_seqs, np.int64)}
+                given = session.run(None, feed)
+                for actual, expected in zip(given, whole, strict=True):
+                    assert actual.shape == (n_seqs, *expected.shape[1:])
+                    assert actual.dtype == expected.dtype
+                assert np.isnan(given[-1].astype(float)).all()
+
+
+@pytest.mark.parametrize("cell", SPECS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("pooling", STREAM_POOLINGS)
+@pytest.mark.parametrize("segment_length", [1, 3])
+def test_no_streams(cell, dtype, pooling, segment_length):
+    model = fit(cell=cell, dtype=dtype, pooling=pooling, segment_length=segment_length)
+    exported = to_onnx(model, streaming=True)
+    state = {k: v[:0] for k, v in onnx_initial_state(exported).items()}
+    given = run(exported, {"X": np.zeros((0, 3)), **state})
+    assert {len(array) for array in given.values()} == {0}
+    for name, array in state.items():
+        assert given[f"{name}_next"].shape == array.shape
 
 
 def test_labels_that_onnx_lacks():
@@ -324,9 +367,9 @@ def test_errors():
         with pytest.raises(NotFittedError):
             to_onnx(unfitted)
     for other in (LogisticRegression(), SequenceScaler().fit(X), RNNClassifier, None):
-        with pytest.raises(TypeError, match="fitted RNNClassifier, RNNRegressor or S"):
+        with pytest.raises(TypeError, match="a fitted estimator of skrnn"):
             to_onnx(other)
-    with pytest.raises(TypeError, match="fitted RNNClassifier, RNNRegressor or S"):
+    with pytest.raises(TypeError, match="a fitted estimator of skrnn"):
         to_onnx(make_pipeline("passthrough"))
     model = fit()
     for target_opset in (13, 10**6, 18.0, None):
@@ -666,6 +709,81 @@ def test_skl2onnx_refuses_old_operators(skl2onnx):
     model = RNNClassifier(**SMALL).fit(TABLE, TABLE_CODES)
     with pytest.raises(ValueError, match="target_opset must be at least 14"):
         skl2onnx.to_onnx(model, TABLE, target_opset=13)
+
+
+# What skl2onnx guesses of sequences is not always what they are.
+EQUAL = RNG.normal(size=(12, 7, 3))
+
+
+def test_a_function_that_does_nothing_is_left_out():
+    for transformer in (FunctionTransformer(), make_pipeline(FunctionTransformer())):
+        model = make_pipeline(transformer, fit()).fit(X, CODES)
+        assert_agrees(model, X)
+        model = make_pipeline(SequenceScaler(), transformer, fit()).fit(X, CODES)
+        assert_agrees(model, X)
+    model = make_pipeline(FunctionTransformer(), fit()).fit(EQUAL, CODES)
+    assert_agrees(model, [*EQUAL])
+    model = make_pipeline(FunctionTransformer(), fit(pooling="mean")).fit(X, CODES)
+    assert_follows(model, X[2], "predict_proba")
+
+
+@pytest.mark.parametrize("sequences", [X, EQUAL, EQUAL[:, :, :1]])
+def test_other_transformers_of_sequences_are_refused(skl2onnx, sequences):
+    for transformer in (FunctionTransformer(np.copy), SequenceTwice()):
+        model = make_pipeline(transformer, fit(X=sequences))
+        if not isinstance(sequences, list) or isinstance(transformer, SequenceTwice):
+            model.fit(sequences, CODES)
+            with pytest.raises(ValueError, match="pipeline was fitted on sequences"):
+                to_onnx(model)
+
+
+class SequenceTwice(TransformerMixin, BaseEstimator):
+    """A transformer of sequences that nothing converts."""
+
+    def fit(self, X, y=None):
+        self.fitted_ = True
+        return self
+
+    def transform(self, X):
+        return [2 * x for x in X]
+
+
+@pytest.mark.parametrize("step", [None, FunctionTransformer(), SequenceScaler()])
+def test_skl2onnx_of_an_array_of_sequences(skl2onnx, step):
+    for sequences in (EQUAL, EQUAL[:, :, :1]):
+        model = fit(X=sequences)
+        if step is not None:
+            model = make_pipeline(step, model).fit(sequences, CODES)
+        one = sequences.shape[2] == 1
+        if isinstance(step, FunctionTransformer) and not one:
+            # skl2onnx has it that its output has two axes.
+            with pytest.raises(ValueError, match="sequences with n_features=3"):
+                skl2onnx.to_onnx(model, sequences)
+            continue
+        exported = skl2onnx.to_onnx(model, sequences, options={"zipmap": False})
+        given = run(exported, {"X": sequences})
+        expected = model.predict_proba(sequences)
+        np.testing.assert_allclose(given["probabilities"], expected, rtol=0, atol=1e-5)
+
+
+def test_skl2onnx_refuses_sequences_declared_as_tables(skl2onnx):
+    types = skl2onnx.common.data_types
+    advice = re.escape('initial_types=[("X", DoubleTensorType([None, None, 3])), (')
+    for model in (fit(), make_pipeline(SequenceScaler(), fit()).fit(X, CODES)):
+        for shape in ([None, 3], [None, None], [None], [None, None, 2]):
+            initial_types = [("X", types.DoubleTensorType(shape))]
+            with pytest.raises(ValueError, match=advice):
+                skl2onnx.to_onnx(model, initial_types=initial_types)
+        for sequences in (X, np.array(X, dtype=object), X[0]):
+            with pytest.raises(Exception, match="."):
+                skl2onnx.to_onnx(model, sequences)
+    model = fit(TABLE_CODES, TABLE)
+    advice = re.escape('Pass initial_types=[("X", DoubleTensorType([None, 8]))]')
+    for shape in ([None, 7], [None, 8, 1], [None]):
+        with pytest.raises(ValueError, match=advice):
+            skl2onnx.to_onnx(
+                model, initial_types=[("X", types.DoubleTensorType(shape))]
+            )
 
 
 # ---------------------------------------------------------- documentation

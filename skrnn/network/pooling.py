@@ -138,7 +138,7 @@ class AttentionPooling(Pooling):
 
     def declare(self, layout, n_in):
         """Add the query: zero at first, so that all steps count the same."""
-        self._query = layout.add("attention.q", (n_in,), zeros)
+        self.query = layout.add("attention.q", (n_in,), zeros)
         return super().declare(layout, n_in)
 
     def build(self, dtype, options):
@@ -148,7 +148,7 @@ class AttentionPooling(Pooling):
 
     def load(self, p):
         """Take the query."""
-        self._score.load(p[self._query].T)
+        self._score.load(p[self.query].T)
 
     def weights(self, states, run):
         """Return the weights of the packed steps, (n_rows,)."""
@@ -174,7 +174,7 @@ class AttentionPooling(Pooling):
             dout, self._h, self._weight, shape.n_active, shape.lengths, dy, dscore
         )
         through = self.memory("dy through score", *dy.shape)
-        dy += self._score.backward(self._h, dscore, g[self._query].T, None, through)
+        dy += self._score.backward(self._h, dscore, g[self.query].T, None, through)
         return StatesGradient(dy)
 
 

@@ -83,8 +83,8 @@ class LinearReadout(Readout):
     def declare(self, layout, n_in):
         """Add the weights and the biases."""
         self.n_in = n_in
-        self._W = layout.add("head.W", (n_in, self.n_out), glorot_uniform())
-        self._b = layout.add("head.b", (self.n_out,), zeros, penalized=False)
+        self.W = layout.add("head.W", (n_in, self.n_out), glorot_uniform())
+        self.b = layout.add("head.b", (self.n_out,), zeros, penalized=False)
         return self.n_out
 
     def build(self, dtype, options):
@@ -94,7 +94,7 @@ class LinearReadout(Readout):
 
     def load(self, p):
         """Take the weights and the biases."""
-        self.head.load(p[self._W], p[self._b])
+        self.head.load(p[self.W], p[self.b])
 
     def forward(self, pooled, states, run):
         """Return raw outputs, (n, n_out)."""
@@ -109,7 +109,7 @@ class LinearReadout(Readout):
     def backward(self, d_raw, g, run):
         """Return the gradient of the pooled rows."""
         dpooled = self.memory("dpooled", len(d_raw), self.n_in)
-        self.head.backward(self._pooled, d_raw, g[self._W], g[self._b], dpooled)
+        self.head.backward(self._pooled, d_raw, g[self.W], g[self.b], dpooled)
         if self._mask is not None:
             dpooled *= self._mask
         return dpooled
@@ -152,8 +152,8 @@ class SegmentReadout(Readout):
         kind = self._cell, self._activation
         self.layer = declare_layer(layout, "segment", *kind, self._n_future, n_in)
         n_columns = self.segment_size
-        self._W = layout.add("head.W", (n_in, n_columns), glorot_uniform())
-        self._b = layout.add("head.b", (n_columns,), zeros, penalized=False)
+        self.W = layout.add("head.W", (n_in, n_columns), glorot_uniform())
+        self.b = layout.add("head.b", (n_columns,), zeros, penalized=False)
         return self.n_out
 
     def build(self, dtype, options):
@@ -165,7 +165,7 @@ class SegmentReadout(Readout):
     def load(self, p):
         """Take the parameters."""
         self.recurrence.load(*self.layer.parameters(p))
-        self.head.load(p[self._W], p[self._b])
+        self.head.load(p[self.W], p[self.b])
 
     def forward(self, pooled, states, run):
         """Return raw outputs, (n_seqs, n_out)."""
@@ -194,7 +194,7 @@ class SegmentReadout(Readout):
         parts = np.moveaxis(whole.reshape(n_seqs, self.n_segments, -1), 1, 0)
         d_out = np.ascontiguousarray(parts).reshape(len(self._h), -1)
         dh = self.memory("dh", *self._h.shape)
-        self.head.backward(self._h, d_out, g[self._W], g[self._b], dh)
+        self.head.backward(self._h, d_out, g[self.W], g[self.b], dh)
         if self._mask is not None:
             dh *= self._mask
         dh0 = self.memory("dh0", *dh.shape)

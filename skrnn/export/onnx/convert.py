@@ -4,32 +4,37 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_is_fitted
 
 from skrnn import __version__
-from skrnn.estimators import RNNClassifier, SequenceForecaster
-from skrnn.export.onnx.forecast import FittedForecaster, forecast
+from skrnn.estimators._fitted import FittedEstimator
+from skrnn.export.onnx import forecast, sequence  # noqa: F401 - they register models
 from skrnn.export.onnx.graph import (
     OLDEST_OPSET,
     Graph,
     check_input_dtype,
+    exports,
     import_optional,
 )
-from skrnn.export.onnx.sequence import StepGraph, output_function, scale, score_batch
-from skrnn.export.onnx.skl2onnx import register_skl2onnx
-from skrnn.preprocessing import SequenceScaler
+from skrnn.export.onnx.sequence import transforms
+from skrnn.export.onnx.skl2onnx import OPTIONS, register_skl2onnx
 
 __all__ = ["onnx_initial_state", "to_onnx"]
 
 
 def pipeline_steps(estimator):
-    """Return the steps that an estimator has, itself if it is no pipeline."""
+    """Return the steps of an estimator that change X; itself if it is no pipeline."""
     if not isinstance(estimator, Pipeline):
         return [estimator]
     steps = []
     for _, step in estimator.steps:
-        if step is not None and not isinstance(step, str):  # "passthrough"
-            steps += pipeline_steps(step)
+        if step is None or isinstance(step, str):  # "passthrough"
+            continue
+        if isinstance(step, FunctionTransformer) and step.func is None:
+            check_is_fitted(step)
+            continue
+        steps += pipeline_steps(step)
     return steps
 
 
@@ -134,23 +139,19 @@ def to_onnx(
     _check_options(onnx, input_dtype, target_opset, name)
     dtype = np.dtype(input_dtype)
     *transformers, final = pipeline_steps(estimator) or [estimator]
-    forecasts = isinstance(final, SequenceForecaster)
-    if not forecasts:
-        output_function(final)
+    if not isinstance(final, FittedEstimator):
+        raise TypeError(
+            "Expected a fitted estimator of skrnn, or a Pipeline that ends with one, "
+            f"got {estimator!r}."
+        )
     final._check_is_fitted()
     for transformer in transformers:
         check_is_fitted(transformer)
     name = type(final).__name__ if name is None else name
-    if forecasts:
-        _check_forecaster(transformers, streaming)
-        fitted, g = FittedForecaster(final), Graph(target_opset)
-        inputs, outputs = fitted.inputs(dtype), forecast(g, fitted, dtype)
-        model = _make_model(g, name, inputs, outputs, "n_series")
-        return stamp(model, final, **fitted.about())
-    if streaming:
+    if streaming and hasattr(final, "stream"):
         final.stream()  # refuses what no stream can follow
-    others = [t for t in transformers if not isinstance(t, SequenceScaler)]
-    if others:
+    others = [t for t in transformers if t not in transforms]
+    if others and isinstance(final, (*OPTIONS,)):
         if streaming:
             raise ValueError(
                 "A pipeline can follow a stream if all its transformers are "
@@ -159,36 +160,8 @@ def to_onnx(
             )
         return _convert_by_skl2onnx([*transformers, final], dtype, target_opset, name)
     g = Graph(target_opset)
-    x = "X"
-    for scaler in transformers:
-        x = scale(g, x, scaler, dtype)
-    n_features = final._model.structure["n_features"]
-    if streaming:
-        step = StepGraph(g, final)
-        outputs = step.score(x, dtype)
-        inputs = {"X": (dtype, ("n_seqs", n_features))}
-        inputs |= {s: (d, ("n_seqs", *shape)) for s, (d, shape) in step.state.items()}
-    else:
-        outputs = score_batch(g, x, "sequence_lens", final, dtype)
-        inputs = {
-            "X": (dtype, ("n_seqs", "n_steps", n_features)),
-            "sequence_lens": (np.dtype(np.int64), ("n_seqs",)),
-        }
-    return stamp(_make_model(g, name, inputs, outputs, "n_seqs"), final)
-
-
-def _check_forecaster(transformers, streaming):
-    if streaming:
-        raise ValueError(
-            "A forecaster has no stream: each forecast reads its window anew. Leave "
-            "streaming=False, and give the model the newest rows with each run."
-        )
-    if transformers:
-        raise ValueError(
-            f"A forecaster is converted alone, and not with {transformers[0]!r} before "
-            "it, which takes tables. Convert the last step of the pipeline, and give "
-            "the model what the steps before make of them."
-        )
+    exported = exports[final._model](g, final._model, transformers, dtype, streaming)
+    return stamp(_make_model(g, name, exported), final, **exported.about)
 
 
 def _check_options(onnx, input_dtype, target_opset, name):
@@ -205,21 +178,22 @@ def _check_options(onnx, input_dtype, target_opset, name):
         raise ValueError(f"name must be a str that is not empty, got {name!r}.")
 
 
-def _make_model(g, name, inputs, outputs, first_axis):
+def _make_model(g, name, exported):
     from onnx import helper
 
-    for output in outputs:
+    for output in exported.outputs:
         g("Identity", output.tensor, output=output.name)
 
     def declare(name, dtype, shape):
         kind = helper.np_dtype_to_tensor_dtype(dtype)
         return helper.make_tensor_value_info(name, kind, shape)
 
+    first = exported.first_axis
     graph = helper.make_graph(
         g.nodes,
         name,
-        [declare(name, *about) for name, about in inputs.items()],
-        [declare(o.name, o.dtype, (first_axis, *o.shape)) for o in outputs],
+        [declare(name, *about) for name, about in exported.inputs.items()],
+        [declare(o.name, o.dtype, (first, *o.shape)) for o in exported.outputs],
         g.initializers,
     )
     opset = helper.make_opsetid("", g.opset)
@@ -231,21 +205,27 @@ def _convert_by_skl2onnx(steps, dtype, target_opset, name):
     skl2onnx = import_optional("skl2onnx", "to_onnx of such a pipeline")
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 
+    final = steps[-1]
+    if not final._columns_are_steps:
+        others = [step for step in steps[:-1] if step not in transforms]
+        raise ValueError(
+            f"{others[0]!r} cannot be converted: skl2onnx converts transformers of "
+            "tables, and the pipeline was fitted on sequences of several lengths or "
+            "features. Take only SequenceScaler before the estimator, or convert the "
+            "last step alone, and give the model what the steps before make of X."
+        )
     register_skl2onnx()
     tensor_type = FloatTensorType if dtype == np.float32 else DoubleTensorType
     pipeline = Pipeline([(f"step{i}", step) for i, step in enumerate(steps)])
+    has_labels = hasattr(final, "classes_")
     model = skl2onnx.to_onnx(
         pipeline,
         initial_types=[("X", tensor_type([None, steps[0].n_features_in_]))],
         target_opset=target_opset,
-        options={id(steps[-1]): {"zipmap": False}} if _has_labels(steps[-1]) else None,
+        options={id(final): {"zipmap": False}} if has_labels else None,
         name=name,
     )
-    return stamp(model, steps[-1])
-
-
-def _has_labels(estimator):
-    return isinstance(estimator, RNNClassifier)
+    return stamp(model, final)
 
 
 def onnx_initial_state(model, n_seqs=1):

@@ -13,28 +13,29 @@ from collections import namedtuple
 import numpy as np
 
 from skrnn.estimators import SequenceForecaster
-from skrnn.export.onnx.graph import Output, all_true, check_input_dtype
-from skrnn.export.onnx.parts import (
-    ONNX_CELLS,
-    Fitted,
-    is_finite,
-    run_layer,
-    run_layers,
+from skrnn.export.onnx.graph import (
+    Exported,
+    Output,
+    all_true,
+    check_input_dtype,
+    exports,
 )
+from skrnn.export.onnx.parts import FittedNetwork, Run, is_finite, run_network
 from skrnn.forecasting.windows import GRAIN, MAX_NORMALIZED
-from skrnn.models.forecast import DEFAULT_QUANTILES
+from skrnn.models.forecast import DEFAULT_QUANTILES, ForecastModel
 
 __all__ = ["onnx_inputs"]
 
 
-class FittedForecaster(Fitted):
+class FittedForecaster:
     """What a graph is made from: a forecaster, as plain values."""
 
-    def __init__(self, forecaster):
-        super().__init__(forecaster)
-        self.reader, self.schema = self.model.reader, self.model.schema
-        self.view, self.loss = self.model.options, self.model.loss
-        self.cell = ONNX_CELLS[self.structure["cell"]]
+    def __init__(self, model):
+        self.model, self.structure = model, model.structure
+        self.network = FittedNetwork(model.spec, model.theta)
+        self.dtype = self.network.dtype
+        self.reader, self.schema = model.reader, model.schema
+        self.view, self.loss = model.options, model.loss
         self.n_targets = self.schema.n_targets
         self.n_covariates = self.schema.n_covariates
 
@@ -334,34 +335,6 @@ def read_future(g, x, calendar, n_lines, fitted):
     return columns[0] if len(columns) == 1 else g("Concat", *columns, axis=2)
 
 
-def make_segments(g, pooled, future, fitted):
-    """Add raw outputs (n_lines, n_out): a step from one state for each segment.
-
-    Parameters
-    ----------
-    g : Graph
-    pooled : str
-        (1, n_lines, n_units)
-    future : str
-        (n_segments, n_lines, n_in)
-    fitted : FittedForecaster
-    """
-    reader, weights = fitted.reader, fitted.weights
-    m, n_out = reader.n_future_segments, fitted.loss.n_out
-    # All segments are one step of as many sequences.
-    x = g("Reshape", future, np.array([1, -1, reader.n_future_in]))
-    h = g("Tile", pooled, np.array([1, m, 1])) if m > 1 else pooled
-    # What a cell has beside its state begins with zero.
-    zero, others = np.zeros((), fitted.dtype), fitted.cell.states[1:]
-    initial = [h, *(g("Expand", zero, g("Shape", h)) for _ in others)]
-    h, _ = run_layer(g, x, None, [fitted.part("segment.")], fitted, initial)
-    raw = g("Add", g("MatMul", h, weights["head.W"]), weights["head.b"])
-    n = len(weights["head.b"])
-    raw = g("Reshape", raw, np.array([m, -1, n]))
-    raw = g("Reshape", g("Transpose", raw, perm=[1, 0, 2]), np.array([-1, m * n]))
-    return g.slice(raw, 1, 0, n_out) if m > 1 else raw
-
-
 def spread_quantiles(g, raw, loss):
     """Add the quantiles that raw outputs (n_lines, horizon, n) mean."""
     middle, n = loss.middle, len(loss.quantiles)
@@ -401,10 +374,9 @@ def correction(g, window, x, x_future, calendar, fitted):
     """
     reader = fitted.reader
     x = read_window(g, window, x, fitted)
-    _, last = run_layers(g, x, None, fitted)
     future = read_future(g, x_future, calendar, g.size(x, 1), fitted)
-    raw = make_segments(g, last[-1][0], future, fitted)
-    finite = is_finite(g, raw, fitted)
+    raw = run_network(g, fitted.network, Run(x, future=future))
+    finite = is_finite(g, raw, fitted.dtype)
     n_quantiles = fitted.loss.n_out // reader.horizon
     raw = g("Reshape", raw, np.array([-1, reader.horizon, n_quantiles]))
     change = g.cast(raw, np.float64)
@@ -429,6 +401,8 @@ class Inputs:
         Of the first step of each segment, (n_lines, n_segments, n_calendar).
     effect : str or None
         What the known covariates add to the targets, (n_series, horizon, n_targets).
+    n_series : str
+        How many series there really are, (1,) int64.
     valid : list of str
         (n_series, ...) bool: all of it is what an estimator takes.
     """
@@ -438,13 +412,11 @@ class Inputs:
         self.g, self.fitted = g, fitted
         mean, scale = model.x_mean, model.x_scale
         past_only, window = reader.n_past_only, reader.window
-        given = {
-            name: g.cast(name, np.float64) for name in [*fitted.inputs(dtype)][:-1]
-        }
+        given, sequence_lens = self._given(dtype)
         y, x_past = given["y_past"], given.get("x_past")
-        lens = g("Min", "sequence_lens", g.size(y, 1))
+        lens = g("Min", sequence_lens, g.size(y, 1))
         lens = g("Max", lens, np.array(1))
-        self.valid = [g("Equal", lens, "sequence_lens")]
+        self.valid = [g("Equal", lens, sequence_lens)]
         rows = Rows(g, y, lens, fitted)
         y = rows.targets(y, window)
         self.valid.append(g("Not", g("IsInf", y)))
@@ -474,10 +446,22 @@ class Inputs:
             self.effect = g("Squeeze", g.total(x, 3), np.array([3]))
         self.y = g("Reshape", y, np.array([-1, window]))
 
+    def _given(self, dtype):
+        # Where there are no series or no rows there is one of zeros: see `read_batch`.
+        g, given = self.g, {}
+        self.n_series = g.size("sequence_lens", 0)
+        missing, rows = g.missing(self.n_series), g.missing(g.size("y_past", 1))
+        inputs = self.fitted.inputs(dtype)
+        del inputs["sequence_lens"]
+        for name in inputs:
+            ends = {0: missing, 1: rows} if name.endswith("_past") else {0: missing}
+            given[name] = g.cast(g.pad(name, 3, ends), np.float64)
+        return given, g.pad("sequence_lens", 1, {0: missing})
+
     def _lines(self, x, n):
         # From (n_series, n_targets * n, n_columns) to (n_lines, n, n_columns).
         g, fitted = self.g, self.fitted
-        self.valid.append(is_finite(g, g.cast(x, fitted.dtype), fitted))
+        self.valid.append(is_finite(g, g.cast(x, fitted.dtype), fitted.dtype))
         if fitted.n_targets == 1:
             return x
         shape = g("Concat", np.array([-1, n]), g.size(x, 2), axis=0)
@@ -545,6 +529,7 @@ def forecast(g, fitted, dtype):
     valid = functools.reduce(lambda a, b: g("And", a, b), each_series(g, valid))
     valid = g("Reshape", valid, np.array([-1, 1, 1, 1]))
     out = g("Where", valid, out, np.array(np.nan))
+    out = g.slice(out, 0, 0, given.n_series)
     middle = g("Gather", out, np.array(fitted.loss.middle), axis=3)
     outputs = [Output("forecast", g.cast(middle, dtype), dtype, (horizon, n_targets))]
     quantiles = fitted.quantiles()
@@ -554,10 +539,30 @@ def forecast(g, fitted, dtype):
             scale = model.target_scale[:, np.newaxis, np.newaxis]
             spread = g("Where", g("Less", n, np.array(2.0)), scale, spread)
             spread = g("Transpose", spread, perm=[0, 2, 1, 3])
+            spread = g.slice(spread, 0, 0, given.n_series)
             out = g("Add", out, g("Mul", spread, fitted.error_quantiles()))
         shape = horizon, n_targets, len(quantiles)
         outputs.append(Output("quantiles", g.cast(out, dtype), dtype, shape))
     return outputs
+
+
+@exports(ForecastModel)
+def convert_forecasts(g, model, transformers, dtype, streaming):
+    """Add all from the inputs of a graph to the outputs; see `convert_sequences`."""
+    if streaming:
+        raise ValueError(
+            "A forecaster has no stream: each forecast reads its window anew. Leave "
+            "streaming=False, and give the model the newest rows with each run."
+        )
+    if transformers:
+        raise ValueError(
+            f"A forecaster is converted alone, and not with {transformers[0]!r} before "
+            "it, which takes tables. Convert the last step of the pipeline, and give "
+            "the model what the steps before make of them."
+        )
+    fitted = FittedForecaster(model)
+    inputs, outputs = fitted.inputs(dtype), forecast(g, fitted, dtype)
+    return Exported(inputs, outputs, "n_series", fitted.about())
 
 
 def onnx_inputs(forecaster, X=None, *, y_past=None, X_past=None, input_dtype="float64"):
@@ -609,7 +614,7 @@ def onnx_inputs(forecaster, X=None, *, y_past=None, X_past=None, input_dtype="fl
         )
     check_input_dtype(input_dtype)
     forecaster._check_is_fitted()
-    fitted = FittedForecaster(forecaster)
+    fitted = FittedForecaster(forecaster._model)
     reader, panel = fitted.reader, []
     for series, rows in fitted.model.access.open(X, y_past, X_past):
         _check_rows(rows - series.n_past, reader.horizon)

@@ -7,6 +7,11 @@ from itertools import count
 
 import numpy as np
 
+# What a model becomes: its inputs, (dtype, shape) by name; its outputs; the name of the
+# first axis of all of them; and what a user may want to know, as texts by name.
+Exported = namedtuple(
+    "Exported", ["inputs", "outputs", "first_axis", "about"], defaults=[{}]
+)
 OLDEST_OPSET = 14
 INPUT_DTYPES = ("float32", "float64")
 # What a graph gives: its tensor, with the shape behind the number of sequences.
@@ -27,6 +32,46 @@ def check_input_dtype(input_dtype):
         raise ValueError(
             f"input_dtype must be 'float64' or 'float32', got {input_dtype!r}."
         )
+
+
+class Registry:
+    """What converts objects, by their class or the nearest base class.
+
+    Parameters
+    ----------
+    kind : str
+        What the objects are, for errors.
+    """
+
+    def __init__(self, kind):
+        self._kind, self._converters = kind, {}
+
+    def __call__(self, *classes):
+        """Register what is decorated as the converter of some classes."""
+
+        def register(converter):
+            self._converters |= dict.fromkeys(classes, converter)
+            return converter
+
+        return register
+
+    def __contains__(self, item):
+        return any(cls in self._converters for cls in type(item).__mro__)
+
+    def __getitem__(self, item):
+        """Return the converter of an object."""
+        for cls in type(item).__mro__:
+            if cls in self._converters:
+                return self._converters[cls]
+        known = ", ".join(sorted(cls.__name__ for cls in self._converters))
+        raise TypeError(
+            f"{type(item).__name__} cannot be converted to ONNX: no converter of this "
+            f"{self._kind} is registered. There are converters of {known}."
+        )
+
+
+# function(g, model, transformers, dtype, streaming) -> Exported
+exports = Registry("kind of model")
 
 
 class Graph:
@@ -80,12 +125,33 @@ class Graph:
         return self.slice(self("CumSum", x, np.array(axis)), axis, -1)
 
     def slice(self, x, axis, start, stop=2**31 - 1):
-        """Add a slice along an axis."""
-        return self("Slice", x, *(np.array([n]) for n in (start, stop, axis)))
+        """Add a slice along an axis; a str is the name of a number, (1,) int64."""
+        numbers = (start, stop, axis)
+        names = (n if isinstance(n, str) else np.array([n]) for n in numbers)
+        return self("Slice", x, *names)
 
     def size(self, x, axis):
         """Add the size of an axis, (1,) int64."""
         return self("Gather", self("Shape", x), np.array([axis]))
+
+    def missing(self, size):
+        """Add how many there are too few, (1,) int64: 1 if the size is 0, else 0."""
+        return self("Sub", np.array([1]), self("Min", size, np.array([1])))
+
+    def pad(self, x, rank, missing):
+        """Add zeros behind the ends of axes of x.
+
+        Parameters
+        ----------
+        x : str
+        rank : int
+            How many axes x has.
+        missing : dict of int to str
+            How many zeros, (1,) int64, by the axis; the others stay.
+        """
+        none = np.zeros(1, np.int64)
+        ends = [missing.get(axis, none) for axis in range(rank)]
+        return self("Pad", x, self("Concat", np.zeros(rank, np.int64), *ends, axis=0))
 
     def body(self):
         """Return a graph for the inside of a node, whose names are new ones, too."""

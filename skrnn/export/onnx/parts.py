@@ -1,16 +1,112 @@
-"""Pieces of ONNX graphs that networks of all estimators are put together from.
+"""Parts of networks as pieces of ONNX graphs.
 
 A piece is a function that adds nodes to a `Graph` and returns the names of what they
-compute.
+compute. `converts` registers one for a class of parts: it takes the graph, the part, a
+`FittedNetwork`, and then what the part's own method `forward` takes, a `Run` instead of
+a `Pass`.
 """
 
 from collections import namedtuple
-from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
-from skrnn.cells import CELLS
-from skrnn.export.onnx.graph import all_true
+from skrnn.export.onnx.graph import Lengths, Registry
+from skrnn.network.inputs import NumbersInput
+from skrnn.network.layout import Layout
+from skrnn.network.pooling import (
+    AttentionPooling,
+    EveryStep,
+    LastPooling,
+    MaxPooling,
+    MeanPooling,
+)
+from skrnn.network.readout import LinearReadout, SegmentReadout
+from skrnn.network.stack import RecurrentStack
+
+converts = Registry("kind of part")
+
+
+class FittedNetwork:
+    """The parts of a network, and the values of their parameters by slot.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+    theta : ndarray of shape (n_params,)
+    """
+
+    def __init__(self, spec, theta):
+        layout = Layout()
+        self.dtype = np.dtype(spec.dtype)
+        self.parts = spec.declare(layout)
+        self.values = [*layout.views(theta).values()]
+
+
+class Run(NamedTuple):
+    """What a graph makes of a batch before the network.
+
+    Parameters
+    ----------
+    x : str
+        (n_steps, n_seqs, n_in)
+    lengths : Lengths or None, default=None
+        None if all sequences have all steps.
+    future : str or None, default=None
+        What `SegmentReadout` reads of the segments, (n_segments, n_seqs, n_future).
+    """
+
+    x: str
+    lengths: Lengths | None = None
+    future: str | None = None
+
+
+class States(NamedTuple):
+    """What recurrent layers give.
+
+    Parameters
+    ----------
+    y : str
+        States of the last layer, (n_steps, n_seqs, n_pooled).
+    last : list of list of str
+        States of each layer after the last step, (n_directions, n_seqs, n_units) each.
+    """
+
+    y: str
+    last: list[list[str]]
+
+
+def run_network(g, network, run, start=None):
+    """Add a network; return the raw outputs.
+
+    Parameters
+    ----------
+    g : Graph
+    network : FittedNetwork
+    run : Run
+    start : list of list of str or None, default=None
+        States of each layer to begin with, like `States.last`; None is zero.
+    """
+    states = run_layers(g, network, run, start)
+    pooled = convert(g, network, network.parts.pooling, states, run)
+    return convert(g, network, network.parts.readout, pooled, states, run)
+
+
+def run_layers(g, network, run, start=None):
+    """Add the input and the recurrent layers; see `run_network`."""
+    x = convert(g, network, network.parts.input, run)
+    return convert(g, network, network.parts.stack, x, run, start)
+
+
+def convert(g, network, part, *inputs):
+    """Add what a part does."""
+    return converts[part](g, part, network, *inputs)
+
+
+def is_finite(g, x, dtype):
+    """Add whether values of a dtype are neither NaN nor infinity."""
+    return g("LessOrEqual", g("Abs", x), np.finfo(dtype).max)
+
 
 # ------------------------------------------------------------------ cells
 
@@ -33,19 +129,31 @@ def _gru_step(g, z, u, states, split, activation):
     return [g("Add", n, g("Mul", z, g("Sub", states[0], n)))]
 
 
+def _own_activations(names):
+    return {"activations": names}
+
+
+def _no_attributes(names):
+    return {}
+
+
+def _reset_after_product(names):
+    return {"linear_before_reset": 1}
+
+
 # How ONNX has a cell:
 #
 # op          its operator
-# attributes  of the operator
+# attributes  of the operator, from the activations of each direction
 # gates       our gates in the operator's order
 # states      what is carried from step to step
 # step        the equations, from what the inputs and the states give to the gates
 OnnxCell = namedtuple("OnnxCell", ["op", "attributes", "gates", "states", "step"])
 
 ONNX_CELLS = {
-    "rnn": OnnxCell("RNN", {}, [0], "h", _rnn_step),
-    "lstm": OnnxCell("LSTM", {}, [0, 3, 1, 2], "hc", _lstm_step),
-    "gru": OnnxCell("GRU", {"linear_before_reset": 1}, [1, 0, 2], "h", _gru_step),
+    "rnn": OnnxCell("RNN", _own_activations, [0], "h", _rnn_step),
+    "lstm": OnnxCell("LSTM", _no_attributes, [0, 3, 1, 2], "hc", _lstm_step),
+    "gru": OnnxCell("GRU", _reset_after_product, [1, 0, 2], "h", _gru_step),
 }
 
 
@@ -93,19 +201,14 @@ def operator_layer(g, x, lengths, layer, cell, activation, initial):
     R = np.stack([ordered(U).T for _, U, _ in layer])
     halves = [split_bias(b, n_columns) for _, _, b in layer]
     B = np.stack([np.concatenate([*map(ordered, pair)]) for pair in halves])
-    attributes = dict(
-        onnx_cell.attributes,
-        hidden_size=n_units,
-        direction="bidirectional" if len(layer) > 1 else "forward",
-    )
-    if isinstance(CELLS[cell].kernel, dict):
-        attributes["activations"] = [activation] * len(layer)
     lens = "" if lengths is None else lengths.int32
     y, *last = g(
         onnx_cell.op,
         *(x, W, R, B, lens, *(initial or ())),
         n_outputs=1 + len(onnx_cell.states),
-        **attributes,
+        hidden_size=n_units,
+        direction="bidirectional" if len(layer) > 1 else "forward",
+        **onnx_cell.attributes([activation] * len(layer)),
     )
     # (n_steps, n_directions, n_seqs, n_units)
     if len(layer) == 1:
@@ -181,130 +284,159 @@ def scanned_layer(g, x, lengths, layer, cell, activation, initial):
     return g("Concat", *ys, axis=2), last
 
 
+# ------------------------------------------------------------------- input
+
+
+@converts(NumbersInput)
+def read_numbers(g, part, network, run):
+    """Add nothing: the numbers are read as they are."""
+    return run.x
+
+
 # ------------------------------------------------------------------ layers
 
 
-class Fitted:
-    """What a graph is made from: the network of an estimator, as plain values."""
-
-    def __init__(self, estimator):
-        self.estimator = estimator
-        self.model = estimator._model
-        self.structure = self.model.structure
-        self.dtype = np.dtype(self.structure["dtype"])
-        self.weights = estimator.weights_
-
-    @cached_property
-    def spec(self):
-        """The description of the network."""
-        return self.model.spec
-
-    @cached_property
-    def encoder(self):
-        """What makes numbers that the network reads of a step."""
-        return self.model.encoder
-
-    def layers(self):
-        """Return a list with a list of (W, U, b), one a direction, for each layer."""
-        return [
-            [self.part(f"{layer.name}.") for layer in directions]
-            for directions in self.spec.layers()
-        ]
-
-    def part(self, name):
-        """Return the (W, U, b) of what is called so."""
-        return tuple(self.weights[f"{name}{letter}"] for letter in "WUb")
+def run_layer(g, network, layers, x, lengths, start):
+    """Add one `Layer` in each direction; see `operator_layer`."""
+    values = [
+        tuple(network.values[slot] for slot in (layer.W, layer.U, layer.b))
+        for layer in layers
+    ]
+    run = operator_layer if network.dtype == np.float32 else scanned_layer
+    activation = layers[0].activation.capitalize()
+    return run(g, x, lengths, values, layers[0].cell, activation, start)
 
 
-def is_finite(g, x, fitted):
-    """Add whether values of the dtype of the network are neither NaN nor infinity."""
-    return g("LessOrEqual", g("Abs", x), np.finfo(fitted.dtype).max)
-
-
-def run_layer(g, x, lengths, layer, fitted, initial=None):
-    """Add a recurrent layer, a list of (W, U, b); see `operator_layer`."""
-    structure = fitted.structure
-    run = operator_layer if fitted.dtype == np.float32 else scanned_layer
-    activation = structure["activation"].capitalize()
-    return run(g, x, lengths, layer, structure["cell"], activation, initial)
-
-
-def run_layers(g, x, lengths, fitted, initial=None):
-    """Add the recurrent layers.
-
-    Parameters
-    ----------
-    g : Graph
-    x : str
-        (n_steps, n_seqs, n_in)
-    lengths : Lengths or None
-        None if all sequences have all steps.
-    fitted : Fitted
-    initial : list of list of str, default=None
-        States of each layer to begin with, (n_directions, n_seqs, n_units) each.
-
-    Returns
-    -------
-    y : str
-        States of the last layer, (n_steps, n_seqs, n_pooled).
-    last : list of list of str
-        States of each layer after the last step, like `initial`.
-    """
+@converts(RecurrentStack)
+def run_stack(g, stack, network, x, run, start=None):
+    """Add the recurrent layers; return `States`."""
     last = []
-    for k, layer in enumerate(fitted.layers()):
-        start = None if initial is None else initial[k]
-        x, states = run_layer(g, x, lengths, layer, fitted, start)
+    for k, layers in enumerate(stack.layers):
+        first = None if start is None else start[k]
+        x, states = run_layer(g, network, layers, x, run.lengths, first)
         last.append(states)
-    return x, last
+    return States(x, last)
 
 
-# ----------------------------------------------------- pooling and head
+# ----------------------------------------------------------------- pooling
 
 
-def pool_last(g, y, last, lengths, fitted):
+@converts(EveryStep)
+def pool_every_step(g, pooling, network, states, run):
+    """Add nothing: each step has a row of its own."""
+    return states.y
+
+
+@converts(LastPooling)
+def pool_last(g, pooling, network, states, run):
     """Add the last state of each direction."""
-    pooled = g("Transpose", last[-1][0], perm=[1, 0, 2])
-    return g("Reshape", pooled, np.array([0, len(fitted.weights["head.W"])]))
+    pooled = g("Transpose", states.last[-1][0], perm=[1, 0, 2])
+    return g("Reshape", pooled, np.array([0, pooling.n_out]))
 
 
-def pool_mean(g, y, last, lengths, fitted):
+@converts(MeanPooling)
+def pool_mean(g, pooling, network, states, run):
     """Add the mean over the steps."""
-    total = g.reduce("ReduceSum", _alive(g, y, lengths, fitted), 0)
-    n = g.cast(g("Unsqueeze", lengths.lengths, np.array([1])), fitted.dtype)
+    total = g.reduce("ReduceSum", _alive(g, network, states.y, run), 0)
+    n = g.cast(g("Unsqueeze", run.lengths.lengths, np.array([1])), network.dtype)
     return g("Div", total, n)
 
 
-def pool_max(g, y, last, lengths, fitted):
+@converts(MaxPooling)
+def pool_max(g, pooling, network, states, run):
     """Add the largest value over the steps."""
-    return g.reduce("ReduceMax", _alive(g, y, lengths, fitted, -np.inf), 0)
+    return g.reduce("ReduceMax", _alive(g, network, states.y, run, -np.inf), 0)
 
 
-def pool_attention(g, y, last, lengths, fitted):
+@converts(AttentionPooling)
+def pool_attention(g, pooling, network, states, run):
     """Add the mean with weights softmax(y q) over the steps."""
-    score = g("MatMul", y, fitted.weights["attention.q"][:, np.newaxis])
-    weight = g("Softmax", _alive(g, score, lengths, fitted, -np.inf), axis=0)
-    y = _alive(g, y, lengths, fitted)
+    query = network.values[pooling.query][:, np.newaxis]
+    score = g("MatMul", states.y, query)
+    weight = g("Softmax", _alive(g, network, score, run, -np.inf), axis=0)
+    y = _alive(g, network, states.y, run)
     return g.reduce("ReduceSum", g("Mul", weight, y), 0)
 
 
-def _alive(g, x, lengths, fitted, else_value=0):
-    return g("Where", lengths.alive, x, fitted.dtype.type(else_value))
+def _alive(g, network, x, run, else_value=0):
+    return g("Where", run.lengths.alive, x, network.dtype.type(else_value))
 
 
-# (g, states of the last layer, last states of all, lengths, fitted) -> what is pooled,
-# (n_seqs, n_pooled)
-POOLINGS = {
-    "last": pool_last,
-    "mean": pool_mean,
-    "max": pool_max,
-    "attention": pool_attention,
-}
+# ----------------------------------------------------------------- readout
 
 
-def read_head(g, pooled, valid, fitted):
-    """Add the head: raw outputs (n_seqs, n_out) in double, NaN where they are none."""
-    weights = fitted.weights
-    raw = g("Add", g("MatMul", pooled, weights["head.W"]), weights["head.b"])
-    valid = g("And", valid, all_true(g, is_finite(g, raw, fitted), 1))
-    valid = g("Unsqueeze", valid, np.array([1]))
-    return g("Where", valid, g.cast(raw, np.float64), np.array(np.nan))
+@converts(LinearReadout)
+def read_linear(g, readout, network, pooled, states, run):
+    """Add a linear function of what was pooled, (..., n_out)."""
+    W, b = (network.values[slot] for slot in (readout.W, readout.b))
+    return g("Add", g("MatMul", pooled, W), b)
+
+
+@converts(SegmentReadout)
+def read_segments(g, readout, network, pooled, states, run):
+    """Add a step for each segment from what was pooled, (n_seqs, n_out)."""
+    m, layer = readout.n_segments, readout.layer
+    # All segments are one step of as many sequences.
+    x = g("Reshape", run.future, np.array([1, -1, layer.n_in]))
+    h = g("Unsqueeze", pooled, np.array([0]))
+    h = g("Tile", h, np.array([1, m, 1])) if m > 1 else h
+    # What a cell has beside its state begins with zero.
+    zero, others = np.zeros((), network.dtype), ONNX_CELLS[layer.cell].states[1:]
+    start = [h, *(g("Expand", zero, g("Shape", h)) for _ in others)]
+    h, _ = run_layer(g, network, [layer], x, None, start)
+    W, b = (network.values[slot] for slot in (readout.W, readout.b))
+    raw = g("Add", g("MatMul", h, W), b)
+    raw = g("Reshape", raw, np.array([m, -1, len(b)]))
+    raw = g("Reshape", g("Transpose", raw, perm=[1, 0, 2]), np.array([-1, m * len(b)]))
+    return g.slice(raw, 1, 0, readout.n_out) if m > 1 else raw
+
+
+# ----------------------------------------------------------------- streams
+
+steps = Registry("kind of pooling that a stream has")
+
+
+@steps(LastPooling, EveryStep)
+class StepLast:
+    """What is pooled in a stream is the newest state.
+
+    Attributes
+    ----------
+    has_total : bool
+        Whether a stream keeps a total of the steps before, and counts them.
+    """
+
+    has_total = False
+
+    @staticmethod
+    def pool(g, h, total, n_before, dtype):
+        """Return what is pooled, and the new total."""
+        return h, None
+
+
+@steps(MeanPooling)
+class StepMean:
+    """What is pooled in a stream is the sum of the states over their number."""
+
+    has_total = True
+
+    @staticmethod
+    def pool(g, h, total, n_before, dtype):
+        """Return what is pooled, and the new total."""
+        total = g("Add", total, h)
+        n = g.cast(g("Add", n_before, np.array(1)), dtype)
+        return g("Div", total, n), total
+
+
+@steps(MaxPooling)
+class StepMax:
+    """What is pooled in a stream is the largest of the states, unit by unit."""
+
+    has_total = True
+
+    @staticmethod
+    def pool(g, h, total, n_before, dtype):
+        """Return what is pooled, and the new total."""
+        first = g("Equal", n_before, np.array(0))
+        total = g("Where", first, h, g("Max", total, h))
+        return total, total

@@ -7,21 +7,38 @@ share them.
 
 import numpy as np
 
-from skrnn.estimators import RNNClassifier, RNNRegressor
-from skrnn.export.onnx.graph import Lengths, Output, all_true
+from skrnn.export.onnx.graph import (
+    Exported,
+    Lengths,
+    Output,
+    Registry,
+    all_true,
+    exports,
+)
 from skrnn.export.onnx.parts import (
     ONNX_CELLS,
-    POOLINGS,
-    Fitted,
+    FittedNetwork,
+    Run,
+    convert,
     is_finite,
-    read_head,
     run_layers,
+    run_network,
+    steps,
 )
+from skrnn.inputs.packed import StepEncoder
+from skrnn.models.sequence import SequenceModel
+from skrnn.preprocessing import SequenceScaler
+from skrnn.targets import ClassTarget, NumberTarget
+
+transforms = Registry("transformer")
+reads = Registry("encoder")
+outputs_of = Registry("kind of target")
 
 # ----------------------------------------------------------------- pieces
 
 
-def scale(g, x, scaler, dtype):
+@transforms(SequenceScaler)
+def scale(g, scaler, x, dtype):
     """Add what a `SequenceScaler` does to values of a dtype."""
     x = g.cast(x, np.float64)
     if scaler.with_mean:
@@ -31,24 +48,26 @@ def scale(g, x, scaler, dtype):
     return g.cast(x, dtype)
 
 
-def encode(g, x, fitted):
+@reads(StepEncoder)
+def encode(g, encoder, x, dtype):
     """Add what a `StepEncoder` does to steps, but for segments.
 
     Parameters
     ----------
     g : Graph
+    encoder : StepEncoder
     x : str
         (..., n_features)
-    fitted : Fitted
+    dtype : dtype
+        Of the network.
 
     Returns
     -------
     x : str
-        (..., n_channels) in the dtype of the network; 0 for what is not finite.
+        (..., n_channels) of this dtype; 0 for what is not finite.
     finite : str
         (..., n_features) bool: whether a value is one that a network can read.
     """
-    encoder = fitted.encoder
     indicator = encoder.missing == "indicator"
     # In double, or a mean far from zero leaves nothing of a float32.
     if indicator or encoder.mean is not None:
@@ -61,16 +80,19 @@ def encode(g, x, fitted):
         n_features = encoder.n_features
         fill = np.zeros(n_features) if encoder.fill is None else encoder.fill
         x = g("Where", known, x, fill)
-    x = g.cast(x, fitted.dtype)
-    finite = is_finite(g, x, fitted)
-    x = g("Where", finite, x, fitted.dtype.type(0))
+    x = g.cast(x, dtype)
+    finite = is_finite(g, x, dtype)
+    x = g("Where", finite, x, dtype.type(0))
     if indicator:
-        x = g("Concat", x, g.cast(known, fitted.dtype), axis=-1)
+        x = g("Concat", x, g.cast(known, dtype), axis=-1)
     return x, finite
 
 
-def read_batch(g, x, sequence_lens, fitted):
-    """Add the way from padded sequences to what the first layer reads.
+def read_batch(g, x, sequence_lens, encoder, dtype):
+    """Add the way from padded sequences to what the network reads.
+
+    Runtimes end the process where a recurrent operator has no sequences, or a loop no
+    steps: the batch gets one of zeros there.
 
     Parameters
     ----------
@@ -79,30 +101,30 @@ def read_batch(g, x, sequence_lens, fitted):
         (n_seqs, n_steps, n_features), padding at the end of the steps.
     sequence_lens : str or None
         (n_seqs,) int64; None if there is no padding.
-    fitted : Fitted
+    encoder : StepEncoder
+    dtype : dtype
+        Of the network.
 
     Returns
     -------
-    x : str
-        (n_segments, n_seqs, n_in)
-    lengths : Lengths
-        In segments.
+    run : Run
+        Lengths in segments.
     valid : str
         (n_seqs,) bool: whether a sequence is one that an estimator takes.
     """
-    shape = g("Shape", x)
-    n_steps = g("Gather", shape, np.array(1))
-    if sequence_lens is None:
-        lens = g("Expand", n_steps, g("Gather", shape, np.array([0])))
-        in_range = g("Greater", lens, np.array(0))
-    else:
-        in_range = g(
-            "And",
-            g("Greater", sequence_lens, np.array(0)),
-            g("LessOrEqual", sequence_lens, n_steps),
-        )
-        lens = g("Max", g("Min", sequence_lens, n_steps), np.array(1))
-    k = fitted.encoder.segment_length
+    n_seqs, n_steps = g.size(x, 0), g.size(x, 1)
+    lens = sequence_lens or g("Expand", n_steps, n_seqs)
+    missing = g.missing(n_seqs)
+    x = g.pad(x, 3, {0: missing, 1: g.missing(n_steps)})
+    lens = g.pad(lens, 1, {0: missing})
+    in_range = g(
+        "And",
+        g("Greater", lens, np.array(0)),
+        g("LessOrEqual", lens, n_steps),
+    )
+    n_steps = g("Squeeze", g("Max", n_steps, np.array([1])), np.array([0]))
+    lens = g("Max", g("Min", lens, n_steps), np.array(1))
+    k = encoder.segment_length
     n_segments, segments = n_steps, lens
     if k > 1:
         n_segments, segments = (
@@ -110,17 +132,27 @@ def read_batch(g, x, sequence_lens, fitted):
         )
     # The last step stands for all after it: it fills up its segment, and whatever the
     # padding holds is never read.
-    steps = g("Mul", n_segments, np.array(k)) if k > 1 else n_steps
-    steps = g("Range", np.array(0), steps, np.array(1))
+    at = g("Mul", n_segments, np.array(k)) if k > 1 else n_steps
+    at = g("Range", np.array(0), at, np.array(1))
     last = g("Unsqueeze", g("Sub", lens, np.array(1)), np.array([1]))
-    steps = g("Unsqueeze", g("Min", steps, last), np.array([2]))
-    x = g("GatherND", x, steps, batch_dims=1)
-    x, finite = encode(g, x, fitted)
+    at = g("Unsqueeze", g("Min", at, last), np.array([2]))
+    x = g("GatherND", x, at, batch_dims=1)
+    x, finite = reads[encoder](g, encoder, x, dtype)
     if k > 1:
-        x = g("Reshape", x, np.array([0, -1, fitted.encoder.n_in]))
+        x = g("Reshape", x, np.array([0, -1, encoder.n_in]))
     x = g("Transpose", x, perm=[1, 0, 2])
     valid = g("And", in_range, all_true(g, finite, 1, 2))
-    return x, Lengths(g, segments, n_segments), valid
+    return Run(x, Lengths(g, segments, n_segments)), valid
+
+
+def refuse(g, raw, valid, dtype):
+    """Add raw outputs (..., n_out) in double, NaN for what an estimator refuses."""
+    valid = g("And", valid, all_true(g, is_finite(g, raw, dtype), -1))
+    valid = g("Unsqueeze", valid, np.array([-1]))
+    return g("Where", valid, g.cast(raw, np.float64), np.array(np.nan))
+
+
+# ---------------------------------------------------------------- outputs
 
 
 def label_values(classes):
@@ -139,62 +171,86 @@ def label_values(classes):
     )
 
 
-def classify(g, raw, estimator, dtype, labels=None):
-    """Add label and probabilities, from raw outputs in double."""
-    classes = label_values(estimator.classes_) if labels is None else labels
-    first = g("Gather", raw, np.array(0), axis=1)
-    if estimator._model.target.multilabel:
-        proba = g("Sigmoid", raw)
-        label = g.cast(g("Greater", raw, np.array(0.0)), np.int64)
-    elif len(classes) > 2:
-        proba = g("Softmax", raw, axis=1)
-        label = g("Gather", classes, g("ArgMax", raw, axis=1, keepdims=0))
-    elif len(classes) > 1:
-        proba = g("Concat", g("Sigmoid", g("Neg", raw)), g("Sigmoid", raw), axis=1)
-        positive = g.cast(g("Greater", first, np.array(0.0)), np.int64)
-        label = g("Gather", classes, positive)
-    else:
-        # The only class is certain, and NaN stays NaN.
-        nothing = g("Mul", raw, np.array(0.0))
-        proba = g("Add", nothing, np.array(1.0))
-        label = g("Gather", classes, g.cast(g("Greater", first, first), np.int64))
-    label_shape = (len(classes),) if estimator._model.target.multilabel else ()
-    return [
-        Output("label", label, classes.dtype, label_shape),
-        Output("probabilities", g.cast(proba, dtype), dtype, (len(classes),)),
-    ]
+@outputs_of(ClassTarget)
+class ClassOutputs:
+    """Labels and probabilities.
+
+    Parameters
+    ----------
+    target : ClassTarget
+    labels : ndarray or None, default=None
+        What stands for the classes, as `label_values` returns it; None is themselves.
+    """
+
+    def __init__(self, target, labels=None):
+        self.several = target.multilabel
+        self.classes = label_values(target.classes) if labels is None else labels
+
+    def declare(self, dtype):
+        """Return the name, the dtype and the shape of each output."""
+        n_classes = len(self.classes)
+        return [
+            ("label", self.classes.dtype, (n_classes,) if self.several else ()),
+            ("probabilities", dtype, (n_classes,)),
+        ]
+
+    def add(self, g, raw, dtype):
+        """Add the outputs, from raw outputs in double."""
+        classes, zero = self.classes, np.array(0.0)
+        first = g("Gather", raw, np.array(0), axis=1)
+        if self.several:
+            proba = g("Sigmoid", raw)
+            label = g.cast(g("Greater", raw, zero), np.int64)
+        elif len(classes) > 2:
+            proba = g("Softmax", raw, axis=1)
+            label = g("Gather", classes, g("ArgMax", raw, axis=1, keepdims=0))
+        elif len(classes) > 1:
+            proba = g("Concat", g("Sigmoid", g("Neg", raw)), g("Sigmoid", raw), axis=1)
+            label = g("Gather", classes, g.cast(g("Greater", first, zero), np.int64))
+        else:
+            # The only class is certain, and NaN stays NaN.
+            proba = g("Add", g("Mul", raw, zero), np.array(1.0))
+            label = g("Gather", classes, g.cast(g("Greater", first, first), np.int64))
+        return [label, g.cast(proba, dtype)]
 
 
-def regress(g, raw, estimator, dtype, labels=None):
-    """Add predictions, from raw outputs in double."""
-    value = g("Mul", raw, estimator._model.target.scale)
-    value = g.cast(g("Add", value, estimator._model.target.mean), dtype)
-    return [Output("variable", value, dtype, (estimator.n_outputs_,))]
+@outputs_of(NumberTarget)
+class NumberOutputs:
+    """Predictions.
+
+    Parameters
+    ----------
+    target : NumberTarget
+    labels : None
+    """
+
+    def __init__(self, target, labels=None):
+        self.target = target
+
+    def declare(self, dtype):
+        """Return the name, the dtype and the shape of each output."""
+        return [("variable", dtype, (len(self.target.mean),))]
+
+    def add(self, g, raw, dtype):
+        """Add the outputs, from raw outputs in double."""
+        value = g("Add", g("Mul", raw, self.target.scale), self.target.mean)
+        return [g.cast(value, dtype)]
 
 
-# What a graph gives for the raw outputs of an estimator.
-OUTPUTS = {RNNClassifier: classify, RNNRegressor: regress}
+def named(outputs, tensors, dtype):
+    """Return each `Output` that was declared, with its tensor."""
+    declared = zip(outputs.declare(dtype), tensors, strict=True)
+    return [Output(name, tensor, *about) for (name, *about), tensor in declared]
 
 
-def output_function(estimator):
-    """Return the function of OUTPUTS for an estimator, and refuse the rest."""
-    for kind, function in OUTPUTS.items():
-        if isinstance(estimator, kind):
-            return function
-    names = ", ".join(kind.__name__ for kind in OUTPUTS)
-    raise TypeError(
-        f"Expected a fitted {names} or SequenceForecaster, or a Pipeline that ends "
-        f"with one, got {estimator!r}."
-    )
-
-
-def score_batch(g, x, sequence_lens, estimator, dtype, labels=None):
-    """Add all from padded sequences to the outputs of an estimator."""
-    function, fitted = output_function(estimator), Fitted(estimator)
-    x, lengths, valid = read_batch(g, x, sequence_lens, fitted)
-    y, last = run_layers(g, x, lengths, fitted)
-    pooled = POOLINGS[fitted.structure["pooling"]](g, y, last, lengths, fitted)
-    return function(g, read_head(g, pooled, valid, fitted), estimator, dtype, labels)
+def score_batch(g, x, sequence_lens, model, outputs, dtype):
+    """Add all from padded sequences to the outputs of a model."""
+    network = FittedNetwork(model.spec, model.theta)
+    n_seqs = g.size(x, 0)
+    run, valid = read_batch(g, x, sequence_lens, model.encoder, network.dtype)
+    raw = refuse(g, run_network(g, network, run), valid, network.dtype)
+    tensors = outputs.add(g, raw, dtype)
+    return [g.slice(tensor, 0, 0, n_seqs) for tensor in tensors]
 
 
 # ----------------------------------------------------------------- stream
@@ -206,89 +262,142 @@ class StepGraph:
     Parameters
     ----------
     g : Graph
-    estimator : RNNClassifier or RNNRegressor
-        Fitted, and able to follow a stream.
+    model : SequenceModel
+        Able to follow a stream.
+
+    Attributes
+    ----------
+    state : dict of str to (dtype, shape)
+        The state by name: dtype, and the shape behind n_seqs. Zeros begin.
     """
 
-    def __init__(self, g, estimator):
-        self.g, self.estimator, self.fitted = g, estimator, Fitted(estimator)
-        structure, encoder = self.fitted.structure, self.fitted.encoder
-        sizes = structure["hidden_layer_sizes"]
-        self.k = encoder.segment_length
-        self.pooling = structure["pooling"]
-        self.counts = self.k > 1 or self.pooling in ("mean", "max")
-        # The state by name: dtype, and the shape behind n_seqs. Zeros begin.
-        dtype = self.fitted.dtype
+    def __init__(self, g, model):
+        self.g, self.model = g, model
+        self.network = FittedNetwork(model.spec, model.theta)
+        parts, dtype = self.network.parts, self.network.dtype
+        self.k = model.encoder.segment_length
+        self.pooling = steps[parts.pooling]
+        self.counts = self.k > 1 or self.pooling.has_total
+        self.layers = [layer for (layer,) in parts.stack.layers]
         self.state = {}
         if self.counts:
             self.state["n_steps"] = np.dtype(np.int64), ()
         if self.k > 1:
-            self.state["segment"] = dtype, (encoder.n_in,)
-        if self.pooling in ("mean", "max"):
-            self.state["total"] = dtype, (sizes[-1],)
-        self.letters = ONNX_CELLS[structure["cell"]].states
-        for i, n_units in enumerate(sizes):
-            for letter in self.letters:
-                self.state[f"{letter}{i}"] = dtype, (n_units,)
+            self.state["segment"] = dtype, (model.encoder.n_in,)
+        if self.pooling.has_total:
+            self.state["total"] = dtype, (parts.pooling.n_out,)
+        for i, layer in enumerate(self.layers):
+            for name in self._names(i):
+                self.state[name] = dtype, (layer.n_units,)
+
+    def _names(self, i):
+        return [f"{letter}{i}" for letter in ONNX_CELLS[self.layers[i].cell].states]
+
+    def inputs(self, dtype):
+        """Return the inputs of the graph by name: dtype and shape."""
+        inputs = {"X": (dtype, ("n_seqs", self.model.encoder.n_features))}
+        return inputs | {s: (d, ("n_seqs", *n)) for s, (d, n) in self.state.items()}
 
     def score(self, x, dtype):
         """Add a step (n_seqs, n_features); return the outputs, and then the state's."""
-        g, k, fitted = self.g, self.k, self.fitted
-        x, finite = encode(g, x, fitted)
+        g, k, network = self.g, self.k, self.network
+        n_seqs = g.size(x, 0)
+        missing = {0: g.missing(n_seqs)}  # one of zeros if there is none: `read_batch`
+        before = {
+            name: g.pad(name, 1 + len(shape), missing)
+            for name, (_, shape) in self.state.items()
+        }
+        encoder = self.model.encoder
+        x, finite = reads[encoder](g, encoder, g.pad(x, 2, missing), network.dtype)
         valid = all_true(g, finite, 1)
         after = {}
         commit = valid  # whether the step is the last one of its segment
         if self.counts:
-            one = g.cast(valid, np.int64)
-            after["n_steps"] = g("Add", "n_steps", one)
+            after["n_steps"] = g("Add", before["n_steps"], g.cast(valid, np.int64))
         if k > 1:
-            x, filled = self._fill_segment(x)
-            after["segment"] = self._where(valid, x, "segment")
+            x, filled = self._fill_segment(x, before)
+            after["segment"] = self._where(valid, x, before["segment"])
             commit = g("And", valid, g("Equal", filled, np.array(k - 1)))
-        initial = [
-            [g("Unsqueeze", f"{letter}{i}", np.array([0])) for letter in self.letters]
-            for i in range(len(fitted.layers()))
+        start = [
+            [g("Unsqueeze", before[name], np.array([0])) for name in self._names(i)]
+            for i in range(len(self.layers))
         ]
-        x = g("Unsqueeze", x, np.array([0]))
-        y, last = run_layers(g, x, None, fitted, initial)
-        pooled, total = self._pool(g("Squeeze", y, np.array([0])))
+        run = Run(g("Unsqueeze", x, np.array([0])))
+        states = run_layers(g, network, run, start)
+        pooled, total = self._pool(g("Squeeze", states.y, np.array([0])), before)
         if total is not None:
-            after["total"] = self._where(commit, total, "total")
-        for i, states in enumerate(last):
-            for letter, new in zip(self.letters, states, strict=True):
-                name = f"{letter}{i}"
+            after["total"] = self._where(commit, total, before["total"])
+        for i, last in enumerate(states.last):
+            for name, new in zip(self._names(i), last, strict=True):
                 new = g("Squeeze", new, np.array([0]))
-                after[name] = self._where(commit, new, name)
-        raw = read_head(g, pooled, valid, fitted)
-        outputs = output_function(self.estimator)(g, raw, self.estimator, dtype)
-        for name, (dtype_, shape) in self.state.items():
-            outputs.append(Output(f"{name}_next", after[name], dtype_, shape))
-        return outputs
+                after[name] = self._where(commit, new, before[name])
+        raw = convert(g, network, network.parts.readout, pooled, states, run)
+        raw = refuse(g, raw, valid, network.dtype)
+        target = self.model.target
+        outputs = outputs_of[target](target)
+        outputs = named(outputs, outputs.add(g, raw, dtype), dtype)
+        for name, about in self.state.items():
+            outputs.append(Output(f"{name}_next", after[name], *about))
+        return [o._replace(tensor=g.slice(o.tensor, 0, 0, n_seqs)) for o in outputs]
 
-    def _fill_segment(self, x):
+    def _fill_segment(self, x, before):
         # The step goes to its place and to all after it.
         g, k = self.g, self.k
-        n_channels = self.fitted.encoder.n_in // k
-        filled = g("Mod", "n_steps", np.array(k))
+        n_channels = self.model.encoder.n_in // k
+        filled = g("Mod", before["n_steps"], np.array(k))
         place = np.repeat(np.arange(k), n_channels)
         here = g("GreaterOrEqual", place, g("Unsqueeze", filled, np.array([1])))
-        return g("Where", here, g("Tile", x, np.array([1, k])), "segment"), filled
+        x = g("Where", here, g("Tile", x, np.array([1, k])), before["segment"])
+        return x, filled
 
-    def _pool(self, h):
+    def _pool(self, h, before):
         # What is pooled, and what `total` becomes when the segment is full.
-        g = self.g
-        if not self.counts or self.pooling not in ("mean", "max"):
-            return h, None
-        n_before = g("Div", "n_steps", np.array(self.k)) if self.k > 1 else "n_steps"
-        n_before = g("Unsqueeze", n_before, np.array([1]))
-        if self.pooling == "mean":
-            total = g("Add", "total", h)
-            n = g.cast(g("Add", n_before, np.array(1)), self.fitted.dtype)
-            return g("Div", total, n), total
-        first = g("Equal", n_before, np.array(0))
-        total = g("Where", first, h, g("Max", "total", h))
-        return total, total
+        g, n_before = self.g, None
+        if self.pooling.has_total:
+            n_before = before["n_steps"]
+            if self.k > 1:
+                n_before = g("Div", n_before, np.array(self.k))
+            n_before = g("Unsqueeze", n_before, np.array([1]))
+        total, dtype = before.get("total"), self.network.dtype
+        return self.pooling.pool(g, h, total, n_before, dtype)
 
     def _where(self, condition, new, old):
         g = self.g
         return g("Where", g("Unsqueeze", condition, np.array([1])), new, old)
+
+
+# ------------------------------------------------------------------ models
+
+
+@exports(SequenceModel)
+def convert_sequences(g, model, transformers, dtype, streaming):
+    """Add all from the inputs of a graph to the outputs of a model.
+
+    Parameters
+    ----------
+    g : Graph
+    model : SequenceModel
+    transformers : list of transformers
+        What sequences go through before; a graph is registered for each.
+    dtype : dtype
+        Of inputs and outputs.
+    streaming : bool
+        Whether the graph takes one step of each sequence.
+
+    Returns
+    -------
+    exported : Exported
+    """
+    step = StepGraph(g, model) if streaming else None
+    x = "X"
+    for transformer in transformers:
+        x = transforms[transformer](g, transformer, x, dtype)
+    if streaming:
+        return Exported(step.inputs(dtype), step.score(x, dtype), "n_seqs")
+    inputs = {
+        "X": (dtype, ("n_seqs", "n_steps", model.encoder.n_features)),
+        "sequence_lens": (np.dtype(np.int64), ("n_seqs",)),
+    }
+    outputs = outputs_of[model.target](model.target)
+    tensors = score_batch(g, x, "sequence_lens", model, outputs, dtype)
+    return Exported(inputs, named(outputs, tensors, dtype), "n_seqs")

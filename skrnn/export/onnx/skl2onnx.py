@@ -4,10 +4,20 @@ import numpy as np
 
 from skrnn.estimators import RNNClassifier, RNNRegressor
 from skrnn.export.onnx.graph import OLDEST_OPSET, Graph, import_optional
-from skrnn.export.onnx.sequence import label_values, scale, score_batch
+from skrnn.export.onnx.sequence import label_values, outputs_of, scale, score_batch
 from skrnn.preprocessing import SequenceScaler
 
-__all__ = ["register_skl2onnx"]
+__all__ = ["OPTIONS", "register_skl2onnx"]
+
+# The estimators that skl2onnx is told about, and the options that it has for them.
+OPTIONS = {
+    RNNClassifier: {
+        "zipmap": [True, False, "columns"],
+        "nocl": [True, False],
+        "output_class_labels": [False, True],
+    },
+    RNNRegressor: None,
+}
 
 
 def register_skl2onnx():
@@ -40,20 +50,10 @@ def register_skl2onnx():
     'variable'
     """
     skl2onnx = import_optional("skl2onnx", "register_skl2onnx")
-    labels = {
-        "zipmap": [True, False, "columns"],
-        "nocl": [True, False],
-        "output_class_labels": [False, True],
-    }
     register = skl2onnx.update_registered_converter
-    register(
-        RNNClassifier,
-        "SkrnnRNNClassifier",
-        _classifier_types,
-        _convert_network,
-        options=labels,
-    )
-    register(RNNRegressor, "SkrnnRNNRegressor", _regressor_types, _convert_network)
+    for kind, options in OPTIONS.items():
+        name = f"Skrnn{kind.__name__}"
+        register(kind, name, _network_types, _convert_network, options=options)
     register(
         SequenceScaler,
         "SkrnnSequenceScaler",
@@ -66,46 +66,71 @@ def register_skl2onnx():
 # ------------------------------------------------------------------ types
 
 
-def _float_type(operator, shape):
-    # float32 stays so; whatever else comes in becomes float64, as NumPy has it.
-    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
-
-    given = operator.inputs[0].type
-    kind = FloatTensorType if isinstance(given, FloatTensorType) else DoubleTensorType
-    return kind(shape)
-
-
 def _dtype(operator):
+    # float32 stays so; whatever else comes in becomes float64, as NumPy has it.
     from skl2onnx.common.data_types import FloatTensorType
 
     single = isinstance(operator.inputs[0].type, FloatTensorType)
     return np.dtype(np.float32 if single else np.float64)
 
 
-def _classifier_types(operator):
-    from skl2onnx.common.data_types import Int64TensorType, StringTensorType
-
-    estimator = operator.raw_operator
-    n_seqs = operator.inputs[0].get_first_dimension()
-    shape = [n_seqs, len(estimator.classes_)]
-    kind = StringTensorType if _labels(operator).dtype == object else Int64TensorType
-    operator.outputs[0].set_type(
-        kind(shape if estimator._model.target.multilabel else [n_seqs])
+def _type(dtype, shape):
+    from skl2onnx.common.data_types import (
+        DoubleTensorType,
+        FloatTensorType,
+        Int64TensorType,
+        StringTensorType,
     )
-    operator.outputs[1].set_type(_float_type(operator, shape))
+
+    kinds = {
+        "float64": DoubleTensorType,
+        "float32": FloatTensorType,
+        "int64": Int64TensorType,
+        "object": StringTensorType,
+    }
+    return kinds[np.dtype(dtype).name](shape)
 
 
-def _regressor_types(operator):
+def _network_types(operator):
+    estimator = operator.raw_operator
+    _check_shape(operator, estimator._model.encoder.n_features)
     n_seqs = operator.inputs[0].get_first_dimension()
-    shape = [n_seqs, operator.raw_operator.n_outputs_]
-    operator.outputs[0].set_type(_float_type(operator, shape))
+    declared = _outputs(operator).declare(_dtype(operator))
+    for output, (_, dtype, shape) in zip(operator.outputs, declared, strict=True):
+        output.set_type(_type(dtype, [n_seqs, *shape]))
 
 
 def _scaler_types(operator):
-    x = operator.inputs[0].type
-    operator.outputs[0].set_type(_float_type(operator, x.shape))
+    scaler, x = operator.raw_operator, operator.inputs[0].type
+    _check_shape(operator, 1 if scaler._columns_are_steps else scaler.n_features_in_)
+    operator.outputs[0].set_type(_type(_dtype(operator), x.shape))
     for given, output in zip(operator.inputs[1:], operator.outputs[1:], strict=True):
         output.set_type(type(given.type)(given.type.shape))
+
+
+def _check_shape(operator, n_features):
+    """Refuse inputs that are not declared as the sequences of `fit`."""
+    estimator, shape = operator.raw_operator, operator.inputs[0].type.shape
+    name = type(estimator).__name__
+    if estimator._columns_are_steps:
+        if len(shape) == 2 and shape[1] in (None, estimator.n_features_in_):
+            return
+        said = f"tables with {estimator.n_features_in_} columns, which are steps"
+        right = f"DoubleTensorType([None, {estimator.n_features_in_}])"
+    else:
+        # One column is what skl2onnx guesses of sequences with one feature.
+        if len(shape) == 3 and shape[2] in (None, n_features):
+            return
+        if len(shape) == 2 and n_features == 1 and shape[1] != 1:
+            return
+        said = f"sequences with n_features={n_features}"
+        right = f"DoubleTensorType([None, None, {n_features}])"
+        if len(operator.inputs) == 1:
+            right += '), ("sequence_lens", Int64TensorType([None])'
+    raise ValueError(
+        f"{name} was fitted on {said}, and the first input is declared with the shape "
+        f'{shape}. Pass initial_types=[("X", {right})] instead of X.'
+    )
 
 
 # ------------------------------------------------------------- converters
@@ -122,11 +147,15 @@ def _parse_scaler(scope, model, inputs, custom_parsers=None):
     return operator.outputs
 
 
-def _labels(operator):
+def _outputs(operator):
+    # With the option "nocl" the labels are the numbers of the classes.
     from skl2onnx.common.utils_classifier import get_label_classes
 
-    # With the option "nocl" these are the numbers of the classes.
-    return label_values(get_label_classes(operator.scope_inst, operator.raw_operator))
+    estimator, labels = operator.raw_operator, None
+    if hasattr(estimator, "classes_"):
+        labels = label_values(get_label_classes(operator.scope_inst, estimator))
+    target = estimator._model.target
+    return outputs_of[target](target, labels)
 
 
 def _open(scope, operator, container):
@@ -155,17 +184,19 @@ def _convert_network(scope, operator, container):
     g, x, sequence_lens = _open(scope, operator, container)
     shape = operator.inputs[0].type.shape
     if len(shape) == 2:
-        x = g("Unsqueeze", x, np.array([2]))
+        # What comes before may give (n_seqs, n_steps, 1) where it declares two axes.
+        sizes = g.slice(g("Shape", x), 0, 0, 2)
+        x = g("Reshape", x, g("Concat", sizes, np.array([1]), axis=0))
     if sequence_lens is not None:
         sequence_lens = g.cast(sequence_lens, np.int64)
-    labels = _labels(operator) if hasattr(estimator, "classes_") else None
-    outputs = score_batch(g, x, sequence_lens, estimator, _dtype(operator), labels)
-    _close(g, [output.tensor for output in outputs], operator, container)
+    outputs, dtype = _outputs(operator), _dtype(operator)
+    tensors = score_batch(g, x, sequence_lens, estimator._model, outputs, dtype)
+    _close(g, tensors, operator, container)
 
 
 def _convert_scaler(scope, operator, container):
     g, x, sequence_lens = _open(scope, operator, container)
-    tensors = [scale(g, x, operator.raw_operator, _dtype(operator))]
+    tensors = [scale(g, operator.raw_operator, x, _dtype(operator))]
     if sequence_lens is not None:
         tensors.append(sequence_lens)
     _close(g, tensors, operator, container)
