@@ -25,13 +25,21 @@ if _interpreters and _interpreters.get_current() != _interpreters.get_main():
 __version__ = "0.1.0.dev0"
 
 from skrnn._show_versions import show_versions
-from skrnn.estimators import RNNClassifier, RNNRegressor, SequenceForecaster
+from skrnn.estimators import (
+    RNNClassifier,
+    RNNRegressor,
+    SequenceForecaster,
+    SequenceTagger,
+    StepRegressor,
+)
 from skrnn.estimators._streams import stream
 
 __all__ = [
     "RNNClassifier",
     "RNNRegressor",
     "SequenceForecaster",
+    "SequenceTagger",
+    "StepRegressor",
     "__version__",
     "show_versions",
     "stream",

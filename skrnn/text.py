@@ -310,6 +310,18 @@ def chunks_of(tags, scheme, where):
     return chunks
 
 
+def continues_chunk(labels, scheme):
+    """Return whether a label (column) goes on with the chunk of another one (row)."""
+    rules = _scheme(scheme)
+    tags = _split(labels, scheme, "labels")
+    goes_on = np.zeros((len(tags), len(tags)), dtype=bool)
+    for i, previous in enumerate(tags):
+        for j, tag in enumerate(tags):
+            if previous is not None and tag is not None:
+                goes_on[i, j] = rules.continues(previous, tag)
+    return goes_on
+
+
 def _write(chunks, n, rules):
     """The n tags of some chunks, which are in order."""
     tags = ["O"] * n

@@ -3,5 +3,13 @@
 from skrnn.estimators._classifier import RNNClassifier
 from skrnn.estimators._forecaster import SequenceForecaster
 from skrnn.estimators._regressor import RNNRegressor
+from skrnn.estimators._step_regressor import StepRegressor
+from skrnn.estimators._tagger import SequenceTagger
 
-__all__ = ["RNNClassifier", "RNNRegressor", "SequenceForecaster"]
+__all__ = [
+    "RNNClassifier",
+    "RNNRegressor",
+    "SequenceForecaster",
+    "SequenceTagger",
+    "StepRegressor",
+]

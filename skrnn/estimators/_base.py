@@ -36,7 +36,7 @@ from skrnn.models.training_state import (
     TrainingState,
     check_training,
 )
-from skrnn.network import POOLINGS, Network
+from skrnn.network import ALL_POOLINGS, Network
 from skrnn.solvers import SOLVERS
 from skrnn.training import SequenceData, Trainer
 
@@ -79,8 +79,8 @@ def _gives_weights(estimator):
     structure = vars(estimator)
     if "_model" in structure:
         structure = structure["_model"].structure
-    pooling = structure["pooling"]
-    if not POOLINGS[pooling].has_weights:
+    pooling = structure.get("pooling", "none")
+    if not ALL_POOLINGS[pooling].has_weights:
         raise AttributeError(f"There are no attention weights with {pooling=}.")
     return True
 
@@ -115,6 +115,21 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
     @abstractmethod
     def _target_kind(self):
         """The class of the target."""
+
+    def _learn_target(self, y, classes):
+        """Return the target of checked `y`; `classes` may be None."""
+        return self._target_kind.learn(y, classes)
+
+    def _as_sequences(self, X, y, sample_weight, reset):
+        """Return `X`, `y` and `sample_weight` with an item for each sequence."""
+        return X, y, sample_weight
+
+    def _check_lengths(self, y, sequences):
+        """Refuse targets that do not go with the lengths of the sequences."""
+
+    def _check_weight(self, sample_weight, sequences, name):
+        """Return checked weights, or None."""
+        return check_sample_weight(sample_weight, len(sequences), name)
 
     def _loss_weight(self, target, samples, training):
         """Return the weights of `samples` in a loss that is trained on `training`."""
@@ -197,7 +212,7 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
             target, seed = self._model.target, self._training.seed
             target.require_same(samples.y)
         else:
-            target = self._target_kind.learn(samples.y, classes)
+            target = self._learn_target(samples.y, classes)
             random_state = check_random_state(self.random_state)
             seed = random_state.randint(np.iinfo(np.int32).max)
         samples, validation = self._hold_out(samples, given, target, seed)
@@ -235,6 +250,7 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
         self, X, y, sample_weight, groups=None, *, reset=False, suffix=""
     ):
         """Return checked samples, without those of weight zero."""
+        X, y, sample_weight = self._as_sequences(X, y, sample_weight, reset)
         sequences = check_sequences(
             X,
             estimator=self,
@@ -250,17 +266,18 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
         with naming("y", y):
             checked = self._target_kind.check(y)
         check_number_of(checked, sequences, "X" + suffix)
+        self._check_lengths(checked, sequences)
         if groups is not None:
             with naming("groups"):
                 groups = np.unique(column_or_1d(groups), return_inverse=True)[1]
             check_consistent_length(sequences, groups)
-        sample_weight = check_sample_weight(
-            sample_weight, len(sequences), "sample_weight" + suffix
-        )
+        name = "sample_weight" + suffix
+        sample_weight = self._check_weight(sample_weight, sequences, name)
         samples = Samples(
             np.arange(len(checked)), sequences, checked, sample_weight, groups, (X, y)
         )
-        if sample_weight is not None and not sample_weight.all():
+        by_sequence = sample_weight is not None and sample_weight.dtype != object
+        if by_sequence and not sample_weight.all():
             samples = samples.take(np.flatnonzero(sample_weight))
         return samples
 
@@ -285,6 +302,8 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
     def _make_model(self, samples, target):
         """Learn what a step and a target look like; return a model without weights."""
         sequences, weight = samples.sequences, samples.sample_weight
+        if weight is not None and weight.dtype == object:
+            weight = None  # weights of steps are for the loss alone
         target = target.scaled(samples.y, weight, self.standardize)
         mean = scale = fill = None
         if self.standardize:
@@ -294,14 +313,12 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
             scale = scale_of(mean, variance, n_steps)
         elif self.missing == "indicator":
             fill, _ = sequences.moments(weight)
-        segment_length = self.segment_length
+        structure = self._describe_structure()
+        segment_length = structure["segment_length"]
         if segment_length == "auto":
             segment_length = auto_segment_length(sequences.lengths, weight)
-        structure = {
-            **self._describe_structure(),
-            "n_features": sequences.n_features,
-            "n_out": target.loss().n_out,
-        }
+        structure["n_features"] = sequences.n_features
+        structure["n_out"] = target.loss().n_out
         return SequenceModel(structure, segment_length, mean, scale, fill, target, None)
 
     def _announce(self, X, y, samples, theta):
@@ -355,7 +372,11 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
         model = self._model
         y = model.target.encode(samples.y)
         weight = self._loss_weight(model.target, samples, training)
-        return SequenceData(samples.sequences, model.encoder, y, weight)
+        return self._data(samples.sequences, model.encoder, y, weight)
+
+    def _data(self, sequences, encoder, y, weight):
+        """Return what training reads."""
+        return SequenceData(sequences, encoder, y, weight)
 
     def _make_scorer(self, validation):
         """Return a function of the parameters, None when the loss is watched."""

@@ -140,6 +140,9 @@ class Parameters(BaseEstimator):
         "n_jobs": [Integral, None],
     }
 
+    # What the network is made of and no parameter says.
+    _fixed_structure: dict = {}
+
     def _set_parameters(self, arguments):
         """Keep the arguments of a constructor, which are its ``locals()``."""
         for name in self._get_param_names():
@@ -175,7 +178,11 @@ class Parameters(BaseEstimator):
 
     def _describe_structure(self):
         """Return the parameters that the network is made of, as plain values."""
-        structure = {name: getattr(self, name) for name in STRUCTURE}
+        fixed = self._fixed_structure
+        structure = {
+            name: fixed[name] if name in fixed else getattr(self, name)
+            for name in STRUCTURE
+        }
         structure["hidden_layer_sizes"] = self._layer_sizes()
         structure["dtype"] = np.dtype(self.dtype).name
         return structure

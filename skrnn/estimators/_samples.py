@@ -40,7 +40,7 @@ class Samples:
         )
 
 
-def check_sample_weight(sample_weight, n_seqs, name="sample_weight"):
+def check_sample_weight(sample_weight, n_seqs, name="sample_weight", some=True):
     """Return weights as float64 (n_seqs,), or None."""
     if sample_weight is None:
         return None
@@ -60,7 +60,8 @@ def check_sample_weight(sample_weight, n_seqs, name="sample_weight"):
         )
     if sample_weight.min() < 0:
         raise ValueError(f"Negative values in {name}.")
-    if not sample_weight.any():
+    if some and not sample_weight.any():
         raise ValueError(f"{name} must contain at least one non-zero number.")
-    check_total_weight(sample_weight, name)
+    if some:
+        check_total_weight(sample_weight, name)
     return sample_weight

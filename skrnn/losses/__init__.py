@@ -12,7 +12,11 @@ from skrnn.losses.forecasts import (
     ForecastSquaredError,
     make_forecast_loss,
 )
-from skrnn.losses.numbers import SquaredError
+from skrnn.losses.numbers import (
+    SquaredError,
+    StepAbsoluteError,
+    StepSquaredError,
+)
 from skrnn.losses.paths import CRFLoss, CTCLoss
 
 __all__ = [
@@ -26,5 +30,7 @@ __all__ = [
     "Loss",
     "MultilabelLogLoss",
     "SquaredError",
+    "StepAbsoluteError",
+    "StepSquaredError",
     "make_forecast_loss",
 ]

@@ -18,7 +18,7 @@ from skrnn.models.checks import (
     record,
     tuple_of,
 )
-from skrnn.network import POOLINGS, Network, NetworkSpec, PassOptions
+from skrnn.network import ALL_POOLINGS, Network, NetworkSpec, PassOptions
 from skrnn.targets import Target
 
 __all__ = ["SEQUENCE_FIELDS", "SequenceModel", "check_sequence_model"]
@@ -223,7 +223,7 @@ structure = record(
         "cell": one_of(*CELLS),
         "activation": one_of("tanh", "relu"),
         "bidirectional": boolean,
-        "pooling": one_of(*POOLINGS),
+        "pooling": one_of(*ALL_POOLINGS),
         "segment_length": either(one_of("auto"), integer(1)),
         "standardize": boolean,
         "missing": one_of("error", "indicator"),
@@ -244,7 +244,7 @@ SEQUENCE_FIELDS = {
     "_input_fill": either(None, per_feature),
     "n_outputs_": integer(1),
     "n_layers_": integer(3),
-    "out_activation_": one_of("identity", "logistic", "softmax"),
+    "out_activation_": one_of("crf", "identity", "logistic", "softmax"),
 }
 
 

@@ -2,7 +2,7 @@
 
 from skrnn.network.network import Network
 from skrnn.network.parts import PassOptions
-from skrnn.network.pooling import POOLINGS
+from skrnn.network.pooling import ALL_POOLINGS, POOLINGS
 from skrnn.network.spec import NetworkSpec
 
-__all__ = ["POOLINGS", "Network", "NetworkSpec", "PassOptions"]
+__all__ = ["ALL_POOLINGS", "POOLINGS", "Network", "NetworkSpec", "PassOptions"]

@@ -8,6 +8,7 @@ from skrnn.network.layout import zeros
 from skrnn.network.parts import Part, StatesGradient
 
 __all__ = [
+    "ALL_POOLINGS",
     "POOLINGS",
     "AttentionPooling",
     "EveryStep",
@@ -184,3 +185,5 @@ POOLINGS = {
     "max": MaxPooling,
     "attention": AttentionPooling,
 }
+# "none" is the pooling of estimators that answer each step; it is no choice of users.
+ALL_POOLINGS = POOLINGS | {"none": EveryStep}

@@ -8,7 +8,7 @@ import numpy as np
 
 from skrnn.network.inputs import Input, NumbersInput
 from skrnn.network.layout import Layout
-from skrnn.network.pooling import POOLINGS, Pooling
+from skrnn.network.pooling import ALL_POOLINGS, Pooling
 from skrnn.network.readout import LinearReadout, Readout
 from skrnn.network.stack import RecurrentStack
 
@@ -64,7 +64,7 @@ class NetworkSpec:
     def declare(self, layout: Layout) -> Parts:
         """Make the parts and add their parameters to a layout."""
         pooling = self.pooling
-        make_pooling = POOLINGS[pooling] if isinstance(pooling, str) else pooling
+        make_pooling = ALL_POOLINGS[pooling] if isinstance(pooling, str) else pooling
         parts = Parts(
             self.input(),
             RecurrentStack(

@@ -3,5 +3,12 @@
 from skrnn.targets.base import Target
 from skrnn.targets.classes import ClassTarget
 from skrnn.targets.numbers import NumberTarget
+from skrnn.targets.steps import StepClassTarget, StepNumberTarget
 
-__all__ = ["ClassTarget", "NumberTarget", "Target"]
+__all__ = [
+    "ClassTarget",
+    "NumberTarget",
+    "StepClassTarget",
+    "StepNumberTarget",
+    "Target",
+]

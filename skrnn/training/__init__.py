@@ -1,6 +1,6 @@
 """Training: epochs, batches, stopping, and recovery from errors."""
 
-from skrnn.training.data import Data, SequenceData
+from skrnn.training.data import Data, SequenceData, StepData
 from skrnn.training.history import History
 from skrnn.training.options import Hooks, TrainingOptions
 from skrnn.training.trainer import Trainer
@@ -10,6 +10,7 @@ __all__ = [
     "History",
     "Hooks",
     "SequenceData",
+    "StepData",
     "Trainer",
     "TrainingOptions",
 ]

@@ -7,7 +7,7 @@ import numpy as np
 
 from skrnn._elementary import total_weight
 
-__all__ = ["BLOCK_ROWS", "Data", "SequenceData"]
+__all__ = ["BLOCK_ROWS", "Data", "SequenceData", "StepData"]
 
 BLOCK_ROWS = 8192  # steps (or segments) in a block of a pass over all sequences
 
@@ -85,3 +85,63 @@ class SequenceData:
             stop = start + max(16, BLOCK_ROWS // n_rows)
             yield order[start:stop]
             start = stop
+
+
+class StepData(SequenceData):
+    """Sequences with a target for each step.
+
+    Parameters
+    ----------
+    sequences : Sequences
+    encoder : StepEncoder
+    y : ndarray of shape (n_seqs,), dtype object
+        An array of numbers (n_steps_i,) for each sequence: codes of classes, -1 for
+        none; or numbers, NaN for none.
+    sample_weight : ndarray of shape (n_seqs,), of float64 or of arrays, default=None
+        Weights of the sequences, or of their steps.
+    whole : bool, default=False
+        Whether the loss looks at whole sequences and takes care of steps without a
+        target by itself.
+    """
+
+    def __init__(self, sequences, encoder, y, sample_weight=None, whole=False):
+        lengths = np.array([len(item) for item in y], dtype=np.intp)
+        self._starts = np.concatenate([[0], np.cumsum(lengths)])
+        self._targets = np.concatenate(list(y)) if len(y) else np.zeros(0)
+        weight = np.ones(len(self._targets))
+        if sample_weight is not None and sample_weight.dtype == object:
+            weight = np.concatenate(list(sample_weight))
+        elif sample_weight is not None:
+            weight = np.repeat(sample_weight, lengths)
+        numbers = self._targets.dtype.kind == "f"
+        known = ~np.isnan(self._targets) if numbers else self._targets >= 0
+        counted = np.where(known, weight, 0.0)
+        self._weight = weight if whole else counted
+        if numbers:
+            self._targets = np.where(known, self._targets, 0.0)[:, np.newaxis]
+        elif not whole:
+            self._targets = np.maximum(self._targets, 0)
+        total = np.add.accumulate(np.concatenate([[0.0], counted]))
+        by_sequence = total[self._starts[1:]] - total[self._starts[:-1]]
+        super().__init__(sequences, encoder, y, by_sequence)
+
+    def batch(self, indices, dtype):
+        """Return the packed batch of sequences, targets and weights of its rows."""
+        batch = self.sequences.pack(indices, self.encoder, dtype)
+        rows = packed_steps(batch, self._starts[indices[batch.order]])
+        return batch, self._targets[rows], self._weight[rows]
+
+
+def packed_steps(batch, starts):
+    """Return where the target of each packed row stands.
+
+    Parameters
+    ----------
+    batch : PackedBatch
+    starts : ndarray of shape (n_seqs,)
+        Where the first target of each sequence stands, in packed order.
+    """
+    n_steps = len(batch.n_active)
+    step = np.repeat(np.arange(n_steps), batch.n_active)
+    sequence = np.arange(len(step)) - batch.offset[:-1][step]
+    return starts[sequence] + step

@@ -1,0 +1,364 @@
+"""A number for each step of a sequence."""
+
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.metrics import r2_score
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metaestimators import available_if
+
+from skrnn.estimators._base import all_or_nothing
+from skrnn.estimators._parameters import has_partial_fit
+from skrnn.estimators._steps import StepEstimator
+from skrnn.models.checks import number, one_of
+from skrnn.targets import StepNumberTarget
+
+
+class StepRegressor(RegressorMixin, StepEstimator):
+    """Recurrent neural network that predicts a number for each step of a sequence.
+
+    A soft sensor is an example: the number at a step follows from this step and those
+    before it. Steps may be without a number in training.
+
+    `X` and `y` are lists with an item for each sequence, or one table whose rows are
+    the steps of one sequence; `predict` answers in that form.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of shape (n_hidden_layers,), default=(64,)
+        Number of units of each recurrent layer. An int is one layer.
+    cell : {'gru', 'lstm', 'rnn'}, default='gru'
+        What the layers are made of.
+
+        - 'gru', gated recurrent units [1]_, in the form whose reset gate comes after
+          the matrix product.
+        - 'lstm', long short-term memory [2]_ with a forget gate that starts open.
+        - 'rnn', the simple network of Elman [3]_.
+    activation : {'tanh', 'relu'}, default='tanh'
+        Activation of the cell 'rnn'. The others have their own.
+    bidirectional : bool, default=False
+        Whether each layer also reads the sequence from its end, with as many units
+        again. Then a prediction also follows from later steps, and it
+        cannot follow a stream.
+    loss : {'squared_error', 'absolute_error'}, default='squared_error'
+        What the network minimises: predictions are means or medians.
+    standardize : bool, default=True
+        Whether to subtract the mean of each feature and to divide by its standard
+        deviation, of all training steps and in float64. The targets are standardised,
+        too: losses and `tol` are in units of their scale.
+    missing : {'error', 'indicator'}, default='error'
+        What happens to NaN in a sequence. With 'indicator' the network reads, beside
+        each feature, whether it is known; an unknown value is read as the mean.
+    dropout : float, default=0.3
+        Share of the outputs of each layer that is set to zero in training on their
+        way to the next layer or, from the last one, to the output. Not with 'lbfgs',
+        which wants the same loss at each look.
+    recurrent_dropout : float, default=0.2
+        Share of the states that is set to zero in training where they feed back, the
+        same ones at all steps of a sequence [4]_. Not with 'lbfgs'.
+    solver : {'adam', 'sgd', 'lbfgs'}, default='adam'
+        What minimises the loss.
+
+        - 'adam', a stochastic gradient method with a step size for each weight [5]_.
+        - 'sgd', stochastic gradient descent with momentum.
+        - 'lbfgs', a quasi-Newton method that takes all sequences at once.
+    alpha : float, default=0.001
+        Strength of the L2 penalty on the weights, which is divided by the sum of
+        the sample weights of a batch when it is added to the loss. Biases have none.
+    batch_size : 'auto' or int, default='auto'
+        Number of sequences that make an update of the weights, at most all. 'auto'
+        is a fifteenth of them, but at least 4 and at most 32.
+    learning_rate : {'linear', 'constant', 'invscaling', 'adaptive'}, default='linear'
+        How the learning rate goes on from `learning_rate_init`.
+
+        - 'linear', down to nearly zero at `max_iter` epochs, and anew in each call to
+          :meth:`fit`. All epochs are made, unless `early_stopping` ends the training.
+          :meth:`partial_fit` stays at the start.
+        - 'constant', as it is.
+        - 'invscaling', divided by ``t ** power_t`` after t sequences.
+        - 'adaptive', divided by 5 when the loss (with `early_stopping`: the validation
+          score) has not improved by `tol` for `n_iter_no_change` epochs.
+    learning_rate_init : float, default=0.008
+        The initial learning rate of 'adam' and 'sgd'.
+    power_t : float, default=0.5
+        Exponent of 'invscaling'.
+    max_iter : int, default=100
+        Number of epochs at most: how often each sequence is used. With 'lbfgs', number
+        of iterations at most.
+    shuffle : bool, default=True
+        Whether to take the sequences in another order in each epoch.
+    max_grad_norm : float or None, default=1.0
+        A gradient with a longer norm is scaled down to this one [6]_.
+    bptt_steps : int or None, default=None
+        Number of steps (segments) through which gradients flow back; states are
+        carried on across. None is all.
+    momentum : float, default=0.9
+        Momentum of 'sgd', between 0 and 1.
+    nesterovs_momentum : bool, default=True
+        Whether 'sgd' takes Nesterov's momentum.
+    beta_1 : float, default=0.9
+        Decay of the average of the gradient in 'adam', in [0, 1).
+    beta_2 : float, default=0.999
+        Decay of the average of the squared gradient in 'adam', in [0, 1).
+    epsilon : float, default=1e-8
+        Added to the root of the average squared gradient in 'adam'.
+    max_fun : int, default=15000
+        Number of evaluations of the loss by 'lbfgs' at most.
+    tol : float, default=1e-4
+        Training stops when the loss (with `early_stopping`: the validation score) has
+        not improved by this much for `n_iter_no_change` epochs in a row. An 'adaptive'
+        learning rate falls first, and a 'linear' one is stopped by `early_stopping`
+        only. With 'lbfgs', tolerance of the gradient.
+    n_iter_no_change : int, default=10
+        Number of epochs without improvement by `tol` that are waited for.
+    early_stopping : bool, default=False
+        Whether to hold sequences out of the training, to stop when the score on them no
+        longer improves and to keep the weights of the best epoch. Not for 'lbfgs'.
+    validation_fraction : float, default=0.1
+        Share of the training sequences that `early_stopping` holds out, unless
+        validation sequences are given to :meth:`fit`.
+    scoring : str, callable or None, default='loss'
+        What `early_stopping` watches: 'loss', the name of a scorer, a scorer
+        ``scoring(estimator, X, y)``, or None for the :meth:`score` of the estimator.
+    warm_start : bool, default=False
+        Whether :meth:`fit` goes on from the weights of the last call, with what it
+        learned about the scale of the features, instead of starting anew. A 'linear'
+        learning rate does start anew, high enough to lose some of what was learned:
+        to go on as if never stopped, take 'constant' or 'invscaling'.
+    random_state : int, RandomState instance or None, default=None
+        Determines the initial weights, the sequences that `early_stopping` holds out,
+        the order of the sequences and what dropout drops. Pass an int for reproducible
+        results across multiple function calls.
+    verbose : bool or int, default=False
+        Whether to print a line for each epoch.
+    dtype : {'float32', 'float64'}, default='float32'
+        Type of the numbers that the network computes with.
+    n_jobs : int or None, default=None
+        Number of threads; -1 is all processors, and None is 1 unless in a
+        :func:`joblib.parallel_config` context. There are never more than OpenMP may
+        use, which `OMP_NUM_THREADS`, threadpoolctl and joblib within its workers limit.
+        Results are the same for any number.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of features of a step; for sequences given as a 2-D array, the number of
+        steps.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, when the steps have names that are all strings.
+    n_outputs_ : int
+        Number of outputs of the network.
+    n_layers_ : int
+        Number of layers, with the input and the output.
+    out_activation_ : str
+        What the outputs go through: 'softmax', or 'logistic' for two classes and
+        for labels.
+    weights_ : dict of str to ndarray
+        Read-only views of the weights by name: ``layer0.W`` for the inputs,
+        ``layer0.U`` for the states and the bias ``layer0.b``, ``layer0.reverse.W`` and
+        so on for the other direction, ``attention.q``, ``head.W`` and ``head.b``. The
+        blocks of columns are the gates, in PyTorch's order: i, f, g, o of 'lstm' and
+        r, z, n of 'gru'.
+    n_iter_ : int
+        Number of epochs of the last call to :meth:`fit`; after :meth:`partial_fit`, of
+        all calls.
+    t_ : int
+        Number of sequences that the solver has seen.
+    loss_ : float
+        The loss of the last epoch.
+    best_loss_ : float
+        The smallest loss of an epoch.
+    loss_curve_ : list of float
+        The loss of each epoch: the mean over its batches, as they were before their
+        update, with the penalty.
+    grad_norm_curve_ : list of float
+        The mean norm of the gradient in each epoch, before it is scaled down. It shows
+        gradients that vanish or explode.
+    validation_loss_curve_ : list of float or None
+        With `early_stopping`, the loss of the held-out sequences after each epoch,
+        without the penalty.
+    validation_scores_ : list of float or None
+        With `early_stopping`, the score that is watched after each epoch; for
+        ``scoring='loss'``, minus the validation loss.
+    best_validation_score_ : float or None
+        With `early_stopping`, the best of `validation_scores_`.
+
+    See Also
+    --------
+    SequenceTagger : A label for each step.
+    RNNRegressor : One or many numbers for each sequence.
+    SequenceForecaster : Later values of series.
+
+    References
+    ----------
+    .. [1] Cho, K., et al. (2014). Learning phrase representations using RNN
+           encoder-decoder for statistical machine translation. EMNLP.
+           `arXiv:1406.1078 <https://arxiv.org/abs/1406.1078>`_
+    .. [2] Hochreiter, S., & Schmidhuber, J. (1997). Long short-term memory. Neural
+           Computation, 9(8), 1735-1780.
+    .. [3] Elman, J. L. (1990). Finding structure in time. Cognitive Science, 14(2),
+           179-211.
+    .. [4] Gal, Y., & Ghahramani, Z. (2016). A theoretically grounded application of
+           dropout in recurrent neural networks. NeurIPS.
+           `arXiv:1512.05287 <https://arxiv.org/abs/1512.05287>`_
+    .. [5] Kingma, D. P., & Ba, J. (2015). Adam: a method for stochastic optimization.
+           ICLR. `arXiv:1412.6980 <https://arxiv.org/abs/1412.6980>`_
+    .. [6] Pascanu, R., Mikolov, T., & Bengio, Y. (2013). On the difficulty of training
+           recurrent neural networks. ICML.
+           `arXiv:1211.5063 <https://arxiv.org/abs/1211.5063>`_
+    .. [7] Glorot, X., & Bengio, Y. (2010). Understanding the difficulty of training
+           deep feedforward neural networks. AISTATS.
+    .. [8] Saxe, A. M., McClelland, J. L., & Ganguli, S. (2014). Exact solutions to the
+           nonlinear dynamics of learning in deep linear neural networks. ICLR.
+           `arXiv:1312.6120 <https://arxiv.org/abs/1312.6120>`_
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrnn import StepRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> X = [rng.normal(size=(n, 1)) for n in rng.integers(20, 40, size=50)]
+    >>> y = [np.cumsum(x[:, 0]) / 5 for x in X]
+    >>> reg = StepRegressor(16, random_state=0).fit(X, y)
+    >>> reg.predict(X[:1])[0].shape == y[0].shape
+    True
+    >>> bool(reg.score(X, y) > 0.8)
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **StepEstimator._parameter_constraints,
+        "loss": [StrOptions({"squared_error", "absolute_error"})],
+    }
+    _target_kind = StepNumberTarget
+    _fields = {
+        **StepEstimator._fields,
+        "_loss": one_of("squared_error", "absolute_error"),
+        "_target_mean": number,
+        "_target_scale": number,
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(64,),
+        *,
+        cell="gru",
+        activation="tanh",
+        bidirectional=False,
+        loss="squared_error",
+        standardize=True,
+        missing="error",
+        dropout=0.3,
+        recurrent_dropout=0.2,
+        solver="adam",
+        alpha=0.001,
+        batch_size="auto",
+        learning_rate="linear",
+        learning_rate_init=0.008,
+        power_t=0.5,
+        max_iter=100,
+        shuffle=True,
+        max_grad_norm=1.0,
+        bptt_steps=None,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        max_fun=15000,
+        tol=1e-4,
+        n_iter_no_change=10,
+        early_stopping=False,
+        validation_fraction=0.1,
+        scoring="loss",
+        warm_start=False,
+        random_state=None,
+        verbose=False,
+        dtype="float32",
+        n_jobs=None,
+    ):
+        self._set_parameters(locals())
+
+    def _learn_target(self, y, classes):
+        return StepNumberTarget.learn(y, table=self._learns_table, kind=self.loss)
+
+    @available_if(has_partial_fit)
+    @all_or_nothing
+    def partial_fit(self, X, y, sample_weight=None):
+        """Make one pass over more sequences.
+
+        The first call learns the scale of the features and of the targets, and later
+        ones keep it.
+
+        Parameters
+        ----------
+        X : list of ndarrays of shape (n_steps_i, n_features), or array-like of shape \
+                (n_rows, n_features)
+            The sequences, or one table.
+        y : list of array-likes of shape (n_steps_i,), or array-like of shape (n_rows,)
+            A number for each step; NaN or None is none.
+        sample_weight : array-like of shape (n_seqs,), or list of array-likes of shape \
+                (n_steps_i,), default=None
+            Weights of the sequences, or of their steps. An ordinary weight is 1.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+        """
+        return self._fit(X, y, sample_weight, incremental=True)
+
+    def predict(self, X):
+        """Predict the number of each step.
+
+        Parameters
+        ----------
+        X : list of ndarrays of shape (n_steps_i, n_features), or array-like of shape \
+                (n_rows, n_features)
+            The sequences, or the table, in the form that `fit` was given.
+
+        Returns
+        -------
+        y : ndarray of shape (n_seqs,) with an ndarray of shape (n_steps_i,) for each \
+                sequence, or ndarray of shape (n_rows,)
+            The numbers.
+        """
+        return self._output(X, "predict")
+
+    def score(self, X, y, sample_weight=None):
+        """Return the coefficient of determination, R², over all steps together.
+
+        Parameters
+        ----------
+        X : list of ndarrays of shape (n_steps_i, n_features), or array-like of shape \
+                (n_rows, n_features)
+            The sequences, or the table, in the form that `fit` was given.
+        y : list of array-likes of shape (n_steps_i,), or array-like of shape (n_rows,)
+            The true numbers. Steps without one do not count.
+        sample_weight : array-like of shape (n_seqs,), or list of array-likes of shape \
+                (n_steps_i,), default=None
+            Weights of the sequences, or of their steps.
+
+        Returns
+        -------
+        score : float
+        """
+        sequences, checked = self._targets_of(X, y)
+        predicted = self.predict(X)
+        if self._model.target.table:
+            predicted = [predicted]
+            if sample_weight is not None:
+                sample_weight = [sample_weight]
+        weight = self._check_weight(sample_weight, sequences, "sample_weight")
+        if weight is not None and weight.dtype != object:
+            weight = [np.full(len(t), w) for t, w in zip(checked, weight, strict=True)]
+        true = np.concatenate(list(checked))
+        known = ~np.isnan(true)
+        if weight is not None:
+            weight = np.concatenate(list(weight))[known]
+        found = np.concatenate(list(predicted))[known]
+        return r2_score(true[known], found, sample_weight=weight)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.single_output = True
+        return tags

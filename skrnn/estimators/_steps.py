@@ -1,0 +1,146 @@
+"""Estimators that answer each step of a sequence."""
+
+import numpy as np
+
+from skrnn.estimators._base import SequenceEstimator
+from skrnn.estimators._samples import check_sample_weight
+from skrnn.models.checks import boolean
+from skrnn.targets.steps import is_table, labels_of_steps
+from skrnn.training import StepData
+
+
+class StepEstimator(SequenceEstimator):
+    """Base of `SequenceTagger` and `StepRegressor`.
+
+    `X` and `y` are lists with an item for each sequence, or one table whose rows are
+    the steps of one sequence. The first call of `fit` decides, by `y`.
+    """
+
+    _parameter_constraints = {
+        name: constraint
+        for name, constraint in SequenceEstimator._parameter_constraints.items()
+        if name not in ("pooling", "segment_length")
+    }
+    _fields = {**SequenceEstimator._fields, "_is_table": boolean}
+
+    _fixed_structure = {"pooling": "none", "segment_length": 1}
+
+    # Tables ----------------------------------------------------------------------
+
+    def _as_sequences(self, X, y, sample_weight, reset):
+        if y is None:
+            return X, y, sample_weight
+        table = is_table(y)
+        known = vars(self).get("_learns_table")
+        if known is None and not reset:
+            known = self._model.target.table
+        if not reset and table != known:
+            known = "one table" if known else "sequences"
+            raise ValueError(
+                f"{type(self).__name__} was fitted to {known}; `X` and `y` must have "
+                "that form in all calls."
+            )
+        if reset:
+            self._learns_table = table
+        if not table:
+            return X, y, sample_weight
+        self._check_table(X)
+        if hasattr(X, "__len__") and len(X) != len(y):
+            raise ValueError(
+                "Found input variables with inconsistent numbers of samples: "
+                f"{[len(X), len(y)]}"
+            )
+        if sample_weight is not None:
+            sample_weight = [np.asarray(sample_weight)]
+        return [X], [y], sample_weight
+
+    def _check_table(self, X):
+        if (X.ndim if hasattr(X, "ndim") else np.ndim(X)) != 2:
+            raise ValueError(
+                "Expected 2D array: y has one target for each row, so X must be a "
+                "table with a row for each step. For sequences, y is a list with the "
+                "targets of each sequence. Reshape your data."
+            )
+
+    def _check_sequences(self, X):
+        self._check_is_fitted()
+        if self._model.target.table:
+            self._check_table(X)
+            X = [X]
+        return super()._check_sequences(X)
+
+    # Fitting -----------------------------------------------------------------------
+
+    def _fit(self, *args, **kwargs):
+        try:
+            return super()._fit(*args, **kwargs)
+        finally:
+            vars(self).pop("_learns_table", None)
+
+    def _check_lengths(self, y, sequences):
+        lengths = sequences.lengths
+        for i, (item, n_steps) in enumerate(zip(y, lengths, strict=True)):
+            if len(item) != n_steps:
+                raise ValueError(
+                    f"y[{i}] has {len(item)} targets, and {sequences.name(i)} has "
+                    f"{n_steps} steps. Each step needs one target; None or NaN is for "
+                    "a step without one."
+                )
+
+    def _check_weight(self, sample_weight, sequences, name):
+        if sample_weight is None or np.isscalar(sample_weight):
+            return super()._check_weight(sample_weight, sequences, name)
+        if not any(hasattr(item, "__len__") for item in sample_weight):
+            return super()._check_weight(sample_weight, sequences, name)
+        weights = labels_of_steps(sample_weight, name)
+        for i, (item, n_steps) in enumerate(
+            zip(weights, sequences.lengths, strict=True)
+        ):
+            weights[i] = check_sample_weight(
+                item.astype(np.float64), n_steps, f"{name}[{i}]", some=False
+            )
+        if not any(item.any() for item in weights):
+            raise ValueError(f"{name} must contain at least one non-zero number.")
+        return weights
+
+    def _data(self, sequences, encoder, y, weight):
+        return StepData(sequences, encoder, y, weight)
+
+    # Prediction --------------------------------------------------------------------
+
+    def _each_step(self, X, answer):
+        """Return what `answer(raw, batch)` says of the rows, for each sequence."""
+        sequences = self._check_sequences(X)
+        model = self._model
+        found = np.empty(len(sequences), dtype=object)
+        for raw, batch, rows in model.run(sequences, "forward", self._n_threads()):
+            values = answer(raw, batch, rows)
+            for b, row in enumerate(rows):
+                found[row] = values[batch.offset[: batch.lengths[b]] + b]
+        return found[0] if model.target.table else found
+
+    def _output(self, X, method):
+        self._check_is_fitted()
+        function = self._model.target.outputs()[method]
+        return self._each_step(X, lambda raw, batch, rows: function(raw))
+
+    def _targets_of(self, X, y):
+        """Return sequences and checked targets to judge predictions by."""
+        self._check_is_fitted()
+        target = self._model.target
+        if target.table:
+            X, y = [X], [y]
+        sequences = super()._check_sequences(X)
+        checked = self._target_kind.check(y)
+        if len(checked) != len(sequences):
+            raise ValueError(
+                "Found input variables with inconsistent numbers of samples: "
+                f"{[len(sequences), len(checked)]}"
+            )
+        self._check_lengths(checked, sequences)
+        return sequences, checked
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        return tags

@@ -1,0 +1,740 @@
+"""A label for each step of a sequence."""
+
+import numpy as np
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metaestimators import available_if
+
+from skrnn._recurrence import PackedShape
+from skrnn.estimators._base import all_or_nothing
+from skrnn.estimators._fitted import Of
+from skrnn.estimators._parameters import has_partial_fit
+from skrnn.estimators._steps import StepEstimator
+from skrnn.models.checks import array, boolean, either, labels
+from skrnn.targets import StepClassTarget
+from skrnn.targets.classes import class_weights
+from skrnn.targets.steps import sorted_labels
+from skrnn.text import chunks_of, continues_chunk
+from skrnn.training import StepData
+
+
+def _allowed(value, name, state):
+    checks = array("bool", None), array("bool", None, None), array("bool", None)
+    if not isinstance(value, tuple) or len(value) != 3:
+        raise ValueError(f"{name} must be three arrays or None.")
+    for check, item in zip(checks, value, strict=True):
+        check(item, name, state)
+
+
+class SequenceTagger(StepEstimator):
+    """Recurrent neural network that labels each step of a sequence.
+
+    This model reads each sequence and gives each of its steps a label: entities in
+    texts, sleep stages, phases of gait. With ``crf=True`` a conditional random field
+    learns whole paths of labels. Steps may be without a label in training.
+
+    `X` and `y` are lists with an item for each sequence, or one table whose rows are
+    the steps of one sequence; `predict` answers in that form.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of shape (n_hidden_layers,), default=(64,)
+        Number of units of each recurrent layer. An int is one layer.
+    cell : {'gru', 'lstm', 'rnn'}, default='gru'
+        What the layers are made of.
+
+        - 'gru', gated recurrent units [1]_, in the form whose reset gate comes after
+          the matrix product.
+        - 'lstm', long short-term memory [2]_ with a forget gate that starts open.
+        - 'rnn', the simple network of Elman [3]_.
+    activation : {'tanh', 'relu'}, default='tanh'
+        Activation of the cell 'rnn'. The others have their own.
+    bidirectional : bool, default=True
+        Whether each layer also reads the sequence from its end, with as many units
+        again. Then it cannot follow a stream.
+    crf : bool, default=False
+        Whether a linear-chain conditional random field [8]_ scores whole paths of
+        labels. Probabilities are then exact marginals, and `predict` is the best path.
+    scheme : {'IOB1', 'IOB2', 'IOBES', 'BILOU'}, callable or array-like, default=None
+        Which labels may follow one another, as in
+        :func:`skrnn.text.scheme_constraints`. What a scheme does not allow has the
+        probability zero in `predict`, and in training with ``crf=True``.
+    standardize : bool, default=True
+        Whether to subtract the mean of each feature and to divide by its standard
+        deviation, of all training steps and in float64.
+    missing : {'error', 'indicator'}, default='error'
+        What happens to NaN in a sequence. With 'indicator' the network reads, beside
+        each feature, whether it is known; an unknown value is read as the mean.
+    dropout : float, default=0.3
+        Share of the outputs of each layer that is set to zero in training on their
+        way to the next layer or, from the last one, to the output. Not with 'lbfgs',
+        which wants the same loss at each look.
+    recurrent_dropout : float, default=0.2
+        Share of the states that is set to zero in training where they feed back, the
+        same ones at all steps of a sequence [4]_. Not with 'lbfgs'.
+    class_weight : dict or 'balanced', default=None
+        Weights of the classes. 'balanced' makes all of them count alike, by the labeled
+        steps. Not with ``crf=True``, whose likelihood is of whole paths.
+    solver : {'adam', 'sgd', 'lbfgs'}, default='adam'
+        What minimises the loss.
+
+        - 'adam', a stochastic gradient method with a step size for each weight [5]_.
+        - 'sgd', stochastic gradient descent with momentum.
+        - 'lbfgs', a quasi-Newton method that takes all sequences at once.
+    alpha : float, default=0.001
+        Strength of the L2 penalty on the weights, which is divided by the sum of
+        the sample weights of a batch when it is added to the loss. Biases have none.
+    batch_size : 'auto' or int, default='auto'
+        Number of sequences that make an update of the weights, at most all. 'auto'
+        is a fifteenth of them, but at least 4 and at most 32.
+    learning_rate : {'linear', 'constant', 'invscaling', 'adaptive'}, default='linear'
+        How the learning rate goes on from `learning_rate_init`.
+
+        - 'linear', down to nearly zero at `max_iter` epochs, and anew in each call to
+          :meth:`fit`. All epochs are made, unless `early_stopping` ends the training.
+          :meth:`partial_fit` stays at the start.
+        - 'constant', as it is.
+        - 'invscaling', divided by ``t ** power_t`` after t sequences.
+        - 'adaptive', divided by 5 when the loss (with `early_stopping`: the validation
+          score) has not improved by `tol` for `n_iter_no_change` epochs.
+    learning_rate_init : float, default=0.008
+        The initial learning rate of 'adam' and 'sgd'.
+    power_t : float, default=0.5
+        Exponent of 'invscaling'.
+    max_iter : int, default=100
+        Number of epochs at most: how often each sequence is used. With 'lbfgs', number
+        of iterations at most.
+    shuffle : bool, default=True
+        Whether to take the sequences in another order in each epoch.
+    max_grad_norm : float or None, default=1.0
+        A gradient with a longer norm is scaled down to this one [6]_.
+    bptt_steps : int or None, default=None
+        Number of steps (segments) through which gradients flow back; states are
+        carried on across. None is all.
+    momentum : float, default=0.9
+        Momentum of 'sgd', between 0 and 1.
+    nesterovs_momentum : bool, default=True
+        Whether 'sgd' takes Nesterov's momentum.
+    beta_1 : float, default=0.9
+        Decay of the average of the gradient in 'adam', in [0, 1).
+    beta_2 : float, default=0.999
+        Decay of the average of the squared gradient in 'adam', in [0, 1).
+    epsilon : float, default=1e-8
+        Added to the root of the average squared gradient in 'adam'.
+    max_fun : int, default=15000
+        Number of evaluations of the loss by 'lbfgs' at most.
+    tol : float, default=1e-4
+        Training stops when the loss (with `early_stopping`: the validation score) has
+        not improved by this much for `n_iter_no_change` epochs in a row. An 'adaptive'
+        learning rate falls first, and a 'linear' one is stopped by `early_stopping`
+        only. With 'lbfgs', tolerance of the gradient.
+    n_iter_no_change : int, default=10
+        Number of epochs without improvement by `tol` that are waited for.
+    early_stopping : bool, default=False
+        Whether to hold sequences out of the training, to stop when the score on them no
+        longer improves and to keep the weights of the best epoch. Not for 'lbfgs'.
+    validation_fraction : float, default=0.1
+        Share of the training sequences that `early_stopping` holds out, unless
+        validation sequences are given to :meth:`fit`.
+    scoring : str, callable or None, default='loss'
+        What `early_stopping` watches: 'loss', the name of a scorer, a scorer
+        ``scoring(estimator, X, y)``, or None for the :meth:`score` of the estimator.
+    warm_start : bool, default=False
+        Whether :meth:`fit` goes on from the weights of the last call, with what it
+        learned about the scale of the features, instead of starting anew. A 'linear'
+        learning rate does start anew, high enough to lose some of what was learned:
+        to go on as if never stopped, take 'constant' or 'invscaling'.
+    random_state : int, RandomState instance or None, default=None
+        Determines the initial weights, the sequences that `early_stopping` holds out,
+        the order of the sequences and what dropout drops. Pass an int for reproducible
+        results across multiple function calls.
+    verbose : bool or int, default=False
+        Whether to print a line for each epoch.
+    dtype : {'float32', 'float64'}, default='float32'
+        Type of the numbers that the network computes with.
+    n_jobs : int or None, default=None
+        Number of threads; -1 is all processors, and None is 1 unless in a
+        :func:`joblib.parallel_config` context. There are never more than OpenMP may
+        use, which `OMP_NUM_THREADS`, threadpoolctl and joblib within its workers limit.
+        Results are the same for any number.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted.
+    n_features_in_ : int
+        Number of features of a step; for sequences given as a 2-D array, the number of
+        steps.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, when the steps have names that are all strings.
+    n_outputs_ : int
+        Number of outputs of the network.
+    n_layers_ : int
+        Number of layers, with the input and the output.
+    out_activation_ : str
+        What the outputs go through: 'softmax', or 'logistic' for two classes and
+        for labels.
+    weights_ : dict of str to ndarray
+        Read-only views of the weights by name: ``layer0.W`` for the inputs,
+        ``layer0.U`` for the states and the bias ``layer0.b``, ``layer0.reverse.W`` and
+        so on for the other direction, ``attention.q``, ``head.W`` and ``head.b``. The
+        blocks of columns are the gates, in PyTorch's order: i, f, g, o of 'lstm' and
+        r, z, n of 'gru'.
+    n_iter_ : int
+        Number of epochs of the last call to :meth:`fit`; after :meth:`partial_fit`, of
+        all calls.
+    t_ : int
+        Number of sequences that the solver has seen.
+    loss_ : float
+        The loss of the last epoch.
+    best_loss_ : float
+        The smallest loss of an epoch.
+    loss_curve_ : list of float
+        The loss of each epoch: the mean over its batches, as they were before their
+        update, with the penalty.
+    grad_norm_curve_ : list of float
+        The mean norm of the gradient in each epoch, before it is scaled down. It shows
+        gradients that vanish or explode.
+    validation_loss_curve_ : list of float or None
+        With `early_stopping`, the loss of the held-out sequences after each epoch,
+        without the penalty.
+    validation_scores_ : list of float or None
+        With `early_stopping`, the score that is watched after each epoch; for
+        ``scoring='loss'``, minus the validation loss.
+    best_validation_score_ : float or None
+        With `early_stopping`, the best of `validation_scores_`.
+    transitions_ : ndarray of shape (n_classes, n_classes)
+        Scores of a label (row) being followed by another one. Only with ``crf=True``.
+    start_transitions_ : ndarray of shape (n_classes,)
+        Scores of the first label. Only with ``crf=True``.
+    end_transitions_ : ndarray of shape (n_classes,)
+        Scores of the last label. Only with ``crf=True``.
+    allowed_transitions_ : ndarray of shape (n_classes, n_classes)
+        Whether a label may be followed by another one, as bool.
+
+    See Also
+    --------
+    StepRegressor : A number for each step.
+    RNNClassifier : One label for each sequence.
+    skrnn.metrics.chunk_f1_score : How well chunks are found.
+
+    Notes
+    -----
+    The loss is the weighted mean over labeled steps: a weight of 2 is the sequence
+    twice.
+
+    References
+    ----------
+    .. [1] Cho, K., et al. (2014). Learning phrase representations using RNN
+           encoder-decoder for statistical machine translation. EMNLP.
+           `arXiv:1406.1078 <https://arxiv.org/abs/1406.1078>`_
+    .. [2] Hochreiter, S., & Schmidhuber, J. (1997). Long short-term memory. Neural
+           Computation, 9(8), 1735-1780.
+    .. [3] Elman, J. L. (1990). Finding structure in time. Cognitive Science, 14(2),
+           179-211.
+    .. [4] Gal, Y., & Ghahramani, Z. (2016). A theoretically grounded application of
+           dropout in recurrent neural networks. NeurIPS.
+           `arXiv:1512.05287 <https://arxiv.org/abs/1512.05287>`_
+    .. [5] Kingma, D. P., & Ba, J. (2015). Adam: a method for stochastic optimization.
+           ICLR. `arXiv:1412.6980 <https://arxiv.org/abs/1412.6980>`_
+    .. [6] Pascanu, R., Mikolov, T., & Bengio, Y. (2013). On the difficulty of training
+           recurrent neural networks. ICML.
+           `arXiv:1211.5063 <https://arxiv.org/abs/1211.5063>`_
+    .. [7] Glorot, X., & Bengio, Y. (2010). Understanding the difficulty of training
+           deep feedforward neural networks. AISTATS.
+    .. [8] Saxe, A. M., McClelland, J. L., & Ganguli, S. (2014). Exact solutions to the
+           nonlinear dynamics of learning in deep linear neural networks. ICLR.
+           `arXiv:1312.6120 <https://arxiv.org/abs/1312.6120>`_
+    .. [8] Lafferty, J., McCallum, A., & Pereira, F. (2001). Conditional random fields:
+           Probabilistic models for segmenting and labeling sequence data. ICML.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrnn import SequenceTagger
+    >>> rng = np.random.default_rng(0)
+    >>> X = [rng.normal(size=(n, 2)) for n in rng.integers(5, 15, size=60)]
+    >>> y = [np.where(x[:, 0] > 0, "up", "down") for x in X]
+    >>> tagger = SequenceTagger(16, random_state=0).fit(X, y)
+    >>> tagger.predict([[[2.0, 0.0], [-2.0, 0.0], [2.0, 0.0]]])[0]
+    array(['up', 'down', 'up'], dtype='<U4')
+    """
+
+    _parameter_constraints: dict = {
+        **StepEstimator._parameter_constraints,
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "crf": ["boolean"],
+        "scheme": [
+            StrOptions({"IOB1", "IOB2", "IOBES", "BILOU"}),
+            callable,
+            "array-like",
+            tuple,
+            None,
+        ],
+    }
+    _target_kind = StepClassTarget
+    _fields = {
+        **StepEstimator._fields,
+        "classes_": labels,
+        "_crf": boolean,
+        "_allowed": either(None, _allowed),
+    }
+    classes_ = Of("_model")
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(64,),
+        *,
+        cell="gru",
+        activation="tanh",
+        bidirectional=True,
+        crf=False,
+        scheme=None,
+        standardize=True,
+        missing="error",
+        dropout=0.3,
+        recurrent_dropout=0.2,
+        class_weight=None,
+        solver="adam",
+        alpha=0.001,
+        batch_size="auto",
+        learning_rate="linear",
+        learning_rate_init=0.008,
+        power_t=0.5,
+        max_iter=100,
+        shuffle=True,
+        max_grad_norm=1.0,
+        bptt_steps=None,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        max_fun=15000,
+        tol=1e-4,
+        n_iter_no_change=10,
+        early_stopping=False,
+        validation_fraction=0.1,
+        scoring="loss",
+        warm_start=False,
+        random_state=None,
+        verbose=False,
+        dtype="float32",
+        n_jobs=None,
+    ):
+        self._set_parameters(locals())
+
+    # Fitting ---------------------------------------------------------------------
+
+    def _learn_target(self, y, classes):
+        if self.crf and self.class_weight is not None:
+            raise ValueError(
+                "class_weight is not for crf=True: the likelihood of a path is not a "
+                "sum over its steps. Set class_weight=None, or crf=False."
+            )
+        return StepClassTarget.learn(
+            y, classes, table=self._learns_table, crf=self.crf, scheme=self.scheme
+        )
+
+    def _check_weight(self, sample_weight, sequences, name):
+        weight = super()._check_weight(sample_weight, sequences, name)
+        if self.crf and weight is not None and weight.dtype == object:
+            raise ValueError(
+                f"{name} of steps is not for crf=True: the likelihood of a path is not "
+                "a sum over its steps. Give a weight for each sequence, or set "
+                "crf=False."
+            )
+        return weight
+
+    def _loss_weight(self, target, samples, training):
+        weight = samples.sample_weight
+        if self.class_weight is None:
+            return weight
+        counted = np.concatenate(list(target.encode(training.y)))
+        counted_weight = _step_weights(training.y, training.sample_weight)
+        known = counted >= 0
+        by_class = class_weights(
+            self.class_weight,
+            target.classes,
+            counted[known],
+            np.concatenate(list(counted_weight))[known],
+        )
+        weights = _step_weights(samples.y, weight)
+        for i, codes in enumerate(target.encode(samples.y)):
+            weights[i] = weights[i] * np.where(codes >= 0, by_class[codes], 0.0)
+        return weights
+
+    def _data(self, sequences, encoder, y, weight):
+        whole = self._model.target.crf
+        return StepData(sequences, encoder, y, weight, whole=whole)
+
+    @available_if(has_partial_fit)
+    @all_or_nothing
+    def partial_fit(self, X, y, sample_weight=None, classes=None):
+        """Make one pass over more sequences.
+
+        The first call learns the scale of the features, and later ones keep it.
+
+        Parameters
+        ----------
+        X : list of ndarrays of shape (n_steps_i, n_features), or array-like of shape \
+                (n_rows, n_features)
+            The sequences, or one table.
+        y : list of array-likes of shape (n_steps_i,), or array-like of shape (n_rows,)
+            A label for each step; None or NaN is none.
+        sample_weight : array-like of shape (n_seqs,), or list of array-likes of shape \
+                (n_steps_i,), default=None
+            Weights of the sequences, or of their steps. An ordinary weight is 1.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that any call will see. Required by the first call.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+        """
+        if self.__sklearn_is_fitted__():
+            known = self._model.target.classes
+            if (
+                classes is not None
+                and sorted_labels(classes).tolist() != known.tolist()
+            ):
+                raise ValueError(
+                    f"classes={classes!r} is not the same as on last call to "
+                    f"partial_fit, was: {known!r}"
+                )
+        elif classes is None:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        return self._fit(X, y, sample_weight, classes=classes, incremental=True)
+
+    # Prediction ------------------------------------------------------------------
+
+    def _path_loss(self):
+        """Return the loss, and all parameters by slot."""
+        model = self._model
+        loss = model.target.loss()
+        return loss, model.spec.layout(loss).bind(model.theta)
+
+    def _best(self):
+        """Return a function of (raw, batch, rows): the codes of the best paths."""
+        target = self._model.target
+        if target.crf:
+            loss, p = self._path_loss()
+            return lambda raw, shape: loss.predict(raw, shape, p)
+        log_proba = target.outputs()["predict_log_proba"]
+        if target.allowed is not None:
+            return lambda raw, shape: target.best_path(log_proba(raw), shape)
+        return None
+
+    def predict(self, X):
+        """Predict the label of each step.
+
+        Parameters
+        ----------
+        X : list of ndarrays of shape (n_steps_i, n_features), or array-like of shape \
+                (n_rows, n_features)
+            The sequences, or the table, in the form that `fit` was given.
+
+        Returns
+        -------
+        y : ndarray of shape (n_seqs,) with an ndarray of shape (n_steps_i,) for each \
+                sequence, or ndarray of shape (n_rows,)
+            The labels; with ``crf=True`` or a `scheme`, those of the best path.
+        """
+        self._check_is_fitted()
+        best, classes = self._best(), self._model.target.classes
+        if best is None:
+            return self._output(X, "predict")
+        return self._each_step(
+            X, lambda raw, batch, rows: classes.take(_possible(best, raw, batch, rows))
+        )
+
+    def predict_proba(self, X):
+        """Predict the probabilities of the labels of each step.
+
+        Parameters
+        ----------
+        X : list of ndarrays of shape (n_steps_i, n_features), or array-like of shape \
+                (n_rows, n_features)
+            The sequences, or the table, in the form that `fit` was given.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_seqs,) with an ndarray of shape (n_steps_i, \
+                n_classes) for each sequence, or ndarray of shape (n_rows, n_classes)
+            With ``crf=True`` the exact marginals.
+        """
+        self._check_is_fitted()
+        if not self._model.target.crf:
+            return self._output(X, "predict_proba")
+        loss, p = self._path_loss()
+
+        def marginals(raw, batch, rows):
+            return loss.predict_proba(raw, PackedShape(batch.n_active), p)
+
+        return self._each_step(X, marginals)
+
+    def predict_log_proba(self, X):
+        """Predict the logarithms of the probabilities of the labels of each step.
+
+        Parameters
+        ----------
+        X : list of ndarrays of shape (n_steps_i, n_features), or array-like of shape \
+                (n_rows, n_features)
+            The sequences, or the table, in the form that `fit` was given.
+
+        Returns
+        -------
+        log_proba : ndarray like that of :meth:`predict_proba`
+            The logarithms.
+        """
+        self._check_is_fitted()
+        if not self._model.target.crf:
+            return self._output(X, "predict_log_proba")
+        proba = self.predict_proba(X)
+        with np.errstate(divide="ignore"):
+            if self._model.target.table:
+                return np.log(proba)
+            for i, item in enumerate(proba):
+                proba[i] = np.log(item)
+        return proba
+
+    def decision_function(self, X):
+        """Return the outputs of the network at each step.
+
+        Parameters
+        ----------
+        X : list of ndarrays of shape (n_steps_i, n_features), or array-like of shape \
+                (n_rows, n_features)
+            The sequences, or the table, in the form that `fit` was given.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_seqs,) with an ndarray per sequence, or ndarray
+            Log-odds (n_steps_i,) of the second of two classes, or (n_steps_i,
+            n_classes): log-probabilities up to a constant for each step, with
+            ``crf=True`` the emissions.
+        """
+        self._check_is_fitted()
+        if not self._model.target.crf:
+            return self._output(X, "decision_function")
+        return self._each_step(X, lambda raw, batch, rows: raw.astype(np.float64))
+
+    def predict_chunks(self, X, proba=True):
+        """Return the chunks of each sequence, such as the entities of a sentence.
+
+        Parameters
+        ----------
+        X : list of ndarrays of shape (n_steps_i, n_features), or array-like of shape \
+                (n_rows, n_features)
+            The sequences, or the table, in the form that `fit` was given.
+        proba : bool, default=True
+            Whether to return the probability of each chunk.
+
+        Returns
+        -------
+        chunks : list of lists of (start, stop, label[, probability])
+            Steps ``start`` to ``stop - 1`` are a chunk of this type, of the tags in
+            `predict`. With ``crf=True`` the probability is exact: that of these tags
+            there, and of an end after them. Otherwise it is the product of the
+            probabilities of its steps. With a table, one list.
+        """
+        self._check_is_fitted()
+        target = self._model.target
+        sequences = self._check_sequences(X)
+        found = [None] * len(sequences)
+        best, classes = self._best(), target.classes
+        one_by_one = target.outputs()
+        model, n_threads = self._model, self._n_threads()
+        scheme = self.scheme if isinstance(self.scheme, str) else None
+        stops = ~continues_chunk(classes.tolist(), scheme)
+        loss, p = self._path_loss() if target.crf else (None, None)
+        for raw, batch, rows in model.run(sequences, "forward", n_threads):
+            shape = PackedShape(batch.n_active)
+            if best is None:
+                path = one_by_one["predict_proba"](raw).argmax(axis=1)
+                if len(classes) > 2:
+                    path = raw.argmax(axis=1)
+                elif len(classes) == 2:
+                    path = (raw[:, 0] > 0).astype(np.intp)
+            else:
+                path = _possible(best, raw, batch, rows)
+            path = np.ascontiguousarray(path, dtype=np.intp)
+            spans = []
+            for b, row in enumerate(rows):
+                tags = classes.take(path[batch.offset[: batch.lengths[b]] + b]).tolist()
+                found[row] = chunks_of(tags, scheme, f"X[{row}]")
+                spans += [(b, start, stop) for start, stop, _ in found[row]]
+            if not proba:
+                continue
+            if target.crf:
+                chances = np.zeros(0)
+                if spans:
+                    spans = np.array(spans, dtype=np.intp)
+                    chances = loss.span_probability(spans, path, stops, raw, shape, p)
+            else:
+                own = one_by_one["predict_proba"](raw)[np.arange(len(path)), path]
+                chances = [
+                    float(np.multiply.accumulate(own[batch.offset[s:e] + b])[-1])
+                    for b, s, e in spans
+                ]
+            chances = iter(chances)
+            for row in rows:
+                found[row] = [(*chunk, float(next(chances))) for chunk in found[row]]
+        return found[0] if target.table else found
+
+    def score_samples(self, X, y):
+        """Return the log-likelihood of the labels of each sequence.
+
+        Parameters
+        ----------
+        X : list of ndarrays of shape (n_steps_i, n_features), or array-like of shape \
+                (n_rows, n_features)
+            The sequences, or the table, in the form that `fit` was given.
+        y : list of array-likes of shape (n_steps_i,), or array-like of shape (n_rows,)
+            The labels. With ``crf=True`` steps without a label are summed over,
+            otherwise they are left out.
+
+        Returns
+        -------
+        log_likelihood : ndarray of shape (n_seqs,), or float for a table
+            log p(y | x).
+        """
+        sequences, checked = self._targets_of(X, y)
+        target, found = self._model.target, np.empty(len(sequences))
+        codes = target.encode(checked)
+        loss, p = self._path_loss() if target.crf else (None, None)
+        log_proba = target.outputs()["predict_log_proba"]
+        for raw, batch, rows in self._model.run(
+            sequences, "forward", self._n_threads()
+        ):
+            packed = np.empty(len(raw), dtype=np.intp)
+            for b, row in enumerate(rows):
+                packed[batch.offset[: batch.lengths[b]] + b] = codes[row]
+            if target.crf:
+                shape = PackedShape(batch.n_active)
+                found[rows] = loss.log_likelihood(packed, raw, shape, p)
+                continue
+            own = log_proba(raw)[np.arange(len(raw)), np.maximum(packed, 0)]
+            own = np.where(packed >= 0, own, 0.0)
+            for b, row in enumerate(rows):
+                steps = own[batch.offset[: batch.lengths[b]] + b]
+                found[row] = np.add.accumulate(steps)[-1]
+        return found[0] if target.table else found
+
+    def score(self, X, y, sample_weight=None):
+        """Return the share of labeled steps whose label is predicted.
+
+        Parameters
+        ----------
+        X : list of ndarrays of shape (n_steps_i, n_features), or array-like of shape \
+                (n_rows, n_features)
+            The sequences, or the table, in the form that `fit` was given.
+        y : list of array-likes of shape (n_steps_i,), or array-like of shape (n_rows,)
+            The labels. Steps without one do not count.
+        sample_weight : array-like of shape (n_seqs,), or list of array-likes of shape \
+                (n_steps_i,), default=None
+            Weights of the sequences, or of their steps.
+
+        Returns
+        -------
+        score : float
+        """
+        sequences, checked = self._targets_of(X, y)
+        predicted = self.predict(X)
+        if self._model.target.table:
+            predicted = [predicted]
+            if sample_weight is not None:
+                sample_weight = [sample_weight]
+        weight = self._check_weight(sample_weight, sequences, "sample_weight")
+        weights = _step_weights(checked, weight)
+        right = total = 0.0
+        codes, found = (self._model.target.encode(t) for t in (checked, predicted))
+        for true, guess, w in zip(codes, found, weights, strict=True):
+            right += float(w[(true >= 0) & (true == guess)].sum())
+            total += float(w[true >= 0].sum())
+        return right / total if total else np.nan
+
+    # What was learned ----------------------------------------------------------------
+
+    def _crf_array(self, name):
+        if "_model" not in vars(self) or not self._model.target.crf:
+            raise AttributeError(f"There are {name} after fit with crf=True only.")
+        return self._model.weights[f"crf.{name}"]
+
+    @property
+    def transitions_(self):
+        """Scores of a label (row) being followed by another one."""
+        return self._crf_array("transitions")
+
+    @property
+    def start_transitions_(self):
+        """Scores of the first label."""
+        return self._crf_array("start")
+
+    @property
+    def end_transitions_(self):
+        """Scores of the last label."""
+        return self._crf_array("end")
+
+    @property
+    def allowed_transitions_(self):
+        """Whether a label (row) may be followed by another one."""
+        if "_model" not in vars(self):
+            raise AttributeError("There are allowed_transitions_ after fit only.")
+        target = self._model.target
+        if target.allowed is None:
+            return np.ones((len(target.classes),) * 2, dtype=bool)
+        return target.allowed.transitions.copy()
+
+    def stream(self, n_seqs=1, *, method="predict"):
+        """Return an object that labels sequences one step at a time.
+
+        A step returns what `method` gives for the newest step of the sequence so far,
+        to the last bit.
+
+        Parameters
+        ----------
+        n_seqs : int, default=1
+            How many sequences are read side by side.
+        method : {'predict', 'predict_proba', 'predict_log_proba', \
+                'decision_function'}, default='predict'
+            What a step returns.
+
+        Returns
+        -------
+        stream : Stream
+            With the methods ``step(x)`` and ``reset()`` and the attribute ``state``.
+
+        Raises
+        ------
+        ValueError
+            If the network is bidirectional, or whole paths are decoded.
+        """
+        self._check_is_fitted()
+        target = self._model.target
+        if target.crf or target.allowed is not None:
+            raise ValueError(
+                "A stream labels each step by itself, and crf=True or a scheme decodes "
+                "whole paths. Fit with crf=False and scheme=None."
+            )
+        return super().stream(n_seqs, method=method)
+
+
+def _possible(best, raw, batch, rows):
+    path, possible = best(raw, PackedShape(batch.n_active))
+    if not possible.all():
+        row = rows[int(np.flatnonzero(~possible)[0])]
+        raise ValueError(
+            f"The scheme allows no labels for as many steps as X[{row}] has. Leave the "
+            "sequence out."
+        )
+    return path
+
+
+def _step_weights(y, sample_weight):
+    """Return weights of steps, an object array of float64 arrays."""
+    weights = np.empty(len(y), dtype=object)
+    for i, item in enumerate(y):
+        weight = 1.0 if sample_weight is None else sample_weight[i]
+        weights[i] = np.ones(len(item)) * weight
+    return weights
