@@ -14,7 +14,12 @@ from sklearn.utils.validation import check_consistent_length
 
 from skrnn._callbacks import CallbackSupportMixin, with_callbacks
 from skrnn.estimators._callbacks import EpochTasks
-from skrnn.estimators._fitted import FittedEstimator, Of
+from skrnn.estimators._embeddings import (
+    describe_embeddings,
+    initialize_embeddings,
+    pass_options_with_embeddings,
+)
+from skrnn.estimators._fitted import FittedEstimator, Of, fitted
 from skrnn.estimators._parameters import (
     Parameters,
     auto_batch_size,
@@ -24,7 +29,13 @@ from skrnn.estimators._samples import Samples, check_sample_weight
 from skrnn.estimators._split import split_validation
 from skrnn.estimators._streams import make_stream
 from skrnn.inputs.frames import naming
-from skrnn.inputs.sequences import check_number_of, check_sequences, scale_of
+from skrnn.inputs.sequences import (
+    Sequences,
+    check_number_of,
+    check_sequences,
+    scale_of,
+)
+from skrnn.inputs.tokens import Categories
 from skrnn.models.checks import Optional, boolean, integer, names_of
 from skrnn.models.sequence import (
     SEQUENCE_FIELDS,
@@ -55,6 +66,25 @@ def all_or_nothing(method):
             raise
 
     return wrapper
+
+
+def may_hold_tokens(X):
+    """Return whether the first of some sequences is not plainly one of numbers."""
+    if isinstance(X, np.ndarray) and X.dtype != object:
+        return X.dtype.kind in "US"
+    if isinstance(X, Sequences):
+        return X.tokens is not None
+    if not hasattr(X, "__len__") or not len(X):
+        return False
+    first = X.iloc[0] if hasattr(X, "iloc") and getattr(X, "ndim", 1) == 1 else None
+    if first is None:
+        first = next(iter(X)) if isinstance(X, list | tuple | np.ndarray) else ""
+    if isinstance(first, list | tuple):
+        first = first[0] if first else 0.0
+        return isinstance(first, str) or first is None
+    if isinstance(first, np.ndarray):
+        return first.dtype.kind in "OUS"
+    return not isinstance(first, int | float | np.number)
 
 
 def takes_weights(scorer, estimator):
@@ -217,7 +247,8 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
             seed = random_state.randint(np.iinfo(np.int32).max)
         samples, validation = self._hold_out(samples, given, target, seed)
         if not resume:
-            self._model = self._make_model(samples, target).initialize(seed)
+            model = self._make_model(samples, target).initialize(seed)
+            self._model = initialize_embeddings(model, self.embedding_init, seed)
             self._training = TrainingState.begin(seed)
         theta = self._model.theta.copy()
         tasks = None if incremental else self._announce(X, y, samples, theta)
@@ -257,6 +288,7 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
             reset=reset,
             missing=self.missing,
             input_name="X" + suffix,
+            categorical_features=self._selected_features(X, reset),
         )
         if y is None:
             raise ValueError(
@@ -314,12 +346,30 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
         elif self.missing == "indicator":
             fill, _ = sequences.moments(weight)
         structure = self._describe_structure()
+        categories = None
+        if sequences.categorical:
+            categories = Categories.learn(
+                sequences,
+                sample_weight=weight,
+                min_frequency=self.min_frequency,
+                max_categories=self.max_categories,
+            )
+            if structure["segment_length"] == "auto":
+                structure["segment_length"] = 1
+            if structure["segment_length"] != 1:
+                raise ValueError(
+                    "Tokens are read one by one. Set segment_length=1 or 'auto', got "
+                    f"{structure['segment_length']}."
+                )
+            structure |= describe_embeddings(self, categories)
         segment_length = structure["segment_length"]
         if segment_length == "auto":
             segment_length = auto_segment_length(sequences.lengths, weight)
         structure["n_features"] = sequences.n_features
         structure["n_out"] = target.loss().n_out
-        return SequenceModel(structure, segment_length, mean, scale, fill, target, None)
+        return SequenceModel(
+            structure, segment_length, mean, scale, fill, target, None, categories
+        )
 
     def _announce(self, X, y, samples, theta):
         """Begin the tasks that callbacks follow."""
@@ -345,7 +395,8 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
         batch_size = self.batch_size
         if batch_size == "auto":
             batch_size = auto_batch_size(len(samples))
-        network = Network(model.spec, loss, self._pass_options())
+        options = pass_options_with_embeddings(self, model)
+        network = Network(model.spec, loss, options)
         options = self._training_options(batch_size, validation is not None)
         trainer = Trainer(network, loss, solver, options, generator)
         data = self._make_data(samples, samples)
@@ -372,7 +423,7 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
         model = self._model
         y = model.target.encode(samples.y)
         weight = self._loss_weight(model.target, samples, training)
-        return self._data(samples.sequences, model.encoder, y, weight)
+        return self._data(model.read(samples.sequences), model.encoder, y, weight)
 
     def _data(self, sequences, encoder, y, weight):
         """Return what training reads."""
@@ -397,13 +448,44 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
 
         return score
 
+    @property
+    def categories_(self):
+        """The categories of categorical features, None for features of numbers."""
+        categories = fitted(self, "_model", "categories_").categories
+        if categories is None:
+            raise AttributeError(
+                "There are categories_ with categorical features only."
+            )
+        return categories.arrays
+
+    @property
+    def embeddings_(self):
+        """The tables of embeddings by feature; the last row is unknown."""
+        return fitted(self, "_model", "embeddings_").embeddings
+
     # Prediction ------------------------------------------------------------------
 
     def _check_sequences(self, X):
         """Check sequences to predict."""
         self._check_is_fitted()
-        missing = self._model.structure["missing"]
-        return check_sequences(X, estimator=self, reset=False, missing=missing)
+        return check_sequences(
+            X,
+            estimator=self,
+            reset=False,
+            missing=self._model.structure["missing"],
+            categorical_features=self._selected_features(X, False),
+        )
+
+    def _selected_features(self, X, reset):
+        """Return which features are categorical, as `check_sequences` takes it."""
+        if not reset and "_model" in vars(self):
+            categories = self._model.categories
+            return None if categories is None else categories.features
+        selected = self.categorical_features
+        if isinstance(selected, str) and selected == "from_dtype":
+            # Numbers take the shorter way.
+            return selected if may_hold_tokens(X) else None
+        return selected
 
     def _output(self, X, method):
         """Return what a method says of sequences, by the outputs of the network."""
@@ -516,5 +598,7 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
         tags.input_tags.allow_nan = self.missing == "indicator"
         return tags

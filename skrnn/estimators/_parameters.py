@@ -7,9 +7,11 @@ import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import (
+    HasMethods,
     Interval,
     InvalidParameterError,
     Options,
+    RealNotInt,
     StrOptions,
 )
 
@@ -101,6 +103,20 @@ class Parameters(BaseEstimator):
         ],
         "standardize": ["boolean"],
         "missing": [StrOptions({"error", "indicator"})],
+        "categorical_features": [str, int, callable, "array-like", None],
+        "embedding_size": [
+            StrOptions({"auto"}),
+            Interval(Integral, 1, 2**20, closed="both"),
+            dict,
+        ],
+        "embedding_init": [HasMethods(["__getitem__", "__contains__"]), None],
+        "embedding_trainable": ["boolean"],
+        "embedding_dropout": [Interval(Real, 0, 1, closed="left")],
+        "min_frequency": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(RealNotInt, 0, 1, closed="both"),
+        ],
+        "max_categories": [Interval(Integral, 1, None, closed="left"), None],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "recurrent_dropout": [Interval(Real, 0, 1, closed="left")],
         "solver": [StrOptions(set(SOLVERS))],

@@ -48,6 +48,31 @@ class StepRegressor(RegressorMixin, StepEstimator):
     missing : {'error', 'indicator'}, default='error'
         What happens to NaN in a sequence. With 'indicator' the network reads, beside
         each feature, whether it is known; an unknown value is read as the mean.
+    categorical_features : 'from_dtype', None, callable, str, int or array-like, \
+            default='from_dtype'
+        Which features are categories and not numbers: names, indices, a mask, or a
+        function that gives these for the first sequence. 'from_dtype' takes features of
+        strings, and columns of DataFrames whose dtype is one of categories, strings or
+        bools. A string is the sequence of its characters; a list of strings is a
+        sequence of tokens. None takes none.
+    embedding_size : 'auto', int or dict, default='auto'
+        Number of columns of the table that has a row for each category, by feature if
+        it is a dict. 'auto' is 1.6 n ** 0.56 for n categories, but at least 4 and at
+        most 128; up to 8 categories are one-hot instead.
+    embedding_init : mapping or None, default=None
+        Vectors of tokens, such as a dict, to begin with. Tokens that it lacks are drawn
+        with the spread of those that it has.
+    embedding_trainable : bool, default=True
+        Whether the tables are trained.
+    embedding_dropout : float, default=0.0
+        Share of the categories that are dropped in training, others for each sequence
+        [4]_.
+    min_frequency : int or float, default=1
+        How often a category must occur in training, or in which share of all steps.
+        Rarer ones are read as unknown.
+    max_categories : int, default=None
+        How many categories a feature may have, the unknown one included: the most
+        frequent ones.
     dropout : float, default=0.3
         Share of the outputs of each layer that is set to zero in training on their
         way to the next layer or, from the last one, to the output. Not with 'lbfgs',
@@ -140,6 +165,11 @@ class StepRegressor(RegressorMixin, StepEstimator):
 
     Attributes
     ----------
+    categories_ : list of length n_features
+        An array of the categories of each categorical feature, sorted, and None for
+        features of numbers. Only if there are categorical features.
+    embeddings_ : dict of int to ndarray of shape (n_categories + 1, size)
+        The tables by feature; the last row is that of unknown categories.
     n_features_in_ : int
         Number of features of a step; for sequences given as a 2-D array, the number of
         steps.
@@ -247,6 +277,13 @@ class StepRegressor(RegressorMixin, StepEstimator):
         loss="squared_error",
         standardize=True,
         missing="error",
+        categorical_features="from_dtype",
+        embedding_size="auto",
+        embedding_init=None,
+        embedding_trainable=True,
+        embedding_dropout=0.0,
+        min_frequency=1,
+        max_categories=None,
         dropout=0.3,
         recurrent_dropout=0.2,
         solver="adam",

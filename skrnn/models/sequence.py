@@ -1,5 +1,6 @@
 """A fitted network for sequences, as plain arrays and values."""
 
+import functools
 from collections import deque
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -9,16 +10,21 @@ import numpy as np
 
 from skrnn.cells import CELLS
 from skrnn.inputs.packed import StepEncoder
+from skrnn.inputs.tokens import Categories
 from skrnn.models.checks import (
+    Optional,
     array,
     boolean,
+    check_wrong_type,
     either,
     integer,
+    list_of,
     one_of,
     record,
     tuple_of,
 )
 from skrnn.network import ALL_POOLINGS, Network, NetworkSpec, PassOptions
+from skrnn.network.inputs import TokenInput
 from skrnn.targets import Target
 
 __all__ = ["SEQUENCE_FIELDS", "SequenceModel", "check_sequence_model"]
@@ -46,6 +52,8 @@ class SequenceModel:
         a missing value.
     target : Target
     theta : ndarray of shape (n_params,)
+    categories : Categories or None
+        Those of categorical features, if there are any.
     """
 
     structure: dict[str, Any]
@@ -55,6 +63,7 @@ class SequenceModel:
     input_fill: np.ndarray | None
     target: Target
     theta: np.ndarray
+    categories: Categories | None = None
     _idle: deque = field(default_factory=deque, repr=False)
 
     def with_theta(self, theta):
@@ -70,7 +79,7 @@ class SequenceModel:
     def encoder(self):
         """What makes numbers that the network reads of steps."""
         return StepEncoder(
-            self.structure["n_features"],
+            n_numbers(self.structure),
             mean=self.input_mean,
             scale=self.input_scale,
             segment_length=self.segment_length,
@@ -89,6 +98,23 @@ class SequenceModel:
         """Return the model with its first parameters."""
         theta = self.spec.initialize(np.random.RandomState(seed), self.target.loss())
         return self.with_theta(theta)
+
+    def read(self, sequences):
+        """Return checked sequences with the ids of their tokens, if they have any."""
+        if self.categories is None or sequences.ids is not None:
+            return sequences
+        return self.categories.encode(sequences)
+
+    @property
+    def embeddings(self):
+        """The tables by feature, (n_categories + 1, size); the last row is unknown."""
+        weights, found = self.weights, {}
+        for j, feature in enumerate(
+            () if self.categories is None else self.categories.features
+        ):
+            if f"embedding{j}.W" in weights:
+                found[feature] = weights[f"embedding{j}.W"]
+        return found
 
     # Running -----------------------------------------------------------------------
 
@@ -110,6 +136,7 @@ class SequenceModel:
         except IndexError:
             network = self.network()
         most, encoder = 0, self.encoder
+        sequences = self.read(sequences)
         for indices in prediction_batches(sequences.lengths, encoder.segment_length):
             batch = sequences.pack(indices, encoder, network.dtype)
             out = getattr(network, method)(batch, n_threads=n_threads)
@@ -152,15 +179,29 @@ class SequenceModel:
             "n_outputs_": loss.n_out,
             "n_layers_": self.n_layers,
             "out_activation_": loss.out_activation,
+            **({} if self.categories is None else {"_categories": self._packed()}),
             **self.target.pack(),
         }
+
+    def _packed(self):
+        # Numbers as arrays of numbers: a file holds objects that are strings only.
+        return [
+            None if array is None else as_plain_labels(array)
+            for array in self.categories.arrays
+        ]
 
     @classmethod
     def unpack(cls, fields, target):
         """Return what `pack` was made of; the target is unpacked already."""
         names = "_structure", "segment_length_", "_input_mean", "_input_scale"
         values = [fields[name] for name in names]
-        return cls(*values, fields["_input_fill"], target, fields["_theta"])
+        categories = fields.get("_categories")
+        if categories is not None:
+            categories = Categories.from_arrays(
+                [None if c is None else c.tolist() for c in categories]
+            )
+        fill, theta = fields["_input_fill"], fields["_theta"]
+        return cls(*values, fill, target, theta, categories)
 
     @property
     def n_layers(self):
@@ -173,8 +214,25 @@ def make_spec(structure, segment_length):
     names = ("hidden_layer_sizes", "cell", "activation", "bidirectional")
     names += ("pooling", "n_out", "dtype")
     options = {name: structure[name] for name in names}
-    n_channels = structure["n_features"] * (1 + (structure["missing"] == "indicator"))
+    n_channels = n_numbers(structure) * (1 + (structure["missing"] == "indicator"))
+    sizes = structure.get("embedding_sizes")
+    if sizes is not None:
+        n_ids = structure["n_ids"]
+        options["input"] = functools.partial(TokenInput, n_ids, sizes)
     return NetworkSpec(segment_length * n_channels, **options)
+
+
+def n_numbers(structure):
+    """Return how many features of a step are numbers."""
+    return structure["n_features"] - len(structure.get("n_ids", ()))
+
+
+def as_plain_labels(array):
+    """Return categories as an array of strings (objects), ints or bools."""
+    values = array.tolist()
+    if not values or isinstance(values[0], str):
+        return array
+    return np.array(values)
 
 
 def prediction_batches(lengths, segment_length):
@@ -210,7 +268,20 @@ def _dtype(fields):
 
 
 def _n_features(fields):
-    return fields["_structure"]["n_features"]
+    return n_numbers(fields["_structure"])
+
+
+def _categories(value, name, state):
+    """Accept sorted categories: an array of strings, ints or bools."""
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "Oib":
+        raise check_wrong_type(name, "an array of categories", value)
+    items = value.tolist()
+    if value.ndim != 1 or any(
+        not isinstance(item, str) for item in items if value.dtype == object
+    ):
+        raise check_wrong_type(name, "a 1-D array of categories", value)
+    if any(a >= b for a, b in zip(items, items[1:], strict=False)):
+        raise ValueError(f"{name} must be sorted, and hold each category once.")
 
 
 def _n_out(fields):
@@ -230,6 +301,8 @@ structure = record(
         "dtype": one_of("float32", "float64"),
         "n_features": integer(1),
         "n_out": integer(1),
+        "n_ids": Optional(tuple_of(integer(1, 2**31 - 1))),
+        "embedding_sizes": Optional(tuple_of(integer(0, 2**20))),
     }
 )
 per_feature = array("float64", _n_features)
@@ -244,6 +317,7 @@ SEQUENCE_FIELDS = {
     "_input_fill": either(None, per_feature),
     "n_outputs_": integer(1),
     "n_layers_": integer(3),
+    "_categories": Optional(list_of(either(None, _categories))),
     "out_activation_": one_of("crf", "identity", "logistic", "softmax"),
 }
 
@@ -256,6 +330,14 @@ def check_sequence_model(fields, target):
             f"segment_length_ must be {structure['segment_length']}, got "
             f"{fields['segment_length_']}."
         )
+    known = [c for c in fields.get("_categories") or [] if c is not None]
+    n_ids = structure.get("n_ids", ())
+    if [len(c) + 1 for c in known] != list(n_ids) or (
+        len(structure.get("embedding_sizes", ())) != len(n_ids)
+        or len(n_ids) > structure["n_features"]
+        or (n_ids and len(fields["_categories"]) != structure["n_features"])
+    ):
+        raise ValueError("_categories and the embeddings do not go together.")
     indicator = structure["missing"] == "indicator"
     for name, known in (
         ("_input_mean", structure["standardize"]),

@@ -1,8 +1,11 @@
 """Inputs: what a network makes of a batch before its first layer."""
 
+import numpy as np
+
+from skrnn._embedding import IdIndex, gather, row_factors, sum_by_id
 from skrnn.network.parts import Part
 
-__all__ = ["Input", "NumbersInput"]
+__all__ = ["Input", "NumbersInput", "TokenInput", "auto_embedding_size"]
 
 
 class Input(Part):
@@ -34,3 +37,114 @@ class NumbersInput(Input):
     def forward(self, run):
         """Return the rows of a pass, (n_rows, n_in)."""
         return run.batch.x
+
+
+class TokenInput(Input):
+    """The numbers of the batch, and a row of a table for each categorical feature.
+
+    A table has a row per category, and the last row for all that is unknown. A feature
+    of the size 0 has no table: its categories are one-hot, and an unknown one is zeros.
+
+    Parameters
+    ----------
+    n_ids : tuple of int
+        Number of ids of each categorical feature, the unknown one included.
+    sizes : tuple of int
+        Columns of each table; 0 is one-hot.
+
+    References
+    ----------
+    Gal & Ghahramani 2016, "A theoretically grounded application of dropout in recurrent
+    neural networks": dropout of whole rows, the same ones at all steps of a sequence.
+    """
+
+    wants_dx = True
+    can_step = True
+
+    def __init__(self, n_ids, sizes):
+        self.n_ids, self.sizes = tuple(n_ids), tuple(sizes)
+
+    def declare(self, layout, n_in):
+        """Add the tables."""
+        self.n_in = self.n_out = n_in
+        self._slots, self._columns = [], []
+        for j, (n, size) in enumerate(zip(self.n_ids, self.sizes, strict=True)):
+            slot = None
+            if size:
+                slot = layout.add(f"embedding{j}.W", (n, size), _uniform)
+            self._slots.append(slot)
+            width = size or n - 1
+            self._columns.append(slice(self.n_out, self.n_out + width))
+            self.n_out += width
+        return self.n_out
+
+    def build(self, dtype, options):
+        """Make the tables of one-hot features."""
+        super().build(dtype, options)
+        self._tables = [
+            None if size else np.eye(n, n - 1, dtype=dtype)
+            for n, size in zip(self.n_ids, self.sizes, strict=True)
+        ]
+        self._index = [IdIndex(n) for n in self.n_ids]
+
+    def load(self, p):
+        """Take the tables."""
+        for j, slot in enumerate(self._slots):
+            if slot is not None:
+                self._tables[j] = p[slot]
+
+    def forward(self, run):
+        """Return the rows of a pass, (n_rows, n_out)."""
+        batch, n_numbers = run.batch, self.n_in
+        x = self.memory("x", len(batch.x), self.n_out)
+        x[:, :n_numbers] = batch.x
+        self._found = []
+        for j, columns in enumerate(self._columns):
+            ids = batch.ids[:, j]
+            if run.training:
+                ids = self._hidden(ids, j, run)
+            found, factor = self._index[j].distinct(ids), None
+            rate = self.options.embedding_dropout
+            if run.training and rate:
+                mask = run.mask((run.shape.n_seqs, len(found)), rate, self.dtype)
+                factor = np.empty(len(ids), dtype=self.dtype)
+                row_factors(mask, found.inverse, run.shape.n_active, factor)
+            gather(self._tables[j], ids.astype(np.intp), factor, x[:, columns])
+            self._found.append((found, factor))
+        return x
+
+    def _hidden(self, ids, j, run):
+        # Tokens that occur once are read as unknown half of the time, to train that.
+        once = self.options.seen_once
+        if not once or once[j] is None:
+            return ids
+        hide = once[j][ids]
+        hide[hide] = run.random_state.random_sample(int(hide.sum())) < 0.5
+        return np.where(hide, np.int32(self.n_ids[j] - 1), ids)
+
+    def backward(self, dx, g, run):
+        """Add the sums of the gradients of each category's rows."""
+        if self.options.embedding_frozen:
+            return
+        for slot, columns, (found, factor) in zip(
+            self._slots, self._columns, self._found, strict=True
+        ):
+            if slot is None:
+                continue
+            total = np.empty((len(found), slot.shape[1]), dtype=self.dtype)
+            sum_by_id(dx[:, columns], found.order, found.starts, factor, total)
+            g[slot][found.ids] += total
+
+
+def _uniform(view, random_state):
+    view[...] = 2 * random_state.random_sample(view.shape) - 1
+
+
+def auto_embedding_size(n_categories):
+    """Return how many columns a table of embeddings has; 0 is one-hot.
+
+    The rule is that of the library fastai, 1.6 n**0.56, between 4 and 128.
+    """
+    if n_categories <= 8:
+        return 0
+    return int(np.clip(round(1.6 * n_categories**0.56), 4, 128))

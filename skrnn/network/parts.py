@@ -27,12 +27,21 @@ class PassOptions:
         that is read. 0 cuts nothing.
     trains : bool, default=True
         Whether `backward` will be called.
+    embedding_dropout : float, default=0.0
+        Share of the categories that are dropped, others for each sequence.
+    embedding_frozen : bool, default=False
+        Whether tables of embeddings stay as they are.
+    seen_once : tuple of (ndarray of bool or None), default=()
+        For each categorical feature, which ids are read as unknown half of the time.
     """
 
     dropout: float = 0.0
     recurrent_dropout: float = 0.0
     bptt_steps: int = 0
     trains: bool = True
+    embedding_dropout: float = 0.0
+    embedding_frozen: bool = False
+    seen_once: tuple = ()
 
 
 class Pass:
