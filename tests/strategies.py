@@ -440,6 +440,12 @@ GOOD = {
     "segment_length": ["auto", 1, 2, 3, 50],
     "standardize": [True, False],
     "missing": ["error", "indicator"],
+    "embedding_size": ["auto", 3, {0: 2}, {"x": 1}],
+    "embedding_init": [None, {"a": [1.0, 2.0]}, {}],
+    "embedding_trainable": [True, False],
+    "embedding_dropout": [0.0, 0.4],
+    "min_frequency": [1, 2, 0.5],
+    "max_categories": [None, 3, 1],
     "dropout": [0.0, 0.3, 0, 1 - 1e-16, 1e-300],
     "recurrent_dropout": [0.0, 0.2, 1 - 1e-9],
     "class_weight": [
@@ -719,6 +725,7 @@ DOCUMENTED = [
     (UserWarning, "R\\^2 score is not well-defined with less than two samples"),
     (UserWarning, "A single label was found in 'y_true'|A single label was found"),
     (UserWarning, "y_pred contains classes not in y_true"),
+    (UserWarning, "The validation score was NaN in each epoch"),
     (UserWarning, "X does not have valid feature names|X has feature names, but"),
     (UserWarning, "Warning: converting a masked element to nan"),
     (FutureWarning, "Support for labels represented as bytes is deprecated"),
@@ -913,7 +920,12 @@ def check_outputs(estimator, X, out, method):
                 raise Broken("what is missing has changed")
         return
     # As the estimator reads a table that could be in long form.
-    lengths = check_sequences(X, estimator=estimator, reset=False, missing="indicator")
+    selected = {}
+    if hasattr(estimator, "_selected_features"):
+        selected = {"categorical_features": estimator._selected_features(X, False)}
+    lengths = check_sequences(
+        X, estimator=estimator, reset=False, missing="indicator", **selected
+    )
     lengths = lengths.lengths
     if len(out) != len(lengths):
         raise Broken(f"{len(out)} results for {len(lengths)} sequences")

@@ -120,7 +120,7 @@ def test_the_walk_through_a_fit_names_what_there_is():
 # The estimators of sequences. A forecaster has windows where they have sequences.
 ESTIMATORS = ("RNNClassifier", "RNNRegressor", "SequenceTagger", "StepRegressor")
 # What two of them mean differently.
-OWN_WORDS = {"early_stopping", "loss", "segment_length", "standardize"}
+OWN_WORDS = {"bidirectional", "class_weight", "early_stopping", "loss", "standardize"}
 
 
 def described_parameters(cls):

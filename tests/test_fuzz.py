@@ -94,6 +94,12 @@ KINDS = {
     "segment_length": {"auto", "int from 1"},
     "standardize": {"bool"},
     "missing": {"error"},
+    "embedding_size": {"auto", "int from 1", "dict"},
+    "embedding_init": {"None", "dict"},
+    "embedding_trainable": {"bool"},
+    "embedding_dropout": {"0", "share"},
+    "min_frequency": {"int from 1", "share", "huge int"},
+    "max_categories": {"int from 1", "None", "huge int"},
     "dropout": {"0", "share"},
     "recurrent_dropout": {"0", "share"},
     "class_weight": {"balanced", "None", "dict", "list"},
@@ -254,7 +260,10 @@ def test_every_estimator_and_parameter_is_generated():
     import skrnn.preprocessing as preprocessing
 
     public = [getattr(m, n) for m in (skrnn, preprocessing) for n in m.__all__]
-    assert {e for e in public if hasattr(e, "fit")} == set(ESTIMATORS)
+    # What is generated are numbers, with targets for sequences: others need their own.
+    beside = {"SequenceTagger", "StepRegressor", "SequenceVectorizer", "SequenceUnion"}
+    found = {e for e in public if hasattr(e, "fit") and e.__name__ not in beside}
+    assert found == set(ESTIMATORS)
     names = {n for cls in ESTIMATORS for n in inspect.signature(cls).parameters}
     assert names == set(KINDS)
     assert names == set(strategies.GOOD)

@@ -378,6 +378,7 @@ class StepRegressor(RegressorMixin, StepEstimator):
         Returns
         -------
         score : float
+            The larger, the better; 1 is perfect.
         """
         sequences, checked = self._targets_of(X, y)
         predicted = self.predict(X)

@@ -634,7 +634,7 @@ class SequenceTagger(StepEstimator):
         Returns
         -------
         log_likelihood : ndarray of shape (n_seqs,), or float for a table
-            log p(y | x).
+            The logarithm of the probability of the labels.
         """
         sequences, checked = self._targets_of(X, y)
         target, found = self._model.target, np.empty(len(sequences))
@@ -675,6 +675,7 @@ class SequenceTagger(StepEstimator):
         Returns
         -------
         score : float
+            The larger, the better; 1 is perfect.
         """
         sequences, checked = self._targets_of(X, y)
         predicted = self.predict(X)
