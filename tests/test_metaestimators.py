@@ -396,6 +396,12 @@ def test_feature_union(classes):
     )
     union = FeatureUnion([("stack", stack), ("again", clone(stack))])
     assert union.fit(X, y).transform(X).shape == (40, 6)
+    # Sequences are appended in time, or not at all: SequenceUnion is for these.
+    union = FeatureUnion([("a", SequenceScaler()), ("b", SequenceScaler())])
+    same = [x[:1].repeat(3, axis=0) for x in X]
+    assert union.fit_transform(same).shape == (40, 6, X[0].shape[1])
+    with pytest.raises(ValueError, match="inhomogeneous"):
+        union.fit_transform(X)
 
 
 @pytest.mark.parametrize("form", ["frame", "object array"])

@@ -526,8 +526,8 @@ REFUSED = {
     ),
     "nested frame": (
         pd.DataFrame({"x": objects([GOOD, GOOD]), "age": [1, 2]}),
-        r"a DataFrame with sequences in \['x'\]. Pass these: X\['x'\]. To keep the ot"
-        "her columns, too, use skrnn.preprocessing.SequenceColumns",
+        r"a DataFrame with sequences in \['x'\]. Pass these: X\['x'\]. To keep the "
+        "other columns, too, use skrnn.preprocessing.SequenceColumns",
     ),
     "nested frame, polars": (
         pl.DataFrame({"id": [1, 2], "x": [[1.0], [2.0, 3.0]]}),

@@ -2,6 +2,13 @@
 
 from skrnn.preprocessing._columns import SequenceColumns
 from skrnn.preprocessing._scaler import SequenceScaler
+from skrnn.preprocessing._union import SequenceUnion, make_sequence_union
 from skrnn.preprocessing._vectorizer import SequenceVectorizer
 
-__all__ = ["SequenceColumns", "SequenceScaler", "SequenceVectorizer"]
+__all__ = [
+    "SequenceColumns",
+    "SequenceScaler",
+    "SequenceUnion",
+    "SequenceVectorizer",
+    "make_sequence_union",
+]
