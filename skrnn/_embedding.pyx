@@ -8,7 +8,9 @@ on threads, of which there is one, nor on where an id stands in the table.
 import numpy as np
 
 from cython cimport floating
-from libc.string cimport memset
+from libc.string cimport memset, strlen
+
+from skrnn._recurrence cimport Buffer, PackedShape, Recurrence, address
 
 cdef enum:
     CHUNK = 256                  # rows that are summed before they are added
@@ -221,3 +223,138 @@ def scatter_add(
         for u in range(ids.shape[0]):
             for j in range(n):
                 out[ids[u], j] += rows[u, j]
+
+
+# ------------------------------------------------------------------ starts of sums
+
+
+cdef class StartRows:
+    """What the sums of a recurrence start from, for rows that many steps share.
+
+    A start is the bias and the product of the recurrence's first inputs with W, in the
+    order of summation of the recurrence: to start from it, or to read these inputs at
+    each step, gives the same bits.
+
+    Parameters
+    ----------
+    recurrence : Recurrence
+    n_start : int
+        How many inputs these are.
+    """
+
+    cdef Recurrence recurrence
+    cdef readonly Py_ssize_t n_start
+    cdef Buffer panels, panels_back
+    cdef object W                # (n_start, n_gates * width) of the last `make`
+    cdef object e, table, rows
+
+    def __init__(self, Recurrence recurrence, Py_ssize_t n_start):
+        if not 1 <= n_start <= recurrence.w.n_in:
+            raise ValueError(f"n_start is 1 to {recurrence.w.n_in}, got {n_start}.")
+        self.recurrence, self.n_start = recurrence, n_start
+        self.panels, self.panels_back = Buffer(), Buffer()
+
+    cdef list blocks(self, const char* gates):
+        # (columns of a parameter, columns of as many accumulators) for each gate.
+        cdef Py_ssize_t n = self.recurrence.w.n_units, width = self.recurrence.w.width
+        return [
+            (slice((gates[a] - c"0") * n, (gates[a] - c"0") * n + n),
+             slice(a * width, a * width + n))
+            for a in range(strlen(gates))
+        ]
+
+    def make(self, e, rows):
+        """Make the starts for the weights that are loaded.
+
+        Parameters
+        ----------
+        e : ndarray (n, n_start)
+            The inputs that many steps share.
+        rows : ndarray of int32 (n_rows,)
+            Which row of e each packed row has.
+        """
+        cdef Recurrence r = self.recurrence
+        cdef Py_ssize_t width = r.w.width, k = self.n_start, lde, ld, n = len(e)
+        cdef Py_ssize_t n_out = r.w.cell.accumulators * width
+        W = np.zeros((k, n_out), dtype=r.dtype)
+        bias = np.zeros((1, n_out), dtype=r.dtype)
+        self.W = W[:, r.w.cell.x_first * width :][:, : r.n_gates * width]
+        for source, target in self.blocks(r.w.cell.w_gates):
+            self.W[:, target] = r.W[:k, source]
+        for source, target in self.blocks(r.w.cell.biases):
+            bias[:, target] = r.b[:, source]
+        out = np.empty((n, n_out), dtype=r.dtype)
+        self.panels.reserve(r.table.product_size(k, n_out) * r.itemsize)
+        r.table.pack_product(self.panels.data, address(W, r.dtype, k, n_out, &ld, "W"),
+                             k, n_out, ld, 0)
+        cdef char* pe = address(e, r.dtype, n, k, &lde, "e")
+        cdef char* pbias = address(bias, r.dtype, 1, n_out, &ld, "b")
+        cdef char* pout = address(out, r.dtype, n, n_out, &ld, "out")
+        with nogil:
+            r.table.product(self.panels.data, k, n_out, pe, lde, pbias, pout, ld, 0, n)
+        self.e, self.table = e, out
+        self.rows = np.ascontiguousarray(rows, dtype=np.int32)
+        return self
+
+    def attach(self, PackedShape shape, x):
+        """Let the pass of the recurrence that begins start from here."""
+        cdef Recurrence r = self.recurrence
+        cdef const int[::1] rows = self.rows
+        cdef Py_ssize_t i, ld, n = len(self.table)
+        if (rows.shape[0] != shape.n_rows
+                or x.shape[1] + self.n_start != r.w.n_in):
+            raise ValueError(
+                f"{shape.n_rows} rows of {r.w.n_in} inputs, of which {self.n_start} are"
+                f" in the starts, got {rows.shape[0]} starts and {x.shape[1]} inputs.")
+        for i in range(rows.shape[0]):
+            if not 0 <= rows[i] < n:
+                raise IndexError(f"There is no row {rows[i]} among {n} starts.")
+        r.run.start = address(self.table, r.dtype, n,
+                              r.w.cell.accumulators * r.w.width, &ld, "starts")
+        r.run.start_row = &rows[0]
+        r.run.n_start = self.n_start
+
+    def gradient_of_sums(self):
+        """The gradient of what the inputs add up to, after `Recurrence.backward`.
+
+        Returns
+        -------
+        dz : ndarray (n_rows, n_gates * width)
+            Gates in the order of the accumulators; a view, good until the next call.
+        """
+        cdef Recurrence r = self.recurrence
+        return np.ndarray((r.shape.n_rows, r.n_gates * r.w.width), r.dtype,
+                          buffer=r.z.array,
+                          offset=r.w.cell.x_first * r.w.width * r.itemsize,
+                          strides=(r.run.ldz * r.itemsize, r.itemsize))
+
+    def backward(self, sums, dW, de):
+        """Gradients of what `make` was given, after `Recurrence.backward`.
+
+        Parameters
+        ----------
+        sums : ndarray (n, n_gates * width)
+            `gradient_of_sums` summed over the packed rows of each row of e.
+        dW : ndarray (n_in, n_gates * n_units)
+            The gradient of its first rows is added to them.
+        de : ndarray (n, n_start)
+            Filled with the gradient of e.
+        """
+        e = self.e
+        cdef Recurrence r = self.recurrence
+        cdef Py_ssize_t k = self.n_start, n = len(e), n_sums = r.n_gates * r.w.width
+        cdef Py_ssize_t lde, lds, ldp, ldd, ldw
+        part = np.zeros((k, n_sums), dtype=r.dtype)
+        cdef char* pe = address(e, r.dtype, n, k, &lde, "e")
+        cdef char* ps = address(sums, r.dtype, n, n_sums, &lds, "sums")
+        cdef char* pp = address(part, r.dtype, k, n_sums, &ldp, "part")
+        cdef char* pd = address(de, r.dtype, n, k, &ldd, "de")
+        cdef char* pW = address(self.W, r.dtype, k, n_sums, &ldw, "W")
+        self.panels_back.reserve(r.table.product_size(n_sums, k) * r.itemsize)
+        with nogil:
+            r.table.outer(pp, ldp, pe, lde, k, ps, lds, n_sums, 0, n)
+            r.table.pack_product(self.panels_back.data, pW, n_sums, k, ldw, 1)
+            r.table.product(self.panels_back.data, n_sums, k, ps, lds, NULL, pd, ldd,
+                            0, n)
+        for target, source in self.blocks(r.w.cell.w_gates):
+            dW[:k, target] += part[:, source]

@@ -34,7 +34,7 @@ cdef class Recurrence:
     cdef Buffer h, h_in, m, z, carry, dw
     cdef Py_ssize_t itemsize
     cdef PackedShape shape       # of the last forward pass
-    cdef object W                # as loaded
+    cdef object W, b             # as loaded
     cdef object kept             # arrays of that pass, alive until the next one
 
     cdef double work(self)

@@ -394,7 +394,7 @@ cdef class Recurrence:
                                 "b")
         if not (W.flags.c_contiguous and U.flags.c_contiguous):
             raise ValueError("W and U must be C-contiguous.")
-        self.W = W
+        self.W, self.b = W, b
         with nogil:
             self.table.pack(&self.w, pW, pU, pb)
 
@@ -404,7 +404,7 @@ cdef class Recurrence:
             strlen(cell.w_gates) * self.w.n_in + strlen(cell.u_gates) * self.w.n_units)
 
     def forward(self, PackedShape shape, x, *, bint training=False, mask=None, h0=None,
-                m0=None, last_m=None, int n_threads=1):
+                m0=None, last_m=None, starts=None, int n_threads=1):
         """Run over the packed rows x (n_rows, n_in).
 
         Parameters
@@ -419,6 +419,7 @@ cdef class Recurrence:
             Initial state and memory; zero if None.
         last_m : ndarray (n_seqs, n_units) or None
             Filled with the memory after the last step processed of each sequence.
+        starts : StartRows or None, for the first inputs, which x then does not have
 
         Returns
         -------
@@ -431,7 +432,11 @@ cdef class Recurrence:
         self.shape = None
         self.refuse_memory(m0, "m0")
         self.refuse_memory(last_m, "last_m")
-        run.x = address(x, self.dtype, shape.n_rows, self.w.n_in, &run.ldx, "x")
+        run.start, run.n_start = NULL, 0
+        if starts is not None:
+            starts.attach(shape, x)
+        run.x = address(x, self.dtype, shape.n_rows, self.w.n_in - run.n_start,
+                        &run.ldx, "x")
         run.reverse = self.reverse
         run.training = training
         run.has_initial = h0 is not None or m0 is not None
@@ -439,7 +444,7 @@ cdef class Recurrence:
         self.fill_rows(self.h.data, h0, shape.n_seqs, "h0")
         if run.m != NULL:
             self.fill_rows(self.m.data, m0, shape.n_seqs, "m0")
-        self.kept = (x, self.take_mask(mask, h0, shape))
+        self.kept = (x, self.take_mask(mask, h0, shape), starts)
         self.shape = shape
         n = threads_for(self.work(), n_threads, shape.n_seqs)
         if n == 1:

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from cases import ISAS, instruction_set
-from skrnn._embedding import IdIndex, gather, row_factors, scatter_add, sum_by_id
+from skrnn._embedding import (
+    IdIndex,
+    StartRows,
+    gather,
+    row_factors,
+    scatter_add,
+    sum_by_id,
+)
+from skrnn._recurrence import PackedShape, Recurrence
 
 KINDS = {
     "all equal": lambda rng, n: np.full(n, 3),
@@ -153,3 +161,92 @@ def test_arrays_that_do_not_fit_are_refused():
         IdIndex(0)
     with pytest.raises(ValueError, match="packed rows"):
         row_factors(rows, index, np.array([2], dtype=np.int32), np.zeros(3))
+
+
+# Starts of sums -----------------------------------------------------------------------
+
+
+class Started:
+    """A recurrence whose first inputs are rows of a table."""
+
+    def __init__(self, kernel, dtype, n_start=5, n_numbers=0, n_units=19, seed=0):
+        rng = np.random.RandomState(seed)
+        self.shape = PackedShape(np.array([7, 7, 5, 1, 1], dtype=np.int32))
+        self.recurrence = Recurrence(kernel, n_start + n_numbers, n_units, dtype)
+        n = self.recurrence.n_gates * n_units
+        n_biases = {"gru": 4, "lstm": 4}.get(kernel, 1)
+        self.W = rng.normal(size=(n_start + n_numbers, n)).astype(dtype)
+        self.U = 0.3 * rng.normal(size=(n_units, n)).astype(dtype)
+        self.b = rng.normal(size=(1, n_biases * n_units)).astype(dtype)
+        self.recurrence.load(self.W, self.U, self.b)
+        self.e = rng.normal(size=(4, n_start)).astype(dtype)
+        self.rows = rng.randint(4, size=self.shape.n_rows).astype(np.int32)
+        self.numbers = rng.normal(size=(self.shape.n_rows, n_numbers)).astype(dtype)
+        self.dy = rng.normal(size=(self.shape.n_rows, n_units)).astype(dtype)
+        self.starts = StartRows(self.recurrence, n_start)
+
+    def dense(self, n_threads=1):
+        x = np.concatenate([self.e[self.rows], self.numbers], axis=1)
+        return self.recurrence.forward(self.shape, x, training=True).copy()
+
+    def started(self):
+        starts = self.starts.make(self.e, self.rows)
+        return self.recurrence.forward(
+            self.shape, self.numbers, training=True, starts=starts
+        ).copy()
+
+    def gradients(self):
+        return [np.zeros_like(a) for a in (self.W, self.U, self.b)]
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("n_numbers", [0, 3])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kernel", ["gru", "lstm", "rnn_tanh"])
+def test_starts_have_the_bits_of_inputs(kernel, dtype, n_numbers, isa):
+    with instruction_set(isa):
+        for n_units in (3, 19, 70):
+            problem = Started(kernel, dtype, n_numbers=n_numbers, n_units=n_units)
+            assert np.array_equal(problem.started(), problem.dense())
+
+
+@pytest.mark.parametrize("n_numbers", [0, 3])
+@pytest.mark.parametrize("kernel", ["gru", "lstm", "rnn_tanh"])
+def test_gradients_of_starts_are_those_of_inputs(kernel, n_numbers):
+    problem = Started(kernel, np.float64, n_numbers=n_numbers)
+    problem.dense()
+    desired = problem.gradients()
+    dx = np.empty((problem.shape.n_rows, 5 + n_numbers))
+    problem.recurrence.backward(*desired, dy=problem.dy, dx=dx)
+    de = np.zeros_like(problem.e)
+    np.add.at(de, problem.rows, dx[:, :5])
+    problem.started()
+    found = problem.gradients()
+    problem.recurrence.backward(*found, dy=problem.dy)
+    distinct = IdIndex(4).distinct(problem.rows)
+    dz = problem.starts.gradient_of_sums()
+    by_id = np.empty((len(distinct), dz.shape[1]))
+    sum_by_id(dz, distinct.order, distinct.starts, None, by_id)
+    sums = np.zeros((4, dz.shape[1]))
+    scatter_add(by_id, distinct.ids, sums)
+    own = np.empty_like(problem.e)
+    problem.starts.backward(sums, found[0], own)
+    for name, a, b in zip("WUb", found, desired, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-12, err_msg=name)
+    np.testing.assert_allclose(own, de, rtol=1e-11, atol=1e-12)
+
+
+def test_starts_last_for_one_pass_and_are_checked():
+    problem = Started("gru", np.float32, n_numbers=2)
+    dense = problem.dense()
+    problem.started()
+    assert np.array_equal(problem.dense(), dense)
+    with pytest.raises(ValueError, match="5 are in the starts, got 21 starts and 1"):
+        problem.numbers = problem.numbers[:, :1]
+        problem.started()
+    problem = Started("gru", np.float32)
+    problem.rows[3] = 4
+    with pytest.raises(IndexError, match="no row 4 among 4 starts"):
+        problem.started()
+    with pytest.raises(ValueError, match="n_start is 1 to 5"):
+        StartRows(problem.recurrence, 6)

@@ -42,23 +42,44 @@ cdef inline void first_rows(const Steps* s, const Run* r, Py_ssize_t t,
 
 # ------------------------------------------------------------------- forward
 
+# What the inputs bring to one panel's accumulators of some rows. With `starts` these
+# hold the bias and the first n_skip inputs.
+cdef struct Inputs:
+    const real* x                # (rows, ldx) the inputs that are left
+    Py_ssize_t ldx
+    Py_ssize_t n_in              # how many these are
+    Py_ssize_t n_skip
+    const real** starts          # (rows,) where accumulators stand; or NULL
+    Py_ssize_t stride            # from one of these vectors to the next
+
+
+cdef inline void start_sums(int ROWS, int VECS, vec* acc, const real* panel,
+                            const Inputs* s) noexcept nogil:
+    cdef int i, v
+    if s.starts == NULL:
+        for v in range(VECS):
+            acc[v] = vload(panel + v * VL)
+            for i in range(1, ROWS):
+                acc[i * VECS + v] = acc[v]
+    else:
+        for i in range(ROWS):
+            for v in range(VECS):
+                acc[i * VECS + v] = vload(s.starts[i] + v * s.stride)
+
+
 cdef inline void forward_tile(int ROWS, int VECS, int X_FIRST, int X_LAST, int H_FIRST,
                               int H_LAST, vec* out, const real* panel,
-                              const real* x, Py_ssize_t ldx, Py_ssize_t n_in,
-                              const real* h, Py_ssize_t ldh,
+                              const Inputs* s, const real* h, Py_ssize_t ldh,
                               Py_ssize_t n_units) noexcept nogil:
     # out (ROWS, VECS) = b + x @ W + h @ U for one panel, which holds b, W and U in
     # turn.
     cdef vec acc[24]
-    cdef int i, v
-    for v in range(VECS):
-        acc[v] = vload(panel + v * VL)
-        for i in range(1, ROWS):
-            acc[i * VECS + v] = acc[v]
-    panel += VECS * VL
-    chain(ROWS, VECS, X_FIRST, X_LAST, acc, x, ldx, panel, n_in)
+    cdef int i
+    start_sums(ROWS, VECS, acc, panel, s)
+    panel += (VECS + s.n_skip * (X_LAST - X_FIRST)) * VL
+    chain(ROWS, VECS, X_FIRST, X_LAST, acc, s.x, s.ldx, panel, s.n_in)
     if h != NULL:
-        panel += n_in * (X_LAST - X_FIRST) * VL
+        panel += s.n_in * (X_LAST - X_FIRST) * VL
         chain(ROWS, VECS, H_FIRST, H_LAST, acc, h, ldh, panel, n_units)
     for i in range(ROWS * VECS):
         out[i] = acc[i]
@@ -67,7 +88,7 @@ cdef inline void forward_tile(int ROWS, int VECS, int X_FIRST, int X_LAST, int H
 cdef inline void forward_pair(int VECS, int X_FIRST, int X_LAST, int H_FIRST,
                               int H_LAST,
                               vec* out, const real* panel, Py_ssize_t panel_size,
-                              const real* x, Py_ssize_t n_in, const real* h,
+                              const Inputs* s, const real* h,
                               Py_ssize_t n_units) noexcept nogil:
     # One row through two panels at once: twice the independent chains, since one row of
     # one panel waits for the multiply-add's latency. out (2, VECS).
@@ -77,11 +98,15 @@ cdef inline void forward_pair(int VECS, int X_FIRST, int X_LAST, int H_FIRST,
     cdef Py_ssize_t k
     cdef int v
     for v in range(VECS):
-        acc[v] = vload(panel + v * VL)
-        acc[VECS + v] = vload(panel + panel_size + v * VL)
-    w = panel + VECS * VL
-    for k in range(n_in):
-        one = vset1(x[k])
+        if s.starts == NULL:
+            acc[v] = vload(panel + v * VL)
+            acc[VECS + v] = vload(panel + panel_size + v * VL)
+        else:
+            acc[v] = vload(s.starts[0] + v * s.stride)
+            acc[VECS + v] = vload(s.starts[1] + v * s.stride)
+    w = panel + (VECS + s.n_skip * (X_LAST - X_FIRST)) * VL
+    for k in range(s.n_in):
+        one = vset1(s.x[k])
         for v in range(X_FIRST, X_LAST):
             acc[v] = vfma(one, vload(w + (v - X_FIRST) * VL), acc[v])
             acc[VECS + v] = vfma(one, vload(w + panel_size + (v - X_FIRST) * VL),
@@ -101,47 +126,46 @@ cdef inline void forward_pair(int VECS, int X_FIRST, int X_LAST, int H_FIRST,
 
 cdef inline void forward_any(int VECS, int X_FIRST, int X_LAST, int H_FIRST, int H_LAST,
                              int MOST_ROWS, int n_rows, vec* out, const real* panel,
-                             const real* x, Py_ssize_t ldx, Py_ssize_t n_in,
-                             const real* h, Py_ssize_t ldh,
+                             const Inputs* s, const real* h, Py_ssize_t ldh,
                              Py_ssize_t n_units) noexcept nogil:
     # The conditions on MOST_ROWS are known when this is compiled: no taller tile is
     # made.
     if n_rows == 1:
-        forward_tile(1, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x, ldx,
-                     n_in, h, ldh, n_units)
+        forward_tile(1, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, s, h,
+                     ldh, n_units)
     elif n_rows == 2:
-        forward_tile(2, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x, ldx,
-                     n_in, h, ldh, n_units)
+        forward_tile(2, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, s, h,
+                     ldh, n_units)
     elif n_rows == 3:
-        forward_tile(3, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x, ldx,
-                     n_in, h, ldh, n_units)
+        forward_tile(3, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, s, h,
+                     ldh, n_units)
     elif MOST_ROWS >= 4 and n_rows == 4:
-        forward_tile(4, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x, ldx,
-                     n_in, h, ldh, n_units)
+        forward_tile(4, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, s, h,
+                     ldh, n_units)
     elif MOST_ROWS >= 5 and n_rows == 5:
-        forward_tile(5, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x, ldx,
-                     n_in, h, ldh, n_units)
+        forward_tile(5, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, s, h,
+                     ldh, n_units)
     elif MOST_ROWS >= 6 and n_rows == 6:
-        forward_tile(6, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x, ldx,
-                     n_in, h, ldh, n_units)
+        forward_tile(6, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, s, h,
+                     ldh, n_units)
     elif MOST_ROWS >= 7 and n_rows == 7:
-        forward_tile(7, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x, ldx,
-                     n_in, h, ldh, n_units)
+        forward_tile(7, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, s, h,
+                     ldh, n_units)
     elif MOST_ROWS >= 8 and n_rows == 8:
-        forward_tile(8, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x, ldx,
-                     n_in, h, ldh, n_units)
+        forward_tile(8, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, s, h,
+                     ldh, n_units)
     elif MOST_ROWS >= 9 and n_rows == 9:
-        forward_tile(9, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x, ldx,
-                     n_in, h, ldh, n_units)
+        forward_tile(9, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, s, h,
+                     ldh, n_units)
     elif MOST_ROWS >= 10 and n_rows == 10:
-        forward_tile(10, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x, ldx,
-                     n_in, h, ldh, n_units)
+        forward_tile(10, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, s, h,
+                     ldh, n_units)
     elif MOST_ROWS >= 11 and n_rows == 11:
-        forward_tile(11, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x, ldx,
-                     n_in, h, ldh, n_units)
+        forward_tile(11, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, s, h,
+                     ldh, n_units)
     elif MOST_ROWS >= 12 and n_rows == 12:
-        forward_tile(12, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, x, ldx,
-                     n_in, h, ldh, n_units)
+        forward_tile(12, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, s, h,
+                     ldh, n_units)
 
 
 cdef void drop_state(real* h_in, const real* h, const real* mask, Py_ssize_t ldmask,
@@ -200,6 +224,18 @@ cdef inline Rows rows_of(const Weights* w, const Run* r, const Span* span,
     return rows
 
 
+cdef void find_starts(const real** starts, const Weights* w, const Run* r,
+                      Py_ssize_t packed, int n_rows,
+                      const Panels* panels) noexcept nogil:
+    # Where the accumulators of rows start; those of two panels for a row alone.
+    cdef Py_ssize_t ld = w.cell.accumulators * w.width
+    cdef int i
+    for i in range(n_rows):
+        starts[i] = <const real*>r.start + r.start_row[packed + i] * ld + panels.unit
+    if panels.n_panels == 2:
+        starts[1] = starts[0] + VL
+
+
 cdef inline void forward_rows(int VECS, int UNITS, int X_FIRST, int X_LAST, int H_FIRST,
                               int H_LAST, int MOST_ROWS, forward_t pointwise,
                               const Weights* w, const Run* r, Py_ssize_t n_seqs,
@@ -208,21 +244,28 @@ cdef inline void forward_rows(int VECS, int UNITS, int X_FIRST, int X_LAST, int 
     cdef Rows rows
     cdef Py_ssize_t width = w.width, i = span.first, unit
     cdef int height, n_rows, p
-    cdef const real* x
     cdef const real* h
+    cdef const real* starts[12]
+    cdef Inputs inputs
     height = tile_height(span.last - i, MOST_ROWS)
+    inputs.ldx, inputs.starts = r.ldx, NULL
+    inputs.n_in, inputs.n_skip = w.n_in - r.n_start, r.n_start
+    inputs.stride = VL if w.cell.accumulators == 1 else width
     while i < span.last:
         n_rows = <int>(height if span.last - i > height else span.last - i)
-        x = <const real*>r.x + (span.packed + i) * r.ldx
+        inputs.x = <const real*>r.x + (span.packed + i) * r.ldx
+        if r.start != NULL:
+            inputs.starts = starts
+            find_starts(starts, w, r, span.packed + i, n_rows, panels)
         h = NULL
         if span.has_state:
             h = <const real*>r.h_in + (span.previous + i) * width
         if panels.n_panels == 2:
             forward_pair(VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panels.first,
-                         panels.size, x, w.n_in, h, w.n_units)
+                         panels.size, &inputs, h, w.n_units)
         else:
             forward_any(VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, MOST_ROWS, n_rows, out,
-                        panels.first, x, r.ldx, w.n_in, h, width, w.n_units)
+                        panels.first, &inputs, h, width, w.n_units)
         for p in range(panels.n_panels):
             unit = panels.unit + p * UNITS * VL
             rows = rows_of(w, r, span, n_seqs, i, unit)
@@ -511,12 +554,15 @@ cdef void weight_gradients_chunk(const Weights* w, const Run* r,
     # n_rows packed rows, for some columns of [x | h | 1].
     cdef const Cell* cell = w.cell
     cdef Py_ssize_t width = w.width, ldw = cell.accumulators * width
-    cdef Py_ssize_t first = column_start, last = min(column_stop, w.n_in)
+    # Inputs that `start` holds have none here.
+    cdef Py_ssize_t first = max(column_start, r.n_start)
+    cdef Py_ssize_t last = min(column_stop, w.n_in)
     cdef const real* z = <const real*>r.z + chunk * r.ldz
     cdef real* dw = <real*>r.dw
     if last > first:
         outer_chunk(dw + first * ldw + cell.x_first * width, ldw,
-                    <const real*>r.x + chunk * r.ldx + first, r.ldx, last - first,
+                    <const real*>r.x + chunk * r.ldx + first - r.n_start, r.ldx,
+                    last - first,
                     NULL, z + cell.x_first * width, r.ldz,
                     strlen(cell.w_gates) * width, n_rows)
     first = max(column_start, w.n_in)

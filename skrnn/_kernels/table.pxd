@@ -55,6 +55,9 @@ cdef struct Run:
     int training                 # keep what backward needs
     const void* x                # IN (n_rows, ldx)
     Py_ssize_t ldx
+    const void* start            # IN (any, accumulators * width) starts of sums, or NULL
+    const int* start_row         # IN (n_rows,) row of `start` for each packed row
+    Py_ssize_t n_start           # inputs that `start` holds besides the bias
     void* h                      # IN/OUT (n_seqs + n_rows, width)
     void* h_in                   # what U multiplies: h, or h times `mask`
     const void* mask             # IN (n_seqs, ldmask), or NULL: recurrent dropout
