@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 
 import skrnn._callbacks
 from skrnn import RNNClassifier, RNNRegressor
-from skrnn.estimators._callbacks import EpochTasks
+from skrnn.estimators._epoch_tasks import EpochTasks
 from skrnn.preprocessing import SequenceScaler
 from toys import QUICK, make_classes, make_targets
 

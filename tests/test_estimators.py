@@ -749,7 +749,7 @@ def test_partial_fit_of_classes():
         estimator.partial_fit(X, y, classes=THREE)
     with pytest.raises(ValueError, match="classes not in"):
         estimator.partial_fit(X, ["e"] * 40)
-    with pytest.raises(ValueError, match="in all calls or in none"):
+    with pytest.raises(ValueError, match="in all calls or in no call"):
         estimator.partial_fit(X, make_labels()[1])
 
 

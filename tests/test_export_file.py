@@ -861,7 +861,7 @@ ADAM = FITTED + "_solver_state/$tuple/1/"
         (FITTED + "classes_", lambda a: a[::-1], "sorted"),
         (FITTED + "classes_", lambda a: a[[0, 0]], "sorted"),
         (FITTED + "classes_", lambda a: np.array([np.nan, 1]), "must be finite"),
-        (FITTED + "classes_", lambda a: np.array([], "<U3"), "a label at least"),
+        (FITTED + "classes_", lambda a: np.array([], "<U3"), "at least one label"),
         (FITTED + "classes_", lambda a: np.array(["a", "b", "c"]), "n_outputs_ must"),
         (FITTED + "classes_", lambda a: np.array([2, 3], "|u1").view("|b1"), "bool"),
         (

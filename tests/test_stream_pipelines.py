@@ -208,7 +208,7 @@ def test_other_transformers_are_refused_by_name(transformer):
         SequenceScaler().fit(X), transformer, classifier().fit(X, CLASSES)
     )
     name = type(transformer).__name__
-    with pytest.raises(ValueError, match=f"as {name} may need whole sequences"):
+    with pytest.raises(ValueError, match=f"stream: {name} may need whole sequences"):
         skrnn.stream(pipeline)
 
 

@@ -13,12 +13,12 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length
 
 from skrnn._callbacks import CallbackSupportMixin, with_callbacks
-from skrnn.estimators._callbacks import EpochTasks
 from skrnn.estimators._embeddings import (
     describe_embeddings,
     initialize_embeddings,
     pass_options_with_embeddings,
 )
+from skrnn.estimators._epoch_tasks import EpochTasks
 from skrnn.estimators._fitted import FittedEstimator, Of, fitted
 from skrnn.estimators._parameters import (
     Parameters,

@@ -1,4 +1,4 @@
-"""Fitted estimators: attributes that models own, pickles, and checks of all of it."""
+"""Fitted estimators: attributes that models own, pickles, and checks of both."""
 
 from abc import ABC, abstractmethod
 
@@ -31,12 +31,12 @@ class Of:
 
     def __set__(self, estimator, value):
         raise AttributeError(
-            f"{self._name} is what fit has found, and cannot be set. Call fit again."
+            f"{self._name} is a result of fit and cannot be set. Call fit again."
         )
 
 
 def fitted(estimator, owner, name):
-    """Return what owns a fitted attribute; there is none before fit."""
+    """Return the object that owns a fitted attribute; before fit there is none."""
     if owner not in vars(estimator):
         raise AttributeError(
             f"{type(estimator).__name__!r} object has no attribute {name!r} before fit"
@@ -45,9 +45,9 @@ def fitted(estimator, owner, name):
 
 
 class FittedEstimator(Stamped, ABC):
-    """Mixin: what is fitted is a `_model` and a `_training`, which own the attributes.
+    """Mixin: the objects `_model` and `_training` own all fitted attributes.
 
-    A pickle holds their plain values and no classes of them, as a model file does. So
+    A pickle holds their plain values and none of their classes, like a model file. So
     private modules can move.
     """
 
@@ -70,17 +70,17 @@ class FittedEstimator(Stamped, ABC):
 
     @abstractmethod
     def _pack(self):
-        """Return the fitted attributes as a file holds them."""
+        """Return the fitted attributes in the form of a file."""
 
     @classmethod
     @abstractmethod
     def _unpack(cls, fields):
-        """Return the fitted attributes that `_pack` was made of."""
+        """Return the fitted attributes from the result of `_pack`."""
 
     @classmethod
     @abstractmethod
     def _check_together(cls, fields):
-        """Raise ValueError unless the fields of a file go together."""
+        """Raise ValueError unless the fields of a file are consistent."""
 
     def __sklearn_is_fitted__(self):
         return "_model" in vars(self)
@@ -94,16 +94,16 @@ class FittedEstimator(Stamped, ABC):
 
     @classmethod
     def _check_fitted(cls, fields):
-        """Raise ValueError unless the fields of a file are right and go together."""
+        """Raise ValueError unless the fields of a file are valid and consistent."""
         check_fields(fields, cls._fields)
         cls._check_together(fields)
 
     def _check_state(self):
-        """Raise ValueError unless parameters and fitted attributes are in order."""
+        """Raise ValueError unless parameters and fitted attributes are valid."""
         self._validate_params()
         self._describe_structure()
         if self.n_jobs == 0:
-            raise ValueError("n_jobs must not be 0: there is no work without a thread.")
+            raise ValueError("n_jobs must not be 0: work needs at least one thread.")
         if self.__sklearn_is_fitted__():
             self._check_fitted(self._pack())
 
@@ -113,8 +113,9 @@ class FittedEstimator(Stamped, ABC):
             for name in ("_model", "_training"):
                 state.pop(name, None)
             state |= self._pack()
-            # Callbacks hold sockets and logs of a session. A search sends them to its
-            # workers with an estimator that is not fitted yet: only then they go along.
+            # Callbacks hold sockets and logs of a session, so a fitted estimator is
+            # pickled without them. A search sends an estimator that is not fitted yet
+            # to its workers, and that one keeps its callbacks.
             state.pop("_skl_callbacks", None)
         return state
 

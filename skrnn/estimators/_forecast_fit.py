@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from sklearn.utils import check_random_state
 
-from skrnn.estimators._callbacks import EpochTasks
+from skrnn.estimators._epoch_tasks import EpochTasks
 from skrnn.estimators._fitted import FittedEstimator, Of
 from skrnn.estimators._parameters import Parameters
 from skrnn.forecasting.linear import LinearForecast

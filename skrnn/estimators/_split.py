@@ -1,4 +1,4 @@
-"""The inner split: which sequences early stopping watches."""
+"""The inner split, which chooses the validation sequences of early stopping."""
 
 import warnings
 
@@ -16,9 +16,9 @@ def split_validation(n_seqs, fraction, random_state, *, labels=None, groups=None
     fraction : float
         Share of the sequences (with `groups`: of the groups) that is held out.
     random_state : RandomState
-        Where the choice comes from.
+        Draws the choice.
     labels : ndarray of shape (n_seqs,), default=None
-        Classes, whose shares are kept.
+        Classes; each class keeps its share.
     groups : ndarray of shape (n_seqs,), default=None
         Sequences of one group stay on one side.
 
@@ -43,8 +43,8 @@ def split_validation(n_seqs, fraction, random_state, *, labels=None, groups=None
 
 
 def _split_sequences(n_seqs, fraction, random_state, labels):
-    # Every 1 / fraction-th sequence of a random order in which each class is together:
-    # shares are right to within one sequence, however small a class is.
+    # A random order, sorted by class, of which every 1 / fraction-th sequence is held
+    # out. So the share of each class is right to within one sequence.
     order = random_state.permutation(n_seqs)
     if labels is not None:
         order = order[np.argsort(labels[order], kind="stable")]
@@ -59,10 +59,10 @@ def _split_sequences(n_seqs, fraction, random_state, labels):
 
 
 def _hold_out_of_each_class(held_out, order, labels):
-    """Change `held_out` so that each class is on both sides, where that is possible.
+    """Change `held_out` so that each class is on both sides, if possible.
 
-    A class of one sequence stays in training. How many are held out does not change,
-    unless too few sequences may be.
+    A class of one sequence stays in training. The number of held-out sequences does not
+    change, unless too few sequences may be held out.
     """
     n_of = np.bincount(labels)
     n_held = np.bincount(labels[held_out], minlength=len(n_of))
@@ -71,7 +71,7 @@ def _hold_out_of_each_class(held_out, order, labels):
     least = np.where(several & (several.sum() <= n_all), 1, 0)
     most = np.maximum(n_of - 1, 0)
     wanted = np.clip(n_held, least, most)
-    # The classes whose shares are wrong by most give or take one at a time.
+    # Classes with the largest errors of their shares change first, one at a time.
     while wanted.sum() > n_all and (wanted > least).any():
         excess = np.where(wanted > least, wanted - share * n_of, -np.inf)
         wanted[excess.argmax()] -= 1
@@ -88,7 +88,7 @@ def _split_groups(n_seqs, fraction, random_state, labels, groups):
     n_groups = len(np.unique(groups))
     if n_groups < 2:
         raise ValueError(
-            "All sequences are of one group, so that none can be held out for early "
+            "All sequences are of one group, so none can be held out for early "
             "stopping. Pass X_val and y_val, or set early_stopping=False."
         )
     if labels is None or np.bincount(labels).max() < 2:
@@ -101,9 +101,10 @@ def _split_groups(n_seqs, fraction, random_state, labels, groups):
             max(2, n_splits), shuffle=True, random_state=random_state
         )
     with warnings.catch_warnings():
-        # A class with fewer members than folds cannot be in each of them, and only one
-        # fold is used.
+        # The warning says that a class has fewer members than there are folds. It does
+        # not matter here, since only one fold is used.
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)
         folds = splitter.split(np.zeros(n_seqs), labels, groups)
-        # Folds of groups may be uneven, even empty: the one nearest to what was asked.
+        # Folds of groups may be uneven, even empty. So take the fold whose size is
+        # nearest to the requested one.
         return min(folds, key=lambda fold: abs(len(fold[1]) - fraction * n_seqs))

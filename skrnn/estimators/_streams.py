@@ -17,31 +17,31 @@ from skrnn.models.stream import (
     step_network,
 )
 
-# Scalers of scikit-learn that treat each value by itself, by nothing but additions,
-# multiplications and divisions: they give the same bits whatever stands beside a value.
+# Scalers of scikit-learn that treat each value by itself, by additions, multiplications
+# and divisions only. So a value gives the same bits beside any other values.
 SCALERS = ("MaxAbsScaler", "MinMaxScaler", "RobustScaler", "StandardScaler")
 
 
 def stream(model, n_seqs=1, *, method="predict"):
-    """Return an object that reads sequences one step at a time, through a pipeline.
+    """Return a stream, which reads sequences one step at a time, through a pipeline.
 
-    For an estimator alone it is the estimator's method `stream`. In a pipeline each
-    step goes through the transformers first, so that the results have the bits of the
+    For an estimator alone this is the estimator's method `stream`. In a pipeline each
+    step goes through the transformers first. The result of a step has the bits of the
     pipeline's `method` on the sequence so far.
 
     Parameters
     ----------
     model : estimator or Pipeline
         A fitted :class:`RNNClassifier` or :class:`RNNRegressor`, or a fitted
-        :class:`~sklearn.pipeline.Pipeline` that ends with one. Before it there may be
-        :class:`~skrnn.preprocessing.SequenceScaler` and scikit-learn's
+        :class:`~sklearn.pipeline.Pipeline` that ends with one. The steps before it may
+        be :class:`~skrnn.preprocessing.SequenceScaler` and scikit-learn's
         ``StandardScaler``, ``MinMaxScaler``, ``MaxAbsScaler`` and ``RobustScaler``.
-        Other transformers are refused, as they may need the whole sequence.
+        Other transformers are refused, since they may need the whole sequence.
     n_seqs : int, default=1
-        How many sequences are read side by side.
+        Number of sequences that are read side by side.
     method : str, default="predict"
-        What a step returns: "predict", and of a classifier also "predict_proba",
-        "predict_log_proba" or "decision_function".
+        The method whose results a step returns: "predict", and for a classifier also
+        "predict_proba", "predict_log_proba" or "decision_function".
 
     Returns
     -------
@@ -52,8 +52,8 @@ def stream(model, n_seqs=1, *, method="predict"):
     Notes
     -----
     A scaler of scikit-learn in a pipeline that was fitted on an array (n_seqs, n_steps)
-    has a mean and a scale for each step of the sequences. Step t of a stream gets those
-    of column t, and a stream cannot have more steps than the array had columns.
+    has a mean and a scale for each step of the sequences. Step t of a stream is scaled
+    like column t, and a stream cannot have more steps than the array had columns.
 
     Examples
     --------
@@ -91,7 +91,7 @@ def stream(model, n_seqs=1, *, method="predict"):
 
 
 def _steps(model):
-    """Return the steps that a model has, itself if it is no pipeline."""
+    """Return the steps of a pipeline; any other model is its own only step."""
     if not isinstance(model, Pipeline):
         return [model]
     steps = [step for _, step in model.steps if step not in (None, "passthrough")]
@@ -99,22 +99,22 @@ def _steps(model):
 
 
 def _transform(transformer, by_column):
-    """Return what a fitted transformer does with the rows of a step."""
-    # A class that a user derives may do anything.
+    """Return the function of a fitted transformer for the rows of a step."""
+    # A subclass from outside may do anything, so only the original classes are taken.
     name = type(transformer).__name__
     package = type(transformer).__module__.partition(".")[0]
     own = getattr(transformer, "_transform_steps", None) if package == "skrnn" else None
     if own is None and not (package == "sklearn" and name in SCALERS):
         raise ValueError(
-            f"The pipeline cannot follow a stream, as {name} may need whole sequences. "
-            f"The transformers that can are SequenceScaler, {', '.join(SCALERS)}. "
+            f"The pipeline cannot follow a stream: {name} may need whole sequences. "
+            f"These transformers can: SequenceScaler, {', '.join(SCALERS)}. "
             "Transform the steps yourself, and give them to the stream of the last "
             "estimator, pipeline[-1].stream()."
         )
     check_is_fitted(transformer)
     if own is not None:
         return lambda rows, n_steps: own(rows)
-    # The names were compared before: a scaler with names would miss them in an array.
+    # The names were compared before. A scaler with names would warn about an array.
     scaler = copy(transformer)
     vars(scaler).pop("feature_names_in_", None)
     scaler.copy = True
@@ -124,7 +124,7 @@ def _transform(transformer, by_column):
 
 
 def _column_of(scaler, rows, n_steps):
-    """Return the rows (n_seqs, 1) as a scaler of columns has them in column n_steps."""
+    """Return the rows (n_seqs, 1), scaled like column n_steps of a scaler's columns."""
     n_columns = scaler.n_features_in_
     if n_steps.max() >= n_columns:
         raise ValueError(
@@ -152,21 +152,21 @@ def make_stream(estimator, n_seqs, method):
     if model.spec.can_step is not True:
         raise ValueError(model.spec.can_step)
     network, encoder = model.network(), model.encoder
-    # The columns of a 2-D X are steps, and their names name no features.
+    # The columns of a 2-D X are steps, so their names are not names of features.
     names = None
     if not estimator._columns_are_steps:
         names = getattr(estimator, "feature_names_in_", None)
     return Stream(
         step_network(network, encoder, int(n_seqs), names),
-        _answer(model.target, int(n_seqs), method),
+        _output_maker(model.target, int(n_seqs), method),
         fingerprint(model.theta, network, encoder),
     )
 
 
-def _answer(target, n_seqs, method):
+def _output_maker(target, n_seqs, method):
     choices = target.choices(method) if n_seqs == 1 else None
     if choices is not None:
-        # The result of one stream is looked up: shorter than an array's argmax.
+        # One sequence: a look-up of the result is faster than argmax of an array.
         return choosing(choices)
     affine = target.affine(method)
     if affine is not None:

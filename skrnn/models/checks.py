@@ -1,12 +1,12 @@
-"""Checks of fitted values: whether each is what it must be.
+"""Checks of fitted values.
 
-A model declares the fields that it is kept as: a check for each, in the order in which
-the checks may ask for one another. A check is called with the value, its name, and all
-fields by name, and raises ValueError.
+A model declares the fields of its plain form, with one check per field. A check may
+read the fields before it. It is called with the value, its name, and all fields by
+name, and raises ValueError.
 
-Model files are written and read by these declarations. So a check must stop whatever a
-file can hold before anything is made of it: an int that asks for a network of 10^9
-units, an index beyond an array, a count that an exponent is made of.
+Model files are written and read by these declarations. A file may hold anything. So a
+check must refuse a harmful value before it is used: an int that asks for a network of
+10^9 units, an index beyond an array, a count that becomes an exponent.
 """
 
 import reprlib
@@ -62,7 +62,7 @@ def one_of(*options):
 
 
 def either(*checks):
-    """Return a check for what passes one of `checks`, of which None is for None."""
+    """Return a check for values that pass one of `checks`; None stands for None."""
 
     def check(value, name, state):
         for option in checks:
@@ -102,9 +102,10 @@ def record(fields, check_together=None):
     Parameters
     ----------
     fields : dict
-        A check for each key; one that is wrapped by `Optional` may be missing.
+        A check for each key. A key whose check is wrapped by `Optional` may be missing.
     check_together : callable, default=None
-        ``check_together(value, name, state)`` for fields that are right one by one.
+        ``check_together(value, name, state)`` checks all fields together, after each
+        one has passed its own check.
     """
 
     def check(value, name, state):
@@ -136,16 +137,17 @@ def array(dtype, *shape, finite=True, nan=False, low=None, high=None):
     Parameters
     ----------
     dtype : str or callable
-        Name of the dtype, "floating" for any of floating point, or a function of the
-        fitted attributes that gives one of these.
+        Name of the dtype, "floating" for any floating-point dtype, or a function of the
+        fitted attributes that returns one of these.
     *shape : int, None or callable
-        Each length: a number, None for any, or a function of the fitted attributes.
+        Each length: a number, None for any number, or a function of the fitted
+        attributes.
     finite : bool, default=True
         Whether NaN and infinity are refused.
     nan : bool, default=False
-        Whether NaN is taken all the same.
+        Whether NaN is accepted although `finite` is true.
     low, high : float, default=None
-        Bounds of the values, which NaN does not meet.
+        Bounds of the values. NaN is outside of all bounds.
     """
 
     def check(value, name, state):
@@ -168,9 +170,9 @@ def array(dtype, *shape, finite=True, nan=False, low=None, high=None):
 
 
 def names_of(n_features):
-    """Return a check for names of columns, `n_features` being a function of the state.
+    """Return a check for names of columns; `n_features` is a function of the state.
 
-    scikit-learn keeps them as an object array of strings.
+    scikit-learn keeps names as an object array of strings.
     """
 
     def check(value, name, state):
@@ -186,15 +188,15 @@ def names_of(n_features):
 
 
 def labels(value, name, state):
-    """Accept labels of classes: sorted, and each of them once."""
+    """Accept labels of classes, sorted and without repetition."""
     kinds = "biufUSmMO"
     if not isinstance(value, np.ndarray) or value.dtype.kind not in kinds:
         raise check_wrong_type(name, "an ndarray of labels", value)
     if value.dtype == object and not all(isinstance(item, str) for item in value.flat):
-        raise ValueError(f"Labels in an object array must be strings, as in {name}.")
+        raise ValueError(f"{name} is an object array, so its labels must be strings.")
     _check_shape(value, name, [None])
     if not len(value):
-        raise ValueError(f"{name} must hold a label at least.")
+        raise ValueError(f"{name} must hold at least one label.")
     if value.dtype.kind == "f" and not np.isfinite(value).all():
         raise ValueError(f"{name} must be finite.")
     if not (value[1:] > value[:-1]).all() or (value != value).any():
@@ -202,13 +204,14 @@ def labels(value, name, state):
 
 
 def _check_key(value, name, state):
-    # A generator of zeros draws nothing else, and draws that are rejected never end.
+    # A generator whose state is zero returns only zeros. Rejection sampling would then
+    # never end.
     key = value["state"]["key"]
     if not (key[0] >> np.uint32(31) or key[1:].any()):
-        raise ValueError(f"{name} must not be of zeros only.")
+        raise ValueError(f"{name} must not hold only zeros.")
 
 
-# The state of a RandomState, as its get_state(legacy=False) gives it.
+# The result of RandomState.get_state(legacy=False).
 random_state = record(
     {
         "bit_generator": one_of("MT19937"),
@@ -273,7 +276,7 @@ def check_wrong_type(name, expected, value):
     return ValueError(f"{name} must be {expected}, got {got}.")
 
 
-# What solvers keep -------------------------------------------------------------------
+# States of solvers -------------------------------------------------------------------
 
 
 def _dtype(state):
@@ -286,7 +289,7 @@ def _n_params(state):
 
 like_theta = array(_dtype, _n_params)
 SOLVER_STATES = {
-    # The square of a gradient may exceed what float32 holds.
+    # The square of a gradient may be too large for float32.
     "adam": {
         "first_moment": like_theta,
         "second_moment": array(_dtype, _n_params, finite=False, low=0),

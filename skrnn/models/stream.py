@@ -49,7 +49,7 @@ def step_network(network, encoder, n_seqs, names=None):
 
 
 def fingerprint(theta, network, encoder):
-    """Return a str that tells models apart by what their states depend on."""
+    """Return a str that identifies a model by everything that its states depend on."""
     digest = hashlib.sha256(np.ascontiguousarray(theta))
     for values in (encoder.mean, encoder.scale, encoder.fill):
         digest.update(b"-" if values is None else np.ascontiguousarray(values))
@@ -59,84 +59,86 @@ def fingerprint(theta, network, encoder):
     return digest.hexdigest()[:16]
 
 
-# What a step returns: each function takes a StepNetwork and returns a function of x.
+# Makers of output functions. A maker takes a StepNetwork and returns the function that
+# turns a step x into a result.
 
 
-def choosing(answers):
-    """One stream's result, looked up by which output is the largest."""
+def choosing(choices):
+    """Return a maker: the choice with the largest output, for one sequence."""
 
-    def answer(steps):
-        steps.answers = answers
+    def make_output(steps):
+        steps.answers = choices
         return steps.choose
 
-    return answer
+    return make_output
 
 
 def scaling(scale, mean, shape):
-    """The outputs times `scale` plus `mean`, as an array of this shape."""
+    """Return a maker: the outputs times `scale` plus `mean`, in this shape."""
 
-    def answer(steps):
+    def make_output(steps):
         scaled = steps.scaled
         return lambda x: scaled(x, scale, mean).reshape(shape)
 
-    return answer
+    return make_output
 
 
 def reading(read):
-    """What a function makes of the raw outputs, (n_seqs, n_out)."""
+    """Return a maker: a function of the raw outputs (n_seqs, n_out)."""
 
-    def answer(steps):
+    def make_output(steps):
         step = steps.step
         return lambda x: read(step(x))
 
-    return answer
+    return make_output
 
 
-def transforming(transforms, names, answer):
-    """What `answer` gives for steps that go through transforms before.
+def transforming(transforms, names, make_output):
+    """Return a maker: transforms, and then the function that `make_output` makes.
 
     Parameters
     ----------
     transforms : list of callables
         ``transform(rows, n_steps)`` takes the rows (n_seqs, n_features) of a step and
-        the number of steps (n_seqs,) before it, and returns rows.
+        the number of earlier steps (n_seqs,), and returns rows.
     names : sequence of str or None
         The names of the features, if they have any.
-    answer : callable
-        `choosing`, `scaling` or `reading`.
+    make_output : callable
+        The result of `choosing`, `scaling` or `reading`.
     """
 
-    def transformed_answer(steps):
-        answer_to_rows = answer(steps)
+    def make_transformed_output(steps):
+        output = make_output(steps)
 
-        def answer_to_step(x):
+        def transformed_output(x):
             rows = steps.as_rows(x, names)
             n_steps = steps.n_steps
             for transform in transforms:
                 rows = transform(rows, n_steps)
-            return answer_to_rows(rows)
+            return output(rows)
 
-        return answer_to_step
+        return transformed_output
 
-    return transformed_answer
+    return make_transformed_output
 
 
 class Stream:
-    """Sequences that a fitted estimator reads as they come, one step at a time.
+    """A reader of sequences, one step at a time, with a fitted estimator.
 
-    Made by the estimator's method `stream`. A step costs the same however many came
-    before it, and gives, to the last bit, what the estimator's `method` gives for the
-    sequence so far. The stream keeps the parameters that the estimator had when it was
-    made. One stream is for one thread at a time; streams do not disturb each other, and
-    a copy of a stream is a stream of its own.
+    The estimator's method `stream` makes it. The cost of a step does not grow with the
+    number of steps before it. The result of a step is, to the last bit, the result of
+    the estimator's `method` for the sequence so far. The stream keeps the parameters
+    that the estimator had when the stream was made. Only one thread at a time may use a
+    stream. Streams do not disturb each other, and a copy of a stream is independent.
 
     Parameters
     ----------
     steps : StepNetwork
-    answer : callable
-        `choosing`, `scaling` or `reading`: what a step returns.
+    make_output : callable
+        The result of `choosing`, `scaling` or `reading`. It makes the function that
+        computes the result of a step.
     model : str
-        The `fingerprint` of the model, so that a state of another one is refused.
+        The `fingerprint` of the model. A state of another model is refused.
 
     Examples
     --------
@@ -155,9 +157,9 @@ class Stream:
     (1,)
     """
 
-    def __init__(self, steps, answer, model):
-        self._steps, self._make_answer, self._model = steps, answer, model
-        self._answer = answer(steps)
+    def __init__(self, steps, make_output, model):
+        self._steps, self._make_output, self._model = steps, make_output, model
+        self._output = make_output(steps)
 
     def step(self, x):
         """Read one more step of each sequence.
@@ -165,25 +167,25 @@ class Stream:
         Parameters
         ----------
         x : array-like of shape (n_seqs, n_features), or (n_features,) of one sequence
-            The step. If it is refused, the stream is as it was before. The columns of a
+            The step. If it is refused, the stream does not change. The columns of a
             DataFrame, and the index of a pandas Series, must be the names of the
             features if the estimator was fitted with names.
 
         Returns
         -------
         prediction : ndarray of shape (n_seqs,) or (n_seqs, n_outputs)
-            What the estimator's `method` gives for the sequences so far.
+            The result of the estimator's `method` for the sequences so far.
         """
-        return self._answer(x)
+        return self._output(x)
 
     def reset(self, rows=None):
-        """Begin new sequences, in all streams or in some of them.
+        """Begin new sequences, all of them or some.
 
         Parameters
         ----------
         rows : int, array-like of int or mask of shape (n_seqs,), default=None
-            Which of the `n_seqs` sequences begin anew, counted from 0; the others go
-            on. None is all of them.
+            The sequences that begin anew, as places from 0 to ``n_seqs - 1``. The other
+            sequences continue. None means all of them.
 
         Returns
         -------
@@ -194,10 +196,10 @@ class Stream:
 
     @property
     def state(self):
-        """What the steps so far have left, as a dict of new arrays.
+        """The state after the steps so far, as a dict of new arrays.
 
         Assign it to this or another stream of the same model, with the same `n_seqs`,
-        to go on from there. It can be pickled, or saved by :func:`numpy.savez`.
+        to continue from there. It can be pickled, or saved by :func:`numpy.savez`.
         """
         return {"model": np.array(self._model), **self._steps.get_state()}
 
@@ -207,25 +209,26 @@ class Stream:
             state = dict(state)
             if str(state.pop("model", None)) != self._model:
                 raise ValueError(
-                    "The state is not of this model: it was left by other parameters."
+                    "The state is not of this model: the parameters differ. Assign it "
+                    "to a stream of the model that it came from."
                 )
         self._steps.set_state(state)
 
     def transformed(self, transforms, names, model):
-        """Return a new stream whose steps go through transforms before.
+        """Return a new stream whose steps go through transforms first.
 
         Parameters
         ----------
         transforms, names
-            As `transforming` has them.
+            See `transforming`.
         model : str
-            What tells the transforms apart from others.
+            A fingerprint of the transforms.
         """
-        answer = transforming(transforms, names, self._make_answer)
-        return Stream(copy(self._steps), answer, f"{self._model} {model}")
+        make_output = transforming(transforms, names, self._make_output)
+        return Stream(copy(self._steps), make_output, f"{self._model} {model}")
 
     def __copy__(self):
-        return Stream(copy(self._steps), self._make_answer, self._model)
+        return Stream(copy(self._steps), self._make_output, self._model)
 
     def __deepcopy__(self, memo):
         return self.__copy__()  # the parameters never change

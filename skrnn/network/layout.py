@@ -1,4 +1,4 @@
-"""Where each parameter stands in the one flat vector that holds all of them."""
+"""The place of each parameter in the one flat vector that holds all of them."""
 
 import math
 
@@ -21,7 +21,7 @@ class Slot(int):
     init : callable
         ``init(view, random_state)`` writes the first values.
     penalized : bool
-        Whether the L2 penalty counts the parameter. It counts weights and no biases.
+        Whether the L2 penalty counts the parameter: weights yes, biases no.
     """
 
     def __new__(cls, index, name, start, shape, init, penalized):
@@ -71,7 +71,7 @@ class Layout:
     def bind(self, vector):
         """Return the parameters in a flat vector as a list of 2-D views, by slot.
 
-        A parameter with one axis is one row: this is what the compiled parts take.
+        A parameter with one axis becomes one row, since compiled parts take 2-D arrays.
         """
         return [np.atleast_2d(view) for view in self.views(vector).values()]
 
@@ -133,8 +133,8 @@ def orthogonal(view, random_state):
     """
     n = view.shape[0]
     for start in range(0, view.shape[1], n):
-        # Sums of four uniform numbers: near to normal ones, without a logarithm, whose
-        # last bit depends on the machine.
+        # A sum of four uniform numbers is nearly normal. It needs no logarithm, whose
+        # last bit would depend on the machine.
         rows = random_state.uniform(-1, 1, size=(4, n, n))
         rows = (rows[0] + rows[1]) + (rows[2] + rows[3])
         orthogonalize(rows)

@@ -1,6 +1,6 @@
 """The network: an input, recurrent layers, a pooling and a readout, run together.
 
-A network's parameters are the caller's: `load` them after each change.
+The caller owns the parameters, and must call `load` after each change.
 """
 
 import numpy as np
@@ -52,7 +52,7 @@ class Network:
         return self.layout.initialize(random_state, self.dtype)
 
     def load(self, theta):
-        """Use these parameters, as they are now, from now on."""
+        """Use the current values of these parameters in later passes."""
         if theta is not self._theta:
             self._theta = theta
             self.p = self.layout.bind(theta)
@@ -74,7 +74,7 @@ class Network:
         ----------
         batch : PackedBatch
         training : bool, default=False
-            Whether to drop out, and to keep what `backward` needs.
+            Whether to apply dropout, and to keep the values that `backward` needs.
         random_state : numpy.random.RandomState or None, default=None
             Draws the masks of dropout.
         n_threads : int, default=1
@@ -142,7 +142,7 @@ class Network:
         loss : Loss
         batch : PackedBatch
         targets, weight : ndarrays
-            What the loss takes.
+            The arrays that the loss reads.
         grad : ndarray of shape (n_params,)
         share : float, default=1.0
         random_state : numpy.random.RandomState

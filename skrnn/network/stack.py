@@ -81,7 +81,7 @@ class RecurrentStack(Part):
 
     @property
     def can_step(self):
-        """True, or why the stack cannot follow a stream."""
+        """True, or the reason why the stack cannot follow a stream."""
         return len(self.directions) == 1 or (
             "A bidirectional network cannot follow a stream: it also reads a sequence "
             "from its end, which a stream does not have yet. Fit with "

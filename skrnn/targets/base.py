@@ -6,14 +6,14 @@ __all__ = ["Target"]
 
 
 class Target(ABC):
-    """What `y` means: learned once, and the same in every later call.
+    """The meaning of `y`: learned once, and the same in every later call.
 
-    A target never changes; what it learns makes a new one.
+    A target never changes; learning makes a new target.
 
     Attributes
     ----------
     per : {"sequence", "step"}
-        What has a target: each sequence, or each step of it.
+        Whether each sequence has a target, or each step of it.
     """
 
     per = "sequence"
@@ -21,22 +21,22 @@ class Target(ABC):
     @staticmethod
     @abstractmethod
     def check(y):
-        """Return `y` as an array of what the user means, and refuse the rest."""
+        """Return `y` as an array; refuse `y` if it has no clear meaning."""
 
     @abstractmethod
     def require_same(self, y):
-        """Refuse checked targets of another kind than those that were learned."""
+        """Refuse checked targets of another kind than the learned targets."""
 
     def scaled(self, y, sample_weight, standardize):
-        """Return the target with the scale of the training sequences' `y`."""
+        """Return a target with the scale of the training sequences' `y`."""
         return self
 
     @abstractmethod
     def encode(self, y):
-        """Return checked targets as the loss wants them."""
+        """Return checked targets in the form that the loss reads."""
 
     def strata(self, y):
-        """Return the classes (int) whose shares an inner split keeps, or None."""
+        """Return the class (int) of each target, for a stratified split, or None."""
         return None
 
     @abstractmethod
@@ -45,22 +45,22 @@ class Target(ABC):
 
     @abstractmethod
     def outputs(self):
-        """Return, by method, the function that makes its result of raw outputs."""
+        """Return output functions by method: raw outputs in, a method's result out."""
 
     def choices(self, method):
-        """Return the results of `method` by which output is the largest, or None.
+        """Return the result of `method` for each output that may be largest, or None.
 
-        A single output has two results: for a value of at most 0, and for others.
+        A single output has two results: one for values of at most 0, one for others.
         """
         return None
 
     def affine(self, method):
         """Return (scale, mean, shape) if a result is ``raw * scale + mean``, or None.
 
-        The shape is that of one result.
+        The shape is the shape of one result.
         """
         return None
 
     @abstractmethod
     def pack(self):
-        """Return the target as plain values, by the names of its `FIELDS`."""
+        """Return the target as plain values, by name."""

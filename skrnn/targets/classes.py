@@ -1,4 +1,4 @@
-"""Classes of sequences, and labels of which a sequence may have several."""
+"""Classes of sequences: one class per sequence, or several labels."""
 
 import numpy as np
 from sklearn.utils import check_array, column_or_1d, compute_class_weight
@@ -49,7 +49,7 @@ class ClassTarget(Target):
 
     @classmethod
     def learn(cls, y, classes=None):
-        """Return the target of checked `y`; `classes` are all that may come."""
+        """Return the target of checked `y`; `classes` holds all classes, if given."""
         if y.ndim == 2:
             target = cls(np.arange(y.shape[1]), True)
         else:
@@ -62,7 +62,7 @@ class ClassTarget(Target):
         """Refuse another kind of labels, and classes that were not learned."""
         if (y.ndim == 2) != self.multilabel:
             raise ValueError(
-                "`y` must be a multilabel indicator in all calls or in none."
+                "`y` must be a multilabel indicator either in all calls or in no call."
             )
         if self.multilabel:
             if y.shape[1] != len(self.classes):
@@ -74,27 +74,27 @@ class ClassTarget(Target):
         if len(unknown):
             raise ValueError(
                 "`y` has classes not in `self.classes_`. `self.classes_` has "
-                f"{self.classes}. 'y' has {unknown} besides."
+                f"{self.classes}. `y` also has {unknown}."
             )
 
     def encode(self, y):
-        """Return indices of classes, or the indicator as numbers."""
+        """Return the index of each class, or the indicator as numbers."""
         if self.multilabel:
             return np.ascontiguousarray(y, dtype=np.float64)
         return np.searchsorted(self.classes, y)
 
     def strata(self, y):
-        """Return the classes, whose shares an inner split keeps."""
+        """Return the index of each class, None for a multilabel indicator."""
         return None if self.multilabel else self.encode(y)
 
     def loss(self):
-        """Return the loss: one class is learned like the first of two."""
+        """Return the loss. A single class is learned like the first of two."""
         if self.multilabel:
             return MultilabelLogLoss(len(self.classes))
         return LogLoss(max(2, len(self.classes)))
 
     def outputs(self):
-        """Return, by method, the function that makes its result of raw outputs."""
+        """Return output functions by method: raw outputs in, a method's result out."""
         classes, loss = self.classes, self.loss()
         outputs = {
             "decision_function": lambda raw: raw.astype(np.float64),
@@ -115,7 +115,7 @@ class ClassTarget(Target):
         return outputs
 
     def choices(self, method):
-        """Return the classes by which output is the largest, as read-only arrays."""
+        """Return the class for each output that may be largest, as read-only arrays."""
         if method != "predict" or self.multilabel:
             return None
         n_out, read = self.loss().n_out, self.outputs()[method]
@@ -132,12 +132,12 @@ class ClassTarget(Target):
 
     @classmethod
     def unpack(cls, fields):
-        """Return what `pack` was made of."""
+        """Return the target from the result of `pack`."""
         return cls(fields["classes_"], fields["_multilabel"])
 
     @staticmethod
     def check_together(fields):
-        """Raise ValueError unless the fields go together."""
+        """Raise ValueError unless the fields are consistent."""
         classes = fields["classes_"]
         if fields["_multilabel"] and classes.tolist() != list(range(len(classes))):
             raise ValueError("Labels of an indicator must be numbered from 0.")
@@ -172,15 +172,18 @@ class ClassTarget(Target):
         return factors
 
     def _codes(self, y):
-        """Return indices of classes, one column for each label."""
+        """Return indices of classes, one column per label."""
         return self.encode(y).astype(np.intp).reshape(len(y), -1)
 
     def _by_column(self, class_weight):
-        """Return what is asked for each column of `_codes`, and its classes."""
+        """Return the class weights for each column of `_codes`, and the classes."""
         several = isinstance(class_weight, list)
         if not self.multilabel:
             if several:
-                raise ValueError("A list as class_weight is for multilabel targets.")
+                raise ValueError(
+                    "class_weight is a list, which is for multilabel targets only. "
+                    "Pass a dict, 'balanced' or None."
+                )
             return [class_weight], self.classes
         n_labels = len(self.classes)
         specs = class_weight if several else [class_weight] * n_labels
@@ -202,7 +205,7 @@ def class_weights(class_weight, classes, codes, sample_weight):
                 f"{class_weight!r}."
             )
         return weights
-    # Counted with the sample weights: a weight of two counts like two sequences.
+    # Counts use the sample weights: a weight of two counts like two sequences.
     counts = np.bincount(codes, sample_weight, minlength=len(classes))
     weights = np.zeros(len(classes))
     np.divide(counts.sum(), len(classes) * counts, out=weights, where=counts > 0)

@@ -12,7 +12,7 @@ __all__ = ["NumberTarget"]
 
 
 class NumberTarget(Target):
-    """Numbers, which the network learns on the scale of the training sequences.
+    """Numbers; the network learns them in units of the training sequences' scale.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class NumberTarget(Target):
             )
 
     def scaled(self, y, sample_weight, standardize):
-        """Return the target with the scale of `y`, or with none."""
+        """Return a target with the scale of `y`, or with mean 0 and scale 1."""
         columns = y.reshape(len(y), -1).T
         mean, scale = np.zeros(len(columns)), np.ones(len(columns))
         if standardize:
@@ -73,24 +73,24 @@ class NumberTarget(Target):
         return SquaredError(*self.shape or (1,))
 
     def outputs(self):
-        """Return, by method, the function that makes its result of raw outputs."""
+        """Return output functions by method: raw outputs in, a method's result out."""
         scale, mean, shape = self.scale, self.mean, self.shape
 
         def predict(raw):
             with np.errstate(over="ignore"):
-                y = raw * scale  # in float64, as the scale is
+                y = raw * scale  # in float64, like the scale
                 y += mean
             if not np.isfinite(y).all():
                 raise ValueError(
-                    "A prediction is too large for dtype('float64') on the scale of y "
-                    "at fit: the values of X or the weights are too large."
+                    "A prediction is too large for dtype('float64') in the units of y: "
+                    "the values of X or the weights are too large. Scale X like in fit."
                 )
             return y if shape else y[:, 0]
 
         return {"predict": predict}
 
     def affine(self, method):
-        """Return what makes predictions of raw outputs."""
+        """Return the scale and the mean of predictions, and the shape of one."""
         return self.scale, self.mean, self.shape
 
     def pack(self):
@@ -100,13 +100,13 @@ class NumberTarget(Target):
 
     @classmethod
     def unpack(cls, fields):
-        """Return what `pack` was made of."""
+        """Return the target from the result of `pack`."""
         names = "_target_shape", "_target_mean", "_target_scale"
         return cls(*(fields[name] for name in names))
 
     @staticmethod
     def check_together(fields):
-        """Raise ValueError unless the fields go together."""
+        """Raise ValueError unless the fields are consistent."""
         if len(fields["_target_shape"]) > 1:
             raise ValueError("_target_shape must be () or (n_outputs,).")
         if not (fields["_target_scale"] > 0).all():
@@ -114,7 +114,7 @@ class NumberTarget(Target):
 
 
 def weighted_scale(y, weight):
-    """Return the mean and the standard deviation of `y`, and 1 for a constant's.
+    """Return the mean and the standard deviation of `y`; 1 if `y` is constant.
 
     Sums are correctly rounded: they depend neither on the order of the sequences nor on
     whether one is given twice or has a weight of two.

@@ -4,7 +4,7 @@ from skrnn.training import Hooks
 
 
 class EpochTasks:
-    """Tell the callbacks of an estimator about the epochs of one fit.
+    """Tells the callbacks of an estimator about the epochs of one fit.
 
     Parameters
     ----------
@@ -13,8 +13,8 @@ class EpochTasks:
     max_iter : int
         The largest number of epochs.
     fitted_attributes : callable
-        Gives the attributes that make a copy of the estimator ready to predict with
-        the parameters as they are now.
+        Returns the attributes that make a copy of the estimator ready to predict with
+        the current parameters.
     data : dict
         ``X``, ``y`` and ``metadata`` for the hooks; values may be callables, which are
         called only when a callback asks for them.
@@ -31,13 +31,13 @@ class EpochTasks:
 
     @property
     def watched(self):
-        """Whether a callback wants to hear of the epochs."""
+        """Whether the estimator has callbacks."""
         return self._fit is not None and bool(
             getattr(self._estimator, "_skl_callbacks", ())
         )
 
     def hooks(self):
-        """Return what training calls around each epoch, or None."""
+        """Return the hooks that training calls around each epoch, or None."""
         return Hooks(self.begin_epoch, self.end_epoch) if self.watched else None
 
     def begin_epoch(self):
@@ -46,7 +46,7 @@ class EpochTasks:
         self._epoch.call_on_fit_task_begin(estimator=self._estimator, **self._data)
 
     def end_epoch(self, history):
-        """Announce the end of an epoch; true when a callback wants to stop."""
+        """Announce the end of an epoch; return True if a callback asks to stop."""
         return self._epoch.call_on_fit_task_end(
             estimator=self._estimator,
             reconstruction_attributes=self._reconstruct,
