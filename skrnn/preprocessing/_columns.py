@@ -214,11 +214,16 @@ def _numbers(column, name):
 
 def _joined(sequences, plain):
     lengths = sequences[0].lengths
-    parts = [[s.numbers(i) for s in sequences] for i in range(len(lengths))]
-    if not plain:
-        return [np.concatenate(row, axis=1) for row in parts]
-    table = np.column_stack(plain)
+    blocks = [
+        np.concatenate([checked.numbers(i) for i in range(len(lengths))])
+        for checked in sequences
+    ]
+    if plain:
+        blocks.append(np.repeat(np.column_stack(plain), lengths, axis=0))
+    whole = np.concatenate(blocks, axis=1)
+    ends = np.cumsum(lengths).tolist()
+    # Copies, so that one sequence does not keep the others in memory.
     return [
-        np.concatenate([*row, np.broadcast_to(values, (n, len(values)))], axis=1)
-        for row, values, n in zip(parts, table, lengths.tolist(), strict=True)
+        whole[end - n : end].copy()
+        for end, n in zip(ends, lengths.tolist(), strict=True)
     ]
