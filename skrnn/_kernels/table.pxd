@@ -55,7 +55,7 @@ cdef struct Run:
     int training                 # keep what backward needs
     const void* x                # IN (n_rows, ldx)
     Py_ssize_t ldx
-    const void* start            # IN (any, accumulators * width) starts of sums, or NULL
+    const void* start            # IN (any, accumulators * width) where sums start
     const int* start_row         # IN (n_rows,) row of `start` for each packed row
     Py_ssize_t n_start           # inputs that `start` holds besides the bias
     void* h                      # IN/OUT (n_seqs + n_rows, width)
