@@ -185,7 +185,7 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
     ):
         """Fit the network to sequences `X` and targets `y`.
 
-        If this fails, the estimator is what it was before.
+        After an error the estimator is unchanged.
 
         Parameters
         ----------
@@ -197,7 +197,7 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
             The target values: class labels in classification, real numbers in
             regression.
         sample_weight : array-like of shape (n_seqs,), default=None
-            Weights of the sequences. Weight 0 is the absence of the sequence.
+            Weights of the sequences. A sequence of weight 0 is ignored.
         X_val : list of ndarrays or array-like, default=None
             Additional sequences for validation used in early stopping, in any form of
             `X`. In a :class:`~sklearn.pipeline.Pipeline`, `X_val` can be transformed
@@ -210,10 +210,10 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
         sample_weight_val : array-like of shape (n_val_seqs,), default=None
             Additional weights for validation used in early stopping.
         groups : array-like of shape (n_seqs,), default=None
-            Group of each sequence, for example the patient it was cut from. The
-            sequences that early stopping holds out share no group with the others. The
-            `groups` of a search or of `cross_validate` go to its splitter only, unless
-            metadata routing is enabled and ``set_fit_request(groups=True)`` was called.
+            Group of each sequence, for example a patient. The sequences that early
+            stopping holds out share no group with the others. The `groups` of a search
+            or of `cross_validate` go to its splitter only, unless metadata routing is
+            enabled and ``set_fit_request(groups=True)`` was called.
 
         Returns
         -------

@@ -151,7 +151,7 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
     momentum : float, default=0.9
         Momentum of 'sgd', between 0 and 1.
     nesterovs_momentum : bool, default=True
-        Whether 'sgd' takes Nesterov's momentum.
+        Whether 'sgd' uses Nesterov's momentum.
     beta_1 : float, default=0.9
         Decay of the average of the gradient in 'adam', in [0, 1).
     beta_2 : float, default=0.999
@@ -159,7 +159,7 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
     epsilon : float, default=1e-8
         Added to the root of the average squared gradient in 'adam'.
     max_fun : int, default=15000
-        Number of evaluations of the loss by 'lbfgs' at most.
+        Largest number of evaluations of the loss by 'lbfgs'.
     tol : float, default=1e-4
         Training stops when the loss (with `early_stopping`: that of the held-out
         windows) has not improved by this much for `n_iter_no_change` epochs in a row. A
@@ -212,8 +212,8 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
         :class:`RNNRegressor`. The step that makes a segment of the forecast is
         ``segment``.
     n_iter_ : int
-        Number of epochs of the last call to :meth:`fit`; after :meth:`partial_fit`, of
-        all calls.
+        Number of epochs of the last call to :meth:`fit`. After :meth:`partial_fit`,
+        number of epochs of all calls.
     t_ : int
         Number of windows that the solver has seen.
     loss_ : float
@@ -229,7 +229,7 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
     validation_scores_ : list of float or None
         With `early_stopping`, minus that loss.
     best_validation_score_ : float or None
-        With `early_stopping`, the best of `validation_scores_`.
+        With `early_stopping`, the largest value in `validation_scores_`.
 
     See Also
     --------

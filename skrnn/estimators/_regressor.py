@@ -22,37 +22,38 @@ class RNNRegressor(RegressorMixin, SequenceEstimator):
     hidden_layer_sizes : int or array-like of shape (n_hidden_layers,), default=(64,)
         Number of units of each recurrent layer. An int is one layer.
     cell : {'gru', 'lstm', 'rnn'}, default='gru'
-        What the layers are made of.
+        Kind of cell in all layers.
 
-        - 'gru', gated recurrent units [1]_, in the form whose reset gate comes after
-          the matrix product.
-        - 'lstm', long short-term memory [2]_ with a forget gate that starts open.
+        - 'gru', gated recurrent units [1]_, with the reset gate after the matrix
+          product.
+        - 'lstm', long short-term memory [2]_, with a forget gate that starts open.
         - 'rnn', the simple network of Elman [3]_.
     activation : {'tanh', 'relu'}, default='tanh'
-        Activation of the cell 'rnn'. The others have their own.
+        Activation of the cell 'rnn'. The other cells have fixed activations.
     bidirectional : bool, default=False
-        Whether each layer also reads the sequence from its end, with as many units
-        again.
+        Whether each layer also reads the sequence from its end, with as many further
+        units.
     pooling : {'last', 'mean', 'max', 'attention'}, default='max'
-        How the states of the last layer at all steps become one.
+        How the states of the last layer at all steps become one vector.
 
-        - 'last', the state after the last step (of the backward direction: after the
-          first step).
-        - 'mean' and 'max', over the steps, for each unit.
-        - 'attention', the mean with the weights of a softmax over the steps of
+        - 'last', the state after the last step. For the backward direction, the state
+          after the first step.
+        - 'mean' and 'max', the mean and the largest value of each unit over the steps.
+        - 'attention', a weighted mean over the steps. The weights are a softmax of
           products with a learned query; see :meth:`attention_weights`.
     segment_length : 'auto' or int, default='auto'
-        How many consecutive steps are read at once, counted from the start; the last
-        step is repeated where the last segment is not full. Long sequences are learned
-        faster and better so. 'auto' is a twentieth of the median length of the
-        training sequences, but at least 1 and at most 16; see `segment_length_`.
+        Number of consecutive steps that are read at once, counted from the start. The
+        last step is repeated if the last segment is not full. Segments make training
+        on long sequences faster and better. 'auto' is a twentieth of the median length
+        of the training sequences, but at least 1 and at most 16; see
+        `segment_length_`.
     standardize : bool, default=True
         Whether to subtract the mean of each feature and to divide by its standard
-        deviation, of all training steps and in float64. The targets are
+        deviation. Both are taken over all training steps, in float64. The targets are
         standardised, too: losses and `tol` are in units of their variance.
     missing : {'error', 'indicator'}, default='error'
-        What happens to NaN in a sequence. With 'indicator' the network reads, beside
-        each feature, whether it is known; an unknown value is read as the mean.
+        Treatment of NaN in sequences. With 'indicator' each feature comes with a second
+        one that says whether it is known, and an unknown value is read as the mean.
     categorical_features : 'from_dtype', None, callable, str, int or array-like, \
             default='from_dtype'
         Which features are categories and not numbers: names, indices, a mask, or a
@@ -79,52 +80,53 @@ class RNNRegressor(RegressorMixin, SequenceEstimator):
         How many categories a feature may have, the unknown one included: the most
         frequent ones.
     dropout : float, default=0.3
-        Share of the outputs of each layer that is set to zero in training on their
-        way to the next layer or, from the last one, to the output. Not with 'lbfgs',
-        which wants the same loss at each look.
+        Share of the outputs of each layer that training sets to zero on their way to
+        the next layer or to the output. Not used by 'lbfgs', which needs the same loss
+        at each evaluation.
     recurrent_dropout : float, default=0.2
-        Share of the states that is set to zero in training where they feed back, the
-        same ones at all steps of a sequence [4]_. Not with 'lbfgs'.
+        Share of the states that training sets to zero where they feed back, the same
+        ones at all steps of a sequence [4]_. Not used by 'lbfgs'.
     solver : {'adam', 'sgd', 'lbfgs'}, default='adam'
-        What minimises the loss.
+        Solver that minimises the loss.
 
         - 'adam', a stochastic gradient method with a step size for each weight [5]_.
         - 'sgd', stochastic gradient descent with momentum.
-        - 'lbfgs', a quasi-Newton method that takes all sequences at once.
+        - 'lbfgs', a quasi-Newton method that uses all sequences in each step.
     alpha : float, default=0.01
-        Strength of the L2 penalty on the weights, which is divided by the sum of
-        the sample weights of a batch when it is added to the loss. Biases have none.
+        Strength of the L2 penalty on the weights. The penalty is divided by the sum of
+        the sample weights of a batch when it is added to the loss. It does not count
+        biases.
     batch_size : 'auto' or int, default='auto'
-        Number of sequences that make an update of the weights, at most all. 'auto'
-        is a fifteenth of them, but at least 4 and at most 32.
+        Number of sequences per update of the weights, at most all sequences. 'auto' is
+        a fifteenth of the training sequences, but at least 4 and at most 32.
     learning_rate : {'linear', 'constant', 'invscaling', 'adaptive'}, default='linear'
-        How the learning rate goes on from `learning_rate_init`.
+        Schedule of the learning rate, which starts from `learning_rate_init`.
 
-        - 'linear', down to nearly zero at `max_iter` epochs, and anew in each call to
-          :meth:`fit`. All epochs are made, unless `early_stopping` ends the training.
-          :meth:`partial_fit` stays at the start.
-        - 'constant', as it is.
-        - 'invscaling', divided by ``t ** power_t`` after t sequences.
-        - 'adaptive', divided by 5 when the loss (with `early_stopping`: the validation
-          score) has not improved by `tol` for `n_iter_no_change` epochs.
+        - 'linear' falls to nearly zero at `max_iter` epochs, and starts anew in each
+          call to :meth:`fit`. All epochs are made, unless `early_stopping` ends the
+          training. In :meth:`partial_fit` the learning rate does not fall.
+        - 'constant' never changes.
+        - 'invscaling' is divided by ``t ** power_t`` after t sequences.
+        - 'adaptive' is divided by 5 when the loss (with `early_stopping`: the
+          validation score) has not improved by `tol` for `n_iter_no_change` epochs.
     learning_rate_init : float, default=0.008
         The initial learning rate of 'adam' and 'sgd'.
     power_t : float, default=0.5
         Exponent of 'invscaling'.
     max_iter : int, default=100
-        Number of epochs at most: how often each sequence is used. With 'lbfgs', number
-        of iterations at most.
+        Largest number of epochs: how often each sequence is used. With 'lbfgs', largest
+        number of iterations.
     shuffle : bool, default=True
-        Whether to take the sequences in another order in each epoch.
+        Whether each epoch takes the sequences in a new random order.
     max_grad_norm : float or None, default=1.0
-        A gradient with a longer norm is scaled down to this one [6]_.
+        A gradient with a larger norm is scaled down to this norm [6]_.
     bptt_steps : int or None, default=None
-        Number of steps (segments) through which gradients flow back; states are
-        carried on across. None is all.
+        The gradient is cut every `bptt_steps` steps (segments), counted back from the
+        last step. States are carried across the cuts. None means no cut.
     momentum : float, default=0.9
         Momentum of 'sgd', between 0 and 1.
     nesterovs_momentum : bool, default=True
-        Whether 'sgd' takes Nesterov's momentum.
+        Whether 'sgd' uses Nesterov's momentum.
     beta_1 : float, default=0.9
         Decay of the average of the gradient in 'adam', in [0, 1).
     beta_2 : float, default=0.999
@@ -132,41 +134,41 @@ class RNNRegressor(RegressorMixin, SequenceEstimator):
     epsilon : float, default=1e-8
         Added to the root of the average squared gradient in 'adam'.
     max_fun : int, default=15000
-        Number of evaluations of the loss by 'lbfgs' at most.
+        Largest number of evaluations of the loss by 'lbfgs'.
     tol : float, default=1e-4
         Training stops when the loss (with `early_stopping`: the validation score) has
         not improved by this much for `n_iter_no_change` epochs in a row. An 'adaptive'
-        learning rate falls first, and a 'linear' one is stopped by `early_stopping`
-        only. With 'lbfgs', tolerance of the gradient.
+        learning rate falls first. With a 'linear' learning rate, only `early_stopping`
+        stops the training. With 'lbfgs', tolerance of the gradient.
     n_iter_no_change : int, default=10
-        Number of epochs without improvement by `tol` that are waited for.
+        Largest number of epochs in a row without an improvement by `tol`.
     early_stopping : bool, default=False
-        Whether to hold sequences out of the training, to stop when the score on them
-        no longer improves and to keep the weights of the best epoch. Not for 'lbfgs'.
+        Whether to hold sequences out of the training, to stop when their score no
+        longer improves, and to keep the weights of the best epoch. Not used by 'lbfgs'.
     validation_fraction : float, default=0.1
         Share of the training sequences that `early_stopping` holds out, unless
         validation sequences are given to :meth:`fit`.
     scoring : str, callable or None, default='loss'
-        What `early_stopping` watches: 'loss', the name of a scorer, a scorer
+        The validation score of `early_stopping`: 'loss', the name of a scorer, a scorer
         ``scoring(estimator, X, y)``, or None for the :meth:`score` of the estimator.
     warm_start : bool, default=False
-        Whether :meth:`fit` goes on from the weights of the last call, with what it
-        learned about the scale of the features, instead of starting anew. A 'linear'
-        learning rate does start anew, high enough to lose some of what was learned:
-        to go on as if never stopped, take 'constant' or 'invscaling'.
+        Whether :meth:`fit` continues from the weights of the last call, with the same
+        scale of the features, instead of starting anew. A 'linear' learning rate still
+        starts anew, and its high first values undo a part of the training. To continue
+        as if never stopped, choose 'constant' or 'invscaling'.
     random_state : int, RandomState instance or None, default=None
         Determines the initial weights, the sequences that `early_stopping` holds out,
-        the order of the sequences and what dropout drops. Pass an int for reproducible
-        results across multiple function calls.
+        the order of the sequences and the masks of dropout. Pass an int for
+        reproducible results across multiple function calls.
     verbose : bool or int, default=False
         Whether to print a line for each epoch.
     dtype : {'float32', 'float64'}, default='float32'
-        Type of the numbers that the network computes with.
+        Data type of the computations of the network.
     n_jobs : int or None, default=None
-        Number of threads; -1 is all processors, and None is 1 unless in a
-        :func:`joblib.parallel_config` context. There are never more than OpenMP may
-        use, which `OMP_NUM_THREADS`, threadpoolctl and joblib within its workers limit.
-        Results are the same for any number.
+        Number of threads; -1 means all processors, and None means 1 unless in a
+        :func:`joblib.parallel_config` context. The limits of OpenMP hold, which
+        `OMP_NUM_THREADS`, threadpoolctl and joblib within its workers set. Results are
+        the same for any number.
 
     Attributes
     ----------
@@ -176,7 +178,7 @@ class RNNRegressor(RegressorMixin, SequenceEstimator):
     embeddings_ : dict of int to ndarray of shape (n_categories + 1, size)
         The tables by feature; the last row is that of unknown categories.
     n_features_in_ : int
-        Number of features of a step; for sequences given as a 2-D array, the number of
+        Number of features per step. For sequences given as a 2-D array, number of
         steps.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, when the steps have names that are all strings.
@@ -185,9 +187,9 @@ class RNNRegressor(RegressorMixin, SequenceEstimator):
     n_layers_ : int
         Number of layers, with the input and the output.
     out_activation_ : str
-        What the outputs go through: 'identity'.
+        Activation of the outputs: 'identity'.
     segment_length_ : int
-        How many steps are read at once.
+        Number of steps that are read at once.
     weights_ : dict of str to ndarray
         Read-only views of the weights by name: ``layer0.W`` for the inputs,
         ``layer0.U`` for the states and the bias ``layer0.b``, ``layer0.reverse.W`` and
@@ -195,8 +197,8 @@ class RNNRegressor(RegressorMixin, SequenceEstimator):
         blocks of columns are the gates, in PyTorch's order: i, f, g, o of 'lstm' and
         r, z, n of 'gru'.
     n_iter_ : int
-        Number of epochs of the last call to :meth:`fit`; after :meth:`partial_fit`, of
-        all calls.
+        Number of epochs of the last call to :meth:`fit`. After :meth:`partial_fit`,
+        number of epochs of all calls.
     t_ : int
         Number of sequences that the solver has seen.
     loss_ : float
@@ -204,19 +206,19 @@ class RNNRegressor(RegressorMixin, SequenceEstimator):
     best_loss_ : float
         The smallest loss of an epoch.
     loss_curve_ : list of float
-        The loss of each epoch: the mean over its batches, as they were before their
-        update, with the penalty.
+        The loss of each epoch: the mean over its batches, each before its update, with
+        the penalty.
     grad_norm_curve_ : list of float
-        The mean norm of the gradient in each epoch, before it is scaled down. It shows
-        gradients that vanish or explode.
+        The mean norm of the gradient in each epoch, before the norm is limited. It
+        shows gradients that vanish or explode.
     validation_loss_curve_ : list of float or None
         With `early_stopping`, the loss of the held-out sequences after each epoch,
         without the penalty.
     validation_scores_ : list of float or None
-        With `early_stopping`, the score that is watched after each epoch; for
-        ``scoring='loss'``, minus the validation loss.
+        With `early_stopping`, the validation score after each epoch. For
+        ``scoring='loss'`` it is minus the validation loss.
     best_validation_score_ : float or None
-        With `early_stopping`, the best of `validation_scores_`.
+        With `early_stopping`, the largest value in `validation_scores_`.
 
     See Also
     --------
@@ -227,8 +229,8 @@ class RNNRegressor(RegressorMixin, SequenceEstimator):
     Input weights start from Glorot's uniform distribution [7]_, recurrent weights from
     random orthogonal matrices, one for each gate [8]_, and states from zero.
 
-    A prediction is the same to the last bit whatever other sequences are given with it,
-    in whatever order, and for any number of threads.
+    The prediction for a sequence does not depend on the other sequences of the call, on
+    their order, or on the number of threads: it is the same to the last bit.
 
     References
     ----------
@@ -329,8 +331,8 @@ class RNNRegressor(RegressorMixin, SequenceEstimator):
     def partial_fit(self, X, y, sample_weight=None):
         """Make one pass over more sequences.
 
-        The first call learns the scale of the features and targets and the length of
-        segments, and later ones keep them.
+        The first call learns the scales of the features and targets and the length of
+        segments. Later calls keep them.
 
         Parameters
         ----------
@@ -340,8 +342,8 @@ class RNNRegressor(RegressorMixin, SequenceEstimator):
         y : array-like of shape (n_seqs,) or (n_seqs, n_outputs)
             The target values.
         sample_weight : array-like of shape (n_seqs,), default=None
-            Weights of the sequences. An ordinary sequence has weight 1, whatever the
-            weights of other calls are.
+            Weights of the sequences. An ordinary sequence has weight 1. The weights of
+            other calls have no effect.
 
         Returns
         -------
