@@ -17,6 +17,7 @@ from skrnn.estimators._embeddings import (
     describe_embeddings,
     initialize_embeddings,
     pass_options_with_embeddings,
+    without_moments,
 )
 from skrnn.estimators._epoch_tasks import EpochTasks
 from skrnn.estimators._fitted import FittedEstimator, Of, fitted
@@ -76,11 +77,14 @@ def may_hold_tokens(X):
         return X.tokens is not None
     if not hasattr(X, "__len__") or not len(X):
         return False
+    # One sequence is looked at: a list of numbers is not to be read twice.
     first = X.iloc[0] if hasattr(X, "iloc") and getattr(X, "ndim", 1) == 1 else None
     if first is None:
         first = next(iter(X)) if isinstance(X, list | tuple | np.ndarray) else ""
     if isinstance(first, list | tuple):
         first = first[0] if first else 0.0
+        if isinstance(first, list | tuple):  # several features in each step
+            return any(isinstance(value, str) or value is None for value in first)
         return isinstance(first, str) or first is None
     if isinstance(first, np.ndarray):
         return first.dtype.kind in "OUS"
@@ -278,17 +282,28 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
         return X_val, y_val, sample_weight_val
 
     def _check_samples(
-        self, X, y, sample_weight, groups=None, *, reset=False, suffix=""
+        self,
+        X,
+        y,
+        sample_weight,
+        groups=None,
+        *,
+        reset=False,
+        suffix="",
+        categorical_features="fitted",
     ):
         """Return checked samples, without those of weight zero."""
         X, y, sample_weight = self._as_sequences(X, y, sample_weight, reset)
+        selected = categorical_features
+        if isinstance(selected, str) and selected == "fitted":
+            selected = self._selected_features(X, reset)
         sequences = check_sequences(
             X,
             estimator=self,
             reset=reset,
             missing=self.missing,
             input_name="X" + suffix,
-            categorical_features=self._selected_features(X, reset),
+            categorical_features=selected,
         )
         if y is None:
             raise ValueError(
@@ -316,7 +331,11 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
     def _hold_out(self, samples, given, target, seed):
         """Return the samples to train on and those that early stopping watches."""
         if given is not None:
-            validation = self._check_samples(*given, suffix="_val")
+            # Read like X: a model of an earlier fit says nothing about them.
+            features = samples.sequences.categorical or None
+            validation = self._check_samples(
+                *given, suffix="_val", categorical_features=features
+            )
             target.require_same(validation.y)
             return samples, validation
         if not self.early_stopping or not SOLVERS[self.solver].has_validation:
@@ -354,15 +373,13 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
                 min_frequency=self.min_frequency,
                 max_categories=self.max_categories,
             )
-            if structure["segment_length"] == "auto":
-                structure["segment_length"] = 1
-            if structure["segment_length"] != 1:
+            if structure["segment_length"] not in ("auto", 1):
                 raise ValueError(
                     "Tokens are read one by one. Set segment_length=1 or 'auto', got "
                     f"{structure['segment_length']}."
                 )
             structure |= describe_embeddings(self, categories)
-        segment_length = structure["segment_length"]
+        segment_length = 1 if categories is not None else structure["segment_length"]
         if segment_length == "auto":
             segment_length = auto_segment_length(sequences.lengths, weight)
         structure["n_features"] = sequences.n_features
@@ -388,9 +405,10 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
     def _train(self, theta, samples, validation, tasks, resume, incremental):
         """Train `theta`, and keep what came out."""
         model, training = self._model, self._training
-        solver = self._make_solver(
-            training.solver_state if resume else None, incremental
-        )
+        solver_state = training.solver_state if resume else None
+        if not self.embedding_trainable:
+            solver_state = without_moments(solver_state, model)
+        solver = self._make_solver(solver_state, incremental)
         generator, loss = training.generator(), model.target.loss()
         batch_size = self.batch_size
         if batch_size == "auto":

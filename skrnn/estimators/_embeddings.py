@@ -122,3 +122,21 @@ def pass_options_with_embeddings(estimator, model):
         embedding_frozen=not estimator.embedding_trainable,
         seen_once=tuple(once) if drops else (),
     )
+
+
+def without_moments(solver_state, model):
+    """Return what a solver has kept, as if no table had ever been trained.
+
+    Moments of earlier gradients would move tables that are not trained any more.
+    """
+    if solver_state is None or model.categories is None:
+        return solver_state
+    name, state = solver_state
+    state, layout = dict(state), model.spec.layout(model.target.loss())
+    for key, array in state.items():
+        if isinstance(array, np.ndarray) and array.shape == (layout.n_params,):
+            state[key] = array.copy()
+            for slot in layout.slots:
+                if slot.name.startswith("embedding"):
+                    state[key][slot.start : slot.stop] = 0
+    return name, state

@@ -10,7 +10,7 @@ import numpy as np
 
 from skrnn.cells import CELLS
 from skrnn.inputs.packed import StepEncoder
-from skrnn.inputs.tokens import Categories
+from skrnn.inputs.tokens import Categories, Vocabulary
 from skrnn.models.checks import (
     Optional,
     array,
@@ -179,16 +179,18 @@ class SequenceModel:
             "n_outputs_": loss.n_out,
             "n_layers_": self.n_layers,
             "out_activation_": loss.out_activation,
-            **({} if self.categories is None else {"_categories": self._packed()}),
+            **({} if self.categories is None else self._packed()),
             **self.target.pack(),
         }
 
     def _packed(self):
         # Numbers as arrays of numbers: a file holds objects that are strings only.
-        return [
-            None if array is None else as_plain_labels(array)
-            for array in self.categories.arrays
+        vocabularies = self.categories.vocabularies
+        arrays = [
+            None if v is None else as_plain_labels(v.tokens) for v in vocabularies
         ]
+        counts = [None if v is None else v.counts for v in vocabularies]
+        return {"_categories": arrays, "_category_counts": counts}
 
     @classmethod
     def unpack(cls, fields, target):
@@ -197,8 +199,12 @@ class SequenceModel:
         values = [fields[name] for name in names]
         categories = fields.get("_categories")
         if categories is not None:
-            categories = Categories.from_arrays(
-                [None if c is None else c.tolist() for c in categories]
+            counts = fields.get("_category_counts") or [None] * len(categories)
+            categories = Categories(
+                [
+                    None if each is None else Vocabulary(each.tolist(), n)
+                    for each, n in zip(categories, counts, strict=True)
+                ]
             )
         fill, theta = fields["_input_fill"], fields["_theta"]
         return cls(*values, fill, target, theta, categories)
@@ -318,6 +324,7 @@ SEQUENCE_FIELDS = {
     "n_outputs_": integer(1),
     "n_layers_": integer(3),
     "_categories": Optional(list_of(either(None, _categories))),
+    "_category_counts": Optional(list_of(either(None, array("int64", None, low=0)))),
     "out_activation_": one_of("crf", "identity", "logistic", "softmax"),
 }
 
@@ -338,6 +345,16 @@ def check_sequence_model(fields, target):
         or (n_ids and len(fields["_categories"]) != structure["n_features"])
     ):
         raise ValueError("_categories and the embeddings do not go together.")
+    counts = fields.get("_category_counts")
+    if counts is not None and [
+        None if c is None else len(c) - 1 for c in counts
+    ] not in (
+        [None if c is None else len(c) for c in fields.get("_categories") or []],
+        [None] * len(fields.get("_categories") or []),
+    ):
+        raise ValueError("_category_counts and _categories do not go together.")
+    if known and fields["segment_length_"] != 1:
+        raise ValueError("segment_length_ must be 1 with tokens.")
     indicator = structure["missing"] == "indicator"
     for name, known in (
         ("_input_mean", structure["standardize"]),

@@ -58,7 +58,6 @@ class TokenInput(Input):
     neural networks": dropout of whole rows, the same ones at all steps of a sequence.
     """
 
-    wants_dx = True
     can_step = True
 
     def __init__(self, n_ids, sizes):
@@ -71,12 +70,18 @@ class TokenInput(Input):
         for j, (n, size) in enumerate(zip(self.n_ids, self.sizes, strict=True)):
             slot = None
             if size:
-                slot = layout.add(f"embedding{j}.W", (n, size), _uniform)
+                # No penalty: rows that no batch has would shrink to nothing.
+                slot = layout.add(f"embedding{j}.W", (n, size), _uniform, False)
             self._slots.append(slot)
             width = size or n - 1
             self._columns.append(slice(self.n_out, self.n_out + width))
             self.n_out += width
         return self.n_out
+
+    @property
+    def wants_dx(self):
+        """Whether any table is trained."""
+        return any(self.sizes) and not self.options.embedding_frozen
 
     def build(self, dtype, options):
         """Make the tables of one-hot features."""
@@ -124,8 +129,6 @@ class TokenInput(Input):
 
     def backward(self, dx, g, run):
         """Add the sums of the gradients of each category's rows."""
-        if self.options.embedding_frozen:
-            return
         for slot, columns, (found, factor) in zip(
             self._slots, self._columns, self._found, strict=True
         ):
@@ -146,5 +149,5 @@ def auto_embedding_size(n_categories):
     The rule is that of the library fastai, 1.6 n**0.56, between 4 and 128.
     """
     if n_categories <= 8:
-        return 0
+        return 0 if n_categories else 1  # the row of all that is unknown
     return int(np.clip(round(1.6 * n_categories**0.56), 4, 128))
