@@ -66,13 +66,13 @@ class TokenInput(Input):
     def declare(self, layout, n_in):
         """Add the tables."""
         self.n_in = self.n_out = n_in
-        self._slots, self._columns = [], []
+        self.slots, self._columns = [], []
         for j, (n, size) in enumerate(zip(self.n_ids, self.sizes, strict=True)):
             slot = None
             if size:
                 # No penalty: rows that no batch has would shrink to nothing.
                 slot = layout.add(f"embedding{j}.W", (n, size), _uniform, False)
-            self._slots.append(slot)
+            self.slots.append(slot)
             width = size or n - 1
             self._columns.append(slice(self.n_out, self.n_out + width))
             self.n_out += width
@@ -94,7 +94,7 @@ class TokenInput(Input):
 
     def load(self, p):
         """Take the tables."""
-        for j, slot in enumerate(self._slots):
+        for j, slot in enumerate(self.slots):
             if slot is not None:
                 self._tables[j] = p[slot]
 
@@ -130,7 +130,7 @@ class TokenInput(Input):
     def backward(self, dx, g, run):
         """Add the sums of the gradients of each category's rows."""
         for slot, columns, (found, factor) in zip(
-            self._slots, self._columns, self._found, strict=True
+            self.slots, self._columns, self._found, strict=True
         ):
             if slot is None:
                 continue

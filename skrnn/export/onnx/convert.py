@@ -11,6 +11,7 @@ from skrnn import __version__
 from skrnn.estimators._fitted import FittedEstimator
 from skrnn.export.onnx import forecast, sequence  # noqa: F401 - they register models
 from skrnn.export.onnx.graph import (
+    ML,
     OLDEST_OPSET,
     Graph,
     check_input_dtype,
@@ -84,6 +85,11 @@ def to_onnx(
         sequence, which begin at step 0. What stands in ``X`` behind them does not
         matter.
 
+        With categorical features, ``X`` has the features of numbers, and is left out
+        if there are none. For each categorical feature, such as the first one, there is
+        an input ``tokens0`` of shape (n_seqs, n_steps), of strings or of int64 (0 and 1
+        for bools). Tokens that were not in `fit` are unknown ones.
+
         The outputs of a classifier are ``label`` (int64 or strings) of shape (n_seqs,),
         or (n_seqs, n_labels) for a multilabel indicator, and ``probabilities``; of a
         regressor ``variable`` of shape (n_seqs, n_outputs).
@@ -105,8 +111,9 @@ def to_onnx(
     Raises
     ------
     ValueError
-        If the estimator cannot follow a stream: it is bidirectional, its pooling is
-        "attention", or it is a forecaster.
+        If the model is to follow a stream and the estimator cannot: it is
+        bidirectional, its pooling is "attention", it reads tokens, or it is a
+        forecaster.
 
     See Also
     --------
@@ -196,9 +203,11 @@ def _make_model(g, name, exported):
         [declare(o.name, o.dtype, (first, *o.shape)) for o in exported.outputs],
         g.initializers,
     )
-    opset = helper.make_opsetid("", g.opset)
-    version = helper.find_min_ir_version_for([opset])
-    return helper.make_model(graph, opset_imports=[opset], ir_version=version)
+    opsets = [helper.make_opsetid("", g.opset)]
+    if any(node.domain == ML for node in g.nodes):
+        opsets.append(helper.make_opsetid(ML, 2))
+    version = helper.find_min_ir_version_for(opsets)
+    return helper.make_model(graph, opset_imports=opsets, ir_version=version)
 
 
 def _convert_by_skl2onnx(steps, dtype, target_opset, name):

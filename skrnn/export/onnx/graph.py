@@ -13,6 +13,7 @@ Exported = namedtuple(
     "Exported", ["inputs", "outputs", "first_axis", "about"], defaults=[{}]
 )
 OLDEST_OPSET = 14
+ML = "ai.onnx.ml"  # the operators of classical machine learning
 INPUT_DTYPES = ("float32", "float64")
 # What a graph gives: its tensor, with the shape behind the number of sequences.
 Output = namedtuple("Output", ["name", "tensor", "dtype", "shape"])

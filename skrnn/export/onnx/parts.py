@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skrnn.export.onnx.graph import Lengths, Registry
-from skrnn.network.inputs import NumbersInput
+from skrnn.network.inputs import NumbersInput, TokenInput
 from skrnn.network.layout import Layout
 from skrnn.network.pooling import (
     AttentionPooling,
@@ -291,6 +291,19 @@ def scanned_layer(g, x, lengths, layer, cell, activation, initial):
 def read_numbers(g, part, network, run):
     """Add nothing: the numbers are read as they are."""
     return run.x
+
+
+@converts(TokenInput)
+def read_tokens(g, part, network, run):
+    """Add the rows of the tables; x has the numbers, and then the ids."""
+    rows = [g.slice(run.x, 2, 0, part.n_in)] if part.n_in else []
+    for j, (n, slot) in enumerate(zip(part.n_ids, part.slots, strict=True)):
+        one_hot = slot is None
+        table = np.eye(n, n - 1) if one_hot else network.values[slot]
+        ids = g("Gather", run.x, np.array(part.n_in + j), axis=2)
+        ids = g.cast(ids, np.int64)
+        rows.append(g("Gather", table.astype(network.dtype), ids))
+    return rows[0] if len(rows) == 1 else g("Concat", *rows, axis=2)
 
 
 # ------------------------------------------------------------------ layers

@@ -8,6 +8,7 @@ share them.
 import numpy as np
 
 from skrnn.export.onnx.graph import (
+    ML,
     Exported,
     Lengths,
     Output,
@@ -86,6 +87,70 @@ def encode(g, encoder, x, dtype):
     if indicator:
         x = g("Concat", x, g.cast(known, dtype), axis=-1)
     return x, finite
+
+
+class TokenEncoder:
+    """What happens to steps whose last columns are ids of tokens.
+
+    Parameters
+    ----------
+    model : SequenceModel
+        With categories.
+
+    Attributes
+    ----------
+    numbers : StepEncoder
+        What happens to the first columns.
+    """
+
+    segment_length = 1
+
+    def __init__(self, model):
+        self.numbers, self.features = model.encoder, model.categories.features
+        self.vocabularies = [model.categories.vocabularies[f] for f in self.features]
+
+    def inputs(self, dtype):
+        """Return the inputs of a graph by name: dtype and shape."""
+        axes = ("n_seqs", "n_steps")
+        inputs = {}
+        if self.numbers.n_features:
+            inputs["X"] = dtype, (*axes, self.numbers.n_features)
+        for feature, vocabulary in zip(self.features, self.vocabularies, strict=True):
+            kind = np.int64 if vocabulary.kind == "number" else object
+            inputs[f"tokens{feature}"] = np.dtype(kind), axes
+        return inputs
+
+    def join(self, g):
+        """Add numbers and ids side by side, (n_seqs, n_steps, n_features), double."""
+        columns = [g.cast("X", np.float64)] if self.numbers.n_features else []
+        for feature, vocabulary in zip(self.features, self.vocabularies, strict=True):
+            tokens = vocabulary.tokens.tolist()
+            keys = {"keys_strings": tokens or [""]}
+            if vocabulary.kind == "number":
+                keys = {"keys_int64s": [int(token) for token in tokens]}
+            ids = g(
+                "LabelEncoder",
+                f"tokens{feature}",
+                domain=ML,
+                values_int64s=list(range(max(len(tokens), 1))),
+                default_int64=vocabulary.unknown,
+                **keys,
+            )
+            ids = g("Unsqueeze", ids, np.array([2]))
+            columns.append(g.cast(ids, np.float64))
+        return columns[0] if len(columns) == 1 else g("Concat", *columns, axis=2)
+
+
+@reads(TokenEncoder)
+def encode_beside_tokens(g, encoder, x, dtype):
+    """Add what an encoder does to the numbers of steps; ids stay. See `encode`."""
+    n = encoder.numbers.n_features
+    ids = g.cast(g.slice(x, -1, n), dtype)
+    finite = is_finite(g, ids, dtype)
+    if not n:
+        return ids, finite
+    x, known = encode(g, encoder.numbers, g.slice(x, -1, 0, n), dtype)
+    return g("Concat", x, ids, axis=-1), g("Concat", known, finite, axis=-1)
 
 
 def read_batch(g, x, sequence_lens, encoder, dtype):
@@ -243,11 +308,12 @@ def named(outputs, tensors, dtype):
     return [Output(name, tensor, *about) for (name, *about), tensor in declared]
 
 
-def score_batch(g, x, sequence_lens, model, outputs, dtype):
+def score_batch(g, x, sequence_lens, model, outputs, dtype, encoder=None):
     """Add all from padded sequences to the outputs of a model."""
+    encoder = encoder or model.encoder
     network = FittedNetwork(model.spec, model.theta)
     n_seqs = g.size(x, 0)
-    run, valid = read_batch(g, x, sequence_lens, model.encoder, network.dtype)
+    run, valid = read_batch(g, x, sequence_lens, encoder, network.dtype)
     raw = refuse(g, run_network(g, network, run), valid, network.dtype)
     tensors = outputs.add(g, raw, dtype)
     return [g.slice(tensor, 0, 0, n_seqs) for tensor in tensors]
@@ -388,6 +454,8 @@ def convert_sequences(g, model, transformers, dtype, streaming):
     -------
     exported : Exported
     """
+    if model.categories is not None:
+        return _convert_tokens(g, model, transformers, dtype, streaming)
     step = StepGraph(g, model) if streaming else None
     x = "X"
     for transformer in transformers:
@@ -400,4 +468,24 @@ def convert_sequences(g, model, transformers, dtype, streaming):
     }
     outputs = outputs_of[model.target](model.target)
     tensors = score_batch(g, x, "sequence_lens", model, outputs, dtype)
+    return Exported(inputs, named(outputs, tensors, dtype), "n_seqs")
+
+
+def _convert_tokens(g, model, transformers, dtype, streaming):
+    """Add a model whose steps hold tokens; see `convert_sequences`."""
+    if streaming:
+        raise ValueError(
+            "A network that reads tokens cannot be converted for streaming. Leave "
+            "streaming=False, or follow streams by the estimator's method stream."
+        )
+    if transformers:
+        raise ValueError(
+            f"{transformers[0]!r} cannot be converted before a network that reads "
+            "tokens. Convert the last step of the pipeline, and give the model tokens."
+        )
+    encoder = TokenEncoder(model)
+    inputs = encoder.inputs(dtype)
+    inputs["sequence_lens"] = np.dtype(np.int64), ("n_seqs",)
+    outputs, x = outputs_of[model.target](model.target), encoder.join(g)
+    tensors = score_batch(g, x, "sequence_lens", model, outputs, dtype, encoder)
     return Exported(inputs, named(outputs, tensors, dtype), "n_seqs")
