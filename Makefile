@@ -11,6 +11,7 @@ lint:
 	ruff check . && ruff format --check .
 	cython-lint skrnn
 	codespell
+	mypy
 
 doc:
 	sphinx-build -W --keep-going -b html doc doc/_build/html

@@ -12,6 +12,7 @@ from skrnn.forecasting.linear import LinearForecast
 from skrnn.forecasting.scales import line_weights
 from skrnn.forecasting.windows import training_windows
 from skrnn.inputs.schema import SeriesSchema
+from skrnn.losses import FORECAST_LOSSES
 from skrnn.models.checks import Optional, integer, names_of
 from skrnn.models.forecast import DEFAULT_QUANTILES, ForecastModel
 from skrnn.models.forecast_fields import (
@@ -85,7 +86,7 @@ class FittedForecaster(FittedEstimator, Parameters):
 
     def _checked_quantiles(self):
         """Return the quantiles that the network learns, as a tuple, or None."""
-        if self.loss != "quantile":
+        if not FORECAST_LOSSES[self.loss].learns_quantiles:
             return None
         if self.quantiles is None:
             return DEFAULT_QUANTILES

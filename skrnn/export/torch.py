@@ -10,6 +10,8 @@ from skrnn.cells import CELLS
 from skrnn.estimators import RNNClassifier, RNNRegressor, SequenceForecaster
 from skrnn.models.sequence import SequenceModel
 from skrnn.models.training_state import TrainingState
+from skrnn.network import POOLINGS
+from skrnn.network.layout import Layout
 from skrnn.targets import NumberTarget
 
 __all__ = ["from_torch", "to_torch"]
@@ -224,8 +226,9 @@ def from_torch(
     structure = estimator._describe_structure()
     arrays = _Arrays(mapping, np.dtype(structure["dtype"]))
     theta = _read_layers(arrays, structure, rnn)
-    if structure["pooling"] == "attention":
-        n_pooled = _n_pooled(structure)
+    pooled = Layout()
+    n_pooled = POOLINGS[structure["pooling"]]().declare(pooled, _n_pooled(structure))
+    if "attention.q" in {slot.name for slot in pooled.slots}:
         theta["attention.q"] = arrays.take(f"{attention}.weight", (1, n_pooled))[0]
     W, b = _read_head(arrays, structure, head)
     if isinstance(estimator, RNNClassifier):

@@ -1,8 +1,12 @@
 """What all losses have in common."""
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
+
+from skrnn.network.layout import Layout
+from skrnn.network.parts import Pass
 
 __all__ = ["Loss", "PointLoss"]
 
@@ -29,13 +33,20 @@ class Loss(ABC):
     out_activation = "identity"
     scale_power = 1
 
-    def declare(self, layout):  # noqa: B027
+    def declare(self, layout: Layout) -> None:  # noqa: B027
         """Add the loss's own parameters to a layout, behind those of the network."""
 
     @abstractmethod
     def value_and_gradient(
-        self, targets, raw, weight=None, run=None, p=None, g=None, share=1.0
-    ):
+        self,
+        targets: Any,
+        raw: np.ndarray,
+        weight: np.ndarray | None = None,
+        run: Pass | None = None,
+        p: list[np.ndarray] | None = None,
+        g: list[np.ndarray] | None = None,
+        share: float = 1.0,
+    ) -> tuple[float, np.ndarray]:
         """Return ``share`` times the weighted mean of the loss, and its gradient.
 
         Parameters
@@ -60,7 +71,14 @@ class Loss(ABC):
         d_raw : ndarray like raw
         """
 
-    def value(self, targets, raw, weight=None, run=None, p=None):
+    def value(
+        self,
+        targets: Any,
+        raw: np.ndarray,
+        weight: np.ndarray | None = None,
+        run: Pass | None = None,
+        p: list[np.ndarray] | None = None,
+    ) -> float:
         """Return the weighted mean of the loss."""
         return self.value_and_gradient(targets, raw, weight, run, p)[0]
 
@@ -69,8 +87,15 @@ class PointLoss(Loss):
     """A loss without parameters, where each row counts for itself."""
 
     def value_and_gradient(
-        self, targets, raw, weight=None, run=None, p=None, g=None, share=1.0
-    ):
+        self,
+        targets: Any,
+        raw: np.ndarray,
+        weight: np.ndarray | None = None,
+        run: Pass | None = None,
+        p: list[np.ndarray] | None = None,
+        g: list[np.ndarray] | None = None,
+        share: float = 1.0,
+    ) -> tuple[float, np.ndarray]:
         """Return ``share`` times the weighted mean of the loss, and its gradient."""
         if weight is None:
             weight = np.ones(len(targets))
@@ -91,5 +116,11 @@ class PointLoss(Loss):
         return value, d_raw
 
     @abstractmethod
-    def _compute(self, targets, raw, weight, d_raw):
+    def _compute(
+        self,
+        targets: np.ndarray,
+        raw: np.ndarray,
+        weight: np.ndarray,
+        d_raw: np.ndarray,
+    ) -> float:
         """Return the weighted mean of the loss; write its gradient to `d_raw`."""

@@ -26,12 +26,15 @@ class _ForecastLoss(Loss):
 
     Attributes
     ----------
+    learns_quantiles : bool
+        Whether the loss is made with quantiles.
     quantiles : ndarray or None
         The quantiles that a network learns, None if it learns one value for each step.
     middle : int
         The number of the quantile that is taken for the forecast.
     """
 
+    learns_quantiles = False
     quantiles = None
     middle = 0
 
@@ -123,6 +126,8 @@ class ForecastQuantileLoss(_ForecastLoss):
     quantiles : sequence of float
         In increasing order.
     """
+
+    learns_quantiles = True
 
     def __init__(self, horizon, quantiles):
         self.horizon = horizon

@@ -225,7 +225,7 @@ def check_forecast_model(fields):
 def _check_reader(fields):
     reader, structure = fields["_reader"], fields["_structure"]
     quantiles = structure["quantiles"]
-    if (quantiles is None) == (structure["loss"] == "quantile"):
+    if (quantiles is None) == FORECAST_LOSSES[structure["loss"]].learns_quantiles:
         raise ValueError("Quantiles belong to the loss 'quantile'.")
     if quantiles is not None and not (
         quantiles

@@ -2,10 +2,12 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from skrnn._recurrence import PackedShape
+from skrnn.network.layout import Layout
 
 __all__ = ["Part", "Pass", "PassOptions", "States", "StatesGradient"]
 
@@ -64,14 +66,22 @@ class Pass:
 
     __slots__ = ("batch", "n_threads", "random_state", "shape", "training")
 
-    def __init__(self, batch, training=False, random_state=None, n_threads=1):
+    def __init__(
+        self,
+        batch: Any,
+        training: bool = False,
+        random_state: np.random.RandomState | None = None,
+        n_threads: int = 1,
+    ) -> None:
         self.batch = batch
         self.shape = PackedShape(batch.n_active)
         self.training = training
         self.random_state = random_state
         self.n_threads = n_threads
 
-    def mask(self, shape, rate, dtype):
+    def mask(
+        self, shape: tuple[int, int], rate: float, dtype: np.dtype
+    ) -> np.ndarray | None:
         """Return a mask of dropout, or None where nothing is dropped.
 
         Its values are 0 with probability `rate` (in steps of 2**-16), else
@@ -104,22 +114,24 @@ class Part(ABC):
         True if the part can follow a stream, else the words of the error.
     """
 
-    can_step = True
+    n_in: int
+    n_out: int
+    can_step: bool | str = True
 
-    def declare(self, layout, n_in):
+    def declare(self, layout: Layout, n_in: int) -> int:
         """Add the parameters to a layout; return the number of outputs."""
         self.n_in = self.n_out = n_in
         return self.n_out
 
-    def build(self, dtype, options):
+    def build(self, dtype: np.dtype, options: PassOptions) -> None:
         """Make what computes, for parameters of this dtype and these PassOptions."""
         self.dtype, self.options = dtype, options
-        self._buffers = {}
+        self._buffers: dict[str, np.ndarray] = {}
 
-    def load(self, p):  # noqa: B027
+    def load(self, p: list[np.ndarray]) -> None:  # noqa: B027
         """Take the parameters from what `Layout.bind` gave; they may have changed."""
 
-    def memory(self, name, n_rows, n_columns):
+    def memory(self, name: str, n_rows: int, n_columns: int) -> np.ndarray:
         """Return uninitialised memory of a pass, which the next pass takes again."""
         size = n_rows * n_columns
         buffer = self._buffers.get(name)
@@ -128,7 +140,7 @@ class Part(ABC):
         return buffer[:size].reshape(n_rows, n_columns)
 
     @abstractmethod
-    def forward(self, *inputs):
+    def forward(self, *inputs: Any) -> Any:
         """Compute the part's outputs for one pass."""
 
 
@@ -145,17 +157,18 @@ class States:
 
     __slots__ = ("_joined", "h", "part")
 
-    def __init__(self, h, part):
-        self.h, self.part, self._joined = h, part, None
+    def __init__(self, h: list[np.ndarray], part: Part) -> None:
+        self.h, self.part = h, part
+        self._joined: np.ndarray | None = None
 
-    def joined(self):
+    def joined(self) -> np.ndarray:
         """Return the directions side by side, (n_rows, n_directions * n_units)."""
         if self._joined is None:
             self._joined = join(self.h, self.part, "joined")
         return self._joined
 
 
-def join(h, part, name):
+def join(h: list[np.ndarray], part: Part, name: str) -> np.ndarray:
     """Return arrays side by side, in memory of a part if there are several."""
     if len(h) == 1:
         return h[0]
@@ -179,5 +192,7 @@ class StatesGradient:
 
     __slots__ = ("dlast", "dy")
 
-    def __init__(self, dy=None, dlast=None):
+    def __init__(
+        self, dy: np.ndarray | None = None, dlast: np.ndarray | None = None
+    ) -> None:
         self.dy, self.dlast = dy, dlast

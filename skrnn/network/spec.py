@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -10,9 +10,16 @@ from skrnn.network.inputs import Input, NumbersInput
 from skrnn.network.layout import Layout
 from skrnn.network.pooling import ALL_POOLINGS, Pooling
 from skrnn.network.readout import LinearReadout, Readout
-from skrnn.network.stack import RecurrentStack
+from skrnn.network.stack import Layer, RecurrentStack
 
 __all__ = ["NetworkSpec", "Parts"]
+
+
+class OwnsParameters(Protocol):
+    """A loss, as far as a layout is concerned."""
+
+    def declare(self, layout: Layout) -> None:
+        """Add own parameters to a layout."""
 
 
 class Parts(NamedTuple):
@@ -82,7 +89,7 @@ class NetworkSpec:
         """Return the parts, which know their sizes and slots, and compute nothing."""
         return self.declare(Layout())
 
-    def layout(self, loss=None) -> Layout:
+    def layout(self, loss: OwnsParameters | None = None) -> Layout:
         """Return where the parameters stand, those of a loss behind the network's."""
         layout = Layout()
         self.declare(layout)
@@ -90,7 +97,7 @@ class NetworkSpec:
             loss.declare(layout)
         return layout
 
-    def layers(self):
+    def layers(self) -> list[list[Layer]]:
         """Return the recurrent layers, a list with a `Layer` per direction for each."""
         return self.parts().stack.layers
 
@@ -107,6 +114,8 @@ class NetworkSpec:
         """The number of units that the readout reads."""
         return self.parts().pooling.n_out
 
-    def initialize(self, random_state: np.random.RandomState, loss=None) -> np.ndarray:
+    def initialize(
+        self, random_state: np.random.RandomState, loss: OwnsParameters | None = None
+    ) -> np.ndarray:
         """Draw the first parameters, (n_params,)."""
         return self.layout(loss).initialize(random_state, self.dtype)

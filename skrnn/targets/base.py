@@ -1,6 +1,12 @@
 """What all targets have in common."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from skrnn.losses import Loss
 
 __all__ = ["Target"]
 
@@ -20,41 +26,43 @@ class Target(ABC):
 
     @staticmethod
     @abstractmethod
-    def check(y):
+    def check(y: Any) -> np.ndarray:
         """Return `y` as an array; refuse `y` if it has no clear meaning."""
 
     @abstractmethod
-    def require_same(self, y):
+    def require_same(self, y: np.ndarray) -> None:
         """Refuse checked targets of another kind than the learned targets."""
 
-    def scaled(self, y, sample_weight, standardize):
+    def scaled(
+        self, y: np.ndarray, sample_weight: np.ndarray | None, standardize: bool
+    ) -> "Target":
         """Return a target with the scale of the training sequences' `y`."""
         return self
 
     @abstractmethod
-    def encode(self, y):
+    def encode(self, y: np.ndarray) -> Any:
         """Return checked targets in the form that the loss reads."""
 
-    def strata(self, y):
+    def strata(self, y: np.ndarray) -> np.ndarray | None:
         """Return the class (int) of each target, for a stratified split, or None."""
         return None
 
     @abstractmethod
-    def loss(self):
+    def loss(self) -> Loss:
         """Return the loss for the targets."""
 
     @abstractmethod
-    def outputs(self):
+    def outputs(self) -> dict[str, Callable]:
         """Return output functions by method: raw outputs in, a method's result out."""
 
-    def choices(self, method):
+    def choices(self, method: str) -> list[np.ndarray] | None:
         """Return the result of `method` for each output that may be largest, or None.
 
         A single output has two results: one for values of at most 0, one for others.
         """
         return None
 
-    def affine(self, method):
+    def affine(self, method: str) -> tuple[np.ndarray, np.ndarray, tuple] | None:
         """Return (scale, mean, shape) if a result is ``raw * scale + mean``, or None.
 
         The shape is the shape of one result.
@@ -62,5 +70,5 @@ class Target(ABC):
         return None
 
     @abstractmethod
-    def pack(self):
+    def pack(self) -> dict[str, Any]:
         """Return the target as plain values, by name."""

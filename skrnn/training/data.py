@@ -51,7 +51,13 @@ class SequenceData:
         A sequence of weight 0 is never read.
     """
 
-    def __init__(self, sequences, encoder, y, sample_weight=None):
+    def __init__(
+        self,
+        sequences: Any,
+        encoder: Any,
+        y: np.ndarray,
+        sample_weight: np.ndarray | None = None,
+    ) -> None:
         self.sequences = sequences
         self.encoder = encoder
         self.y = y
@@ -64,17 +70,17 @@ class SequenceData:
         weight = sample_weight[self.used]
         self.mean_weight = total_weight(weight) / len(weight)
 
-    def batch(self, indices, dtype):
+    def batch(self, indices: np.ndarray, dtype: np.dtype) -> tuple[Any, Any, Any]:
         """Return the packed batch of some sequences, its targets and its weights."""
         batch = self.sequences.pack(indices, self.encoder, dtype)
         rows = indices[batch.order]
         return batch, self.y[rows], self.sample_weight[rows]
 
-    def weight_of(self, indices):
+    def weight_of(self, indices: np.ndarray) -> np.ndarray:
         """Return the weights of some sequences, (n_seqs,)."""
         return self.sample_weight[indices]
 
-    def blocks(self):
+    def blocks(self) -> Iterator[np.ndarray]:
         """Yield the indices of all sequences, longest first, by bounded blocks."""
         lengths = self.sequences.lengths[self.used]
         order = self.used[np.argsort(-lengths, kind="stable")]
@@ -104,7 +110,14 @@ class StepData(SequenceData):
         target by itself.
     """
 
-    def __init__(self, sequences, encoder, y, sample_weight=None, whole=False):
+    def __init__(
+        self,
+        sequences: Any,
+        encoder: Any,
+        y: np.ndarray,
+        sample_weight: np.ndarray | None = None,
+        whole: bool = False,
+    ) -> None:
         lengths = np.array([len(item) for item in y], dtype=np.intp)
         self._starts = np.concatenate([[0], np.cumsum(lengths)])
         self._targets = np.concatenate(list(y)) if len(y) else np.zeros(0)
@@ -125,14 +138,14 @@ class StepData(SequenceData):
         by_sequence = total[self._starts[1:]] - total[self._starts[:-1]]
         super().__init__(sequences, encoder, y, by_sequence)
 
-    def batch(self, indices, dtype):
+    def batch(self, indices: np.ndarray, dtype: np.dtype) -> tuple[Any, Any, Any]:
         """Return the packed batch of sequences, targets and weights of its rows."""
         batch = self.sequences.pack(indices, self.encoder, dtype)
         rows = packed_steps(batch, self._starts[indices[batch.order]])
         return batch, self._targets[rows], self._weight[rows]
 
 
-def packed_steps(batch, starts):
+def packed_steps(batch: Any, starts: np.ndarray) -> np.ndarray:
     """Return where the target of each packed row stands.
 
     Parameters
