@@ -64,6 +64,32 @@ def with_gaps(X):
     return X
 
 
+def texts(n_seqs=12, n_letters=12, longest=11):
+    """Strings of 1 to `longest` letters; some letters occur once."""
+    lengths = 1 + integers(1, n_seqs) % np.uint64(longest)
+    letters = "abcdefghijklmnopqrstuvwxyz"[:n_letters]
+    return [
+        "".join(letters[k] for k in integers(400 + i, int(n)) % np.uint64(n_letters))
+        for i, n in enumerate(lengths)
+    ]
+
+
+def steps_with_tokens():
+    """Steps of a number, a letter and an id."""
+    return [
+        [
+            [float(value), letter, int(key)]
+            for value, letter, key in zip(
+                numbers(500 + i, (len(text),)),
+                text,
+                integers(600 + i, len(text)) % np.uint64(4),
+                strict=True,
+            )
+        ]
+        for i, text in enumerate(texts())
+    ]
+
+
 def labels(n_seqs=12, n_classes=3):
     return np.arange(n_seqs) * 5 % 7 % n_classes
 
@@ -182,6 +208,15 @@ def make_cases():
             3, window=8, hidden_layer_sizes=5, max_iter=2, random_state=7, **parameters
         )
         cases[f"forecaster, {name}"] = Case(estimator, (series,), series)
+    characters, mixed = texts(), steps_with_tokens()
+    tokens = {**options, "embedding_dropout": 0.25}
+    cases["characters"] = Case(
+        RNNClassifier(**tokens), (characters, labels()), characters
+    )
+    tokens |= {"categorical_features": [1, 2], "embedding_size": 5}
+    cases["tokens beside numbers"] = Case(
+        RNNRegressor(**tokens, dtype="float64"), (mixed, targets()), mixed
+    )
     block = numbers(4, (12, 8, 2)).astype(np.float32)
     cases["block of float32"] = Case(RNNClassifier(**options), (block, labels()), block)
     return cases
