@@ -92,6 +92,7 @@ INSIDE = {
         "training_state",
         "sequence",
         "stream",
+        "token_steps",
         "series_access",
         "forecast",
         "forecast_fields",

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from skrnn.inputs.packed import StepEncoder
 from skrnn.models.stream import (
     Stream,
     choosing,
@@ -16,6 +17,7 @@ from skrnn.models.stream import (
     scaling,
     step_network,
 )
+from skrnn.models.token_steps import TokenReader, reading_tokens
 
 # Scalers of scikit-learn that treat each value by itself, by additions, multiplications
 # and divisions only. So a value gives the same bits beside any other values.
@@ -156,11 +158,15 @@ def make_stream(estimator, n_seqs, method):
     names = None
     if not estimator._columns_are_steps:
         names = getattr(estimator, "feature_names_in_", None)
-    return Stream(
-        step_network(network, encoder, int(n_seqs), names),
-        _output_maker(model.target, int(n_seqs), method),
-        fingerprint(model.theta, network, encoder),
-    )
+    n_seqs, categories = int(n_seqs), model.categories
+    output = _output_maker(model.target, n_seqs, method)
+    mark = fingerprint(model.theta, network, encoder, categories)
+    if categories is not None:
+        # The layers read the rows that the input makes of numbers and tokens.
+        reader = TokenReader(network, encoder, categories, n_seqs, names)
+        output, names = reading_tokens(reader, output), None
+        encoder = StepEncoder(reader.n_out)
+    return Stream(step_network(network, encoder, n_seqs, names), output, mark)
 
 
 def _output_maker(target, n_seqs, method):

@@ -48,13 +48,16 @@ def step_network(network, encoder, n_seqs, names=None):
     )
 
 
-def fingerprint(theta, network, encoder):
+def fingerprint(theta, network, encoder, categories=None):
     """Return a str that identifies a model by everything that its states depend on."""
     digest = hashlib.sha256(np.ascontiguousarray(theta))
     for values in (encoder.mean, encoder.scale, encoder.fill):
         digest.update(b"-" if values is None else np.ascontiguousarray(values))
     facts = [(r.cell, r.n_in, r.n_units) for (r,) in network.stack.recurrences]
     facts += [network.pooling.stream, encoder.segment_length, encoder.missing]
+    if categories is not None:
+        known = categories.vocabularies
+        facts.append([None if v is None else v.tokens.tolist() for v in known])
     digest.update(repr(facts).encode())
     return digest.hexdigest()[:16]
 
