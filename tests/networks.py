@@ -3,7 +3,13 @@
 from skrnn.network import Network, NetworkSpec, PassOptions
 from skrnn.training import Hooks, Trainer, TrainingOptions
 
-OF_PASSES = ("dropout", "recurrent_dropout", "bptt_steps", "trains")
+OF_PASSES = (
+    "dropout",
+    "recurrent_dropout",
+    "bptt_steps",
+    "trains",
+    "embedding_dropout",
+)
 
 
 def make_network(n_in, sizes, n_out, *, loss=None, **options):

@@ -69,7 +69,7 @@ class RNNRegressor(RegressorMixin, SequenceEstimator):
         Vectors of tokens, such as a dict, to begin with. Tokens that it lacks are drawn
         with the spread of those that it has.
     embedding_trainable : bool, default=True
-        Whether the tables are trained.
+        Whether the tables are trained. The L2 penalty does not count them.
     embedding_dropout : float, default=0.0
         Share of the categories that are dropped in training, others for each sequence
         [4]_.

@@ -79,7 +79,7 @@ class SequenceTagger(StepEstimator):
         Vectors of tokens, such as a dict, to begin with. Tokens that it lacks are drawn
         with the spread of those that it has.
     embedding_trainable : bool, default=True
-        Whether the tables are trained.
+        Whether the tables are trained. The L2 penalty does not count them.
     embedding_dropout : float, default=0.0
         Share of the categories that are dropped in training, others for each sequence
         [4]_.
@@ -687,10 +687,14 @@ class SequenceTagger(StepEstimator):
         weight = self._check_weight(sample_weight, sequences, "sample_weight")
         weights = _step_weights(checked, weight)
         right = total = 0.0
-        codes, found = (self._model.target.encode(t) for t in (checked, predicted))
-        for true, guess, w in zip(codes, found, weights, strict=True):
+        target = self._model.target
+        # A label that was not learned is one that is never found.
+        codes = target.encode(checked, strict=False)
+        for true, guess, w in zip(
+            codes, target.encode(predicted), weights, strict=True
+        ):
             right += float(w[(true >= 0) & (true == guess)].sum())
-            total += float(w[true >= 0].sum())
+            total += float(w[true != -1].sum())
         return right / total if total else np.nan
 
     # What was learned ----------------------------------------------------------------

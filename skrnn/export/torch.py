@@ -7,7 +7,13 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from skrnn.cells import CELLS
-from skrnn.estimators import RNNClassifier, RNNRegressor, SequenceForecaster
+from skrnn.estimators import (
+    RNNClassifier,
+    RNNRegressor,
+    SequenceForecaster,
+    SequenceTagger,
+    StepRegressor,
+)
 from skrnn.models.sequence import SequenceModel
 from skrnn.models.training_state import TrainingState
 from skrnn.network import POOLINGS
@@ -22,8 +28,8 @@ def to_torch(estimator):
 
     Parameters
     ----------
-    estimator : RNNClassifier, RNNRegressor or SequenceForecaster
-        A fitted estimator. Of a pipeline, give the last step.
+    estimator : estimator of skrnn
+        A fitted estimator. If it is a pipeline, give its last step.
 
     Returns
     -------
@@ -36,6 +42,9 @@ def to_torch(estimator):
           ``LSTM`` or ``GRU``. Layers of different sizes, which no such module has, are
           modules of one layer each: ``rnn.0.weight_ih_l0``, ``rnn.1.weight_ih_l0``, as
           in a ``torch.nn.ModuleList``.
+        - ``embedding0.weight`` and so on: tables of categorical features, whose last
+          row is that of unknown categories; ``crf.transitions``, ``crf.start`` and
+          ``crf.end``;
         - ``attention.weight``, of shape (1, n_pooled), with ``pooling='attention'``: of
           a ``torch.nn.Linear`` without bias.
         - ``head.weight`` and ``head.bias``: of a ``torch.nn.Linear``.
@@ -83,7 +92,7 @@ def to_torch(estimator):
     """
     forecasts = isinstance(estimator, SequenceForecaster)
     if not forecasts:
-        _check_kind(estimator, " or a SequenceForecaster")
+        _check_kind(estimator, TO_TORCH, " or a SequenceForecaster")
     estimator._check_is_fitted()
     weights = estimator.weights_
     structure = estimator._model.structure
@@ -95,6 +104,11 @@ def to_torch(estimator):
         mapping |= _module(weights, "segment", structure, ("segment.", ""))
     if "attention.q" in weights:
         mapping["attention.weight"] = weights["attention.q"][np.newaxis]
+    for name, value in weights.items():
+        if name.startswith("embedding"):
+            mapping[f"{name.removesuffix('.W')}.weight"] = value
+        elif name.startswith("crf."):
+            mapping[name] = value
     mapping["head.weight"] = weights["head.W"].T
     mapping["head.bias"] = weights["head.b"]
     mapping |= _forecasting(estimator) if forecasts else _scales(estimator)
@@ -220,7 +234,7 @@ def from_torch(
             "and has tested its forecasts on them. Fit one; with warm_start=True or "
             "partial_fit its network is trained on."
         )
-    _check_kind(estimator)
+    _check_kind(estimator, FROM_TORCH)
     estimator = clone(estimator)
     estimator._check_parameters(incremental=False)
     structure = estimator._describe_structure()
@@ -253,11 +267,16 @@ def from_torch(
     return estimator
 
 
-def _check_kind(estimator, more=""):
-    if not isinstance(estimator, RNNClassifier | RNNRegressor):
+FROM_TORCH = (RNNClassifier, RNNRegressor)
+TO_TORCH = (*FROM_TORCH, SequenceTagger, StepRegressor)
+
+
+def _check_kind(estimator, kinds, more=""):
+    if not isinstance(estimator, kinds):
+        names = ", ".join(kind.__name__ for kind in kinds)
         raise TypeError(
-            f"Expected an RNNClassifier or an RNNRegressor{more}, got {estimator!r}. "
-            "Of a pipeline, take the last step."
+            f"Expected one of {names}{more}, got {estimator!r}. If it is a pipeline, "
+            "take its last step."
         )
 
 

@@ -148,8 +148,11 @@ class StepClassTarget(_StepTarget):
             "the labels, by skrnn.text.repair_tags for example, or set scheme=None."
         )
 
-    def encode(self, y):
-        """Return codes of classes, -1 for none: an object array of arrays of intp."""
+    def encode(self, y, strict=True):
+        """Return codes of classes, -1 for none: an object array of arrays of intp.
+
+        A class that was not learned is an error, or -2 if not `strict`.
+        """
         encoded = np.empty(len(y), dtype=object)
         for i, item in enumerate(y):
             codes = self._codes
@@ -161,6 +164,8 @@ class StepClassTarget(_StepTarget):
             for step in np.flatnonzero(found == -2).tolist():
                 label = item[step]
                 if not is_unlabeled(label):
+                    if not strict:
+                        continue
                     raise ValueError(
                         f"y[{i}] has the label {label!r} at step {step}, which is not "
                         f"one of the {len(codes)} classes that were learned. Pass all "
