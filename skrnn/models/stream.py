@@ -96,24 +96,6 @@ def reading(read):
     return make_output
 
 
-def embedding(rows_of, answer):
-    """Return what `answer` gives for steps whose tokens become rows of numbers first.
-
-    Parameters
-    ----------
-    rows_of : callable
-        ``rows_of(x)`` takes the step of all sequences and returns rows (n_seqs, n_in).
-    answer : callable
-        `choosing`, `scaling` or `reading`.
-    """
-
-    def answer_of(steps):
-        answer_to_rows = answer(steps)
-        return lambda x: answer_to_rows(rows_of(x))
-
-    return answer_of
-
-
 def transforming(transforms, names, make_output):
     """Return a maker: transforms, and then the function that `make_output` makes.
 
