@@ -27,7 +27,7 @@ from cases import ISAS, assert_same_bits, instruction_set
 from gradcheck import numerical_gradient
 from networks import make_network
 from skrnn import RNNClassifier, RNNRegressor, SequenceTagger
-from skrnn.export import load, save, to_onnx, to_torch
+from skrnn.export import load, save, to_torch
 from skrnn.inputs.packed import PackedBatch
 from skrnn.network.inputs import TokenInput, auto_embedding_size
 from skrnn.preprocessing import SequenceVectorizer
@@ -247,10 +247,6 @@ def test_files_and_pickles():
             assert_same_bits(other.predict(given), estimator.predict(given))
             assert other.categories_[0].tolist() == estimator.categories_[0].tolist()
             other.set_params(warm_start=True, max_iter=1).fit(given, y)
-    onnx = pytest.importorskip("onnx")
-    assert onnx
-    with pytest.raises((TypeError, ValueError), match="TokenInput|token"):
-        to_onnx(RNNClassifier(8, **QUICK).fit(X, y))
 
 
 def test_unknown_and_rare_categories():
