@@ -6,7 +6,7 @@ import pytest
 from cases import pack
 from outside import import_oracle
 from skrnn.export.onnx.graph import Graph, Lengths
-from skrnn.export.onnx.parts import FittedNetwork, Run, _alive, converts, run_network
+from skrnn.export.onnx.parts import FittedNetwork, Run, alive, converts, run_network
 from skrnn.network import Network, NetworkSpec
 from skrnn.network.pooling import EveryStep
 from toy_parts import SumPooling, TokenTable
@@ -21,7 +21,7 @@ N_TOKENS = 6
 @converts(SumPooling)
 def pool_sum(g, pooling, network, states, run):
     """Add the sum over the steps."""
-    return g.reduce("ReduceSum", _alive(g, network, states.y, run), 0)
+    return g.reduce("ReduceSum", alive(g, network, states.y, run), 0)
 
 
 @converts(TokenTable)
@@ -99,5 +99,5 @@ def test_a_part_that_is_not_registered_is_refused():
             return states.joined()
 
     network = FittedNetwork(NetworkSpec(1, (2,), 1, pooling=Other), np.zeros(1000))
-    with pytest.raises(TypeError, match="Other cannot be converted to ONNX: no conv"):
+    with pytest.raises(TypeError, match="registered for the kind of part Other"):
         run_network(Graph(18), network, Run("x"))

@@ -14,6 +14,7 @@ from skrnn.export.onnx.graph import (
     ML,
     OLDEST_OPSET,
     Graph,
+    NotConvertibleError,
     check_input_dtype,
     exports,
     import_optional,
@@ -167,7 +168,13 @@ def to_onnx(
             )
         return _convert_by_skl2onnx([*transformers, final], dtype, target_opset, name)
     g = Graph(target_opset)
-    exported = exports[final._model](g, final._model, transformers, dtype, streaming)
+    try:
+        exported = exports[final._model](
+            g, final._model, transformers, dtype, streaming
+        )
+    except NotConvertibleError as error:
+        kind = type(final).__name__
+        raise TypeError(f"{kind} cannot be converted to ONNX: {error}") from error
     return stamp(_make_model(g, name, exported), final, **exported.about)
 
 

@@ -35,6 +35,10 @@ def check_input_dtype(input_dtype):
         )
 
 
+class NotConvertibleError(TypeError):
+    """There is no converter of a class."""
+
+
 class Registry:
     """What converts objects, by their class or the nearest base class.
 
@@ -64,10 +68,8 @@ class Registry:
         for cls in type(item).__mro__:
             if cls in self._converters:
                 return self._converters[cls]
-        known = ", ".join(sorted(cls.__name__ for cls in self._converters))
-        raise TypeError(
-            f"{type(item).__name__} cannot be converted to ONNX: no converter of this "
-            f"{self._kind} is registered. There are converters of {known}."
+        raise NotConvertibleError(
+            f"no converter is registered for the {self._kind} {type(item).__name__}."
         )
 
 

@@ -350,7 +350,7 @@ def pool_last(g, pooling, network, states, run):
 @converts(MeanPooling)
 def pool_mean(g, pooling, network, states, run):
     """Add the mean over the steps."""
-    total = g.reduce("ReduceSum", _alive(g, network, states.y, run), 0)
+    total = g.reduce("ReduceSum", alive(g, network, states.y, run), 0)
     n = g.cast(g("Unsqueeze", run.lengths.lengths, np.array([1])), network.dtype)
     return g("Div", total, n)
 
@@ -358,7 +358,7 @@ def pool_mean(g, pooling, network, states, run):
 @converts(MaxPooling)
 def pool_max(g, pooling, network, states, run):
     """Add the largest value over the steps."""
-    return g.reduce("ReduceMax", _alive(g, network, states.y, run, -np.inf), 0)
+    return g.reduce("ReduceMax", alive(g, network, states.y, run, -np.inf), 0)
 
 
 @converts(AttentionPooling)
@@ -366,12 +366,13 @@ def pool_attention(g, pooling, network, states, run):
     """Add the mean with weights softmax(y q) over the steps."""
     query = network.values[pooling.query][:, np.newaxis]
     score = g("MatMul", states.y, query)
-    weight = g("Softmax", _alive(g, network, score, run, -np.inf), axis=0)
-    y = _alive(g, network, states.y, run)
+    weight = g("Softmax", alive(g, network, score, run, -np.inf), axis=0)
+    y = alive(g, network, states.y, run)
     return g.reduce("ReduceSum", g("Mul", weight, y), 0)
 
 
-def _alive(g, network, x, run, else_value=0):
+def alive(g, network, x, run, else_value=0):
+    """Add x (n_steps, n_seqs, n) where there are steps, and a value in the padding."""
     return g("Where", run.lengths.alive, x, network.dtype.type(else_value))
 
 
