@@ -723,6 +723,16 @@ def test_skl2onnx_of_multilabel_and_of_a_scaler_alone(skl2onnx):
     np.testing.assert_allclose(given, scaler.transform(padded), rtol=1e-15)
 
 
+def test_skl2onnx_refuses_tokens(skl2onnx):
+    double = skl2onnx.common.data_types.DoubleTensorType
+    sequences = np.stack([EQUAL[..., 0], EQUAL[..., 1] > 0], axis=2)
+    model = fit(X=sequences, categorical_features=[1])
+    for n_features in (1, 2):
+        with pytest.raises(ValueError, match="that reads tokens. Use skrnn.export.to_"):
+            initial_types = [("X", double([None, None, n_features]))]
+            skl2onnx.to_onnx(model, initial_types=initial_types)
+
+
 def test_skl2onnx_refuses_old_operators(skl2onnx):
     model = RNNClassifier(**SMALL).fit(TABLE, TABLE_CODES)
     with pytest.raises(ValueError, match="target_opset must be at least 14"):

@@ -93,6 +93,11 @@ def _type(dtype, shape):
 
 def _network_types(operator):
     estimator = operator.raw_operator
+    if estimator._model.categories is not None:
+        raise ValueError(
+            f"skl2onnx cannot convert an {type(estimator).__name__} that reads tokens. "
+            "Use skrnn.export.to_onnx."
+        )
     _check_shape(operator, estimator._model.encoder.n_features)
     n_seqs = operator.inputs[0].get_first_dimension()
     declared = _outputs(operator).declare(_dtype(operator))
