@@ -25,7 +25,13 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from fitted import set_theta, theta_of
-from skrnn import RNNClassifier, RNNRegressor, SequenceForecaster
+from skrnn import (
+    RNNClassifier,
+    RNNRegressor,
+    SequenceForecaster,
+    SequenceTagger,
+    StepRegressor,
+)
 
 PATH = Path(__file__).parent / "data" / "digests.json"
 
@@ -217,6 +223,18 @@ def make_cases():
     cases["tokens beside numbers"] = Case(
         RNNRegressor(**tokens, dtype="float64"), (mixed, targets()), mixed
     )
+    steps = [np.arange(len(x)) * 5 % 7 % 3 for x in X]
+    step_options = {
+        name: value
+        for name, value in options.items()
+        if name not in ("pooling", "segment_length")
+    }
+    for name, estimator, y in (
+        ("tagger", SequenceTagger(**step_options), steps),
+        ("tagger, crf", SequenceTagger(**step_options, crf=True), steps),
+        ("step regressor", StepRegressor(**step_options), [x[:, 0] for x in X]),
+    ):
+        cases[name] = Case(estimator, (X, y), X)
     block = numbers(4, (12, 8, 2)).astype(np.float32)
     cases["block of float32"] = Case(RNNClassifier(**options), (block, labels()), block)
     return cases
@@ -240,12 +258,17 @@ def digest(arrays):
     return sha.hexdigest()
 
 
+def is_ragged(found):
+    """Whether there is an array for each sequence."""
+    return isinstance(found, list) or np.asarray(found).dtype == object
+
+
 def outputs(estimator, X):
     """Everything that a fitted estimator says of X, as arrays."""
     for name in METHODS:
         if hasattr(estimator, name):
             found = getattr(estimator, name)(X)
-            yield from found if isinstance(found, list) else [found]
+            yield from found if is_ragged(found) else [found]
 
 
 def fitted(case, **parameters):

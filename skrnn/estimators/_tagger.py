@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
+from skrnn._elementary import log
 from skrnn._recurrence import PackedShape
 from skrnn.estimators._base import all_or_nothing
 from skrnn.estimators._fitted import Of
@@ -528,13 +529,12 @@ class SequenceTagger(StepEstimator):
         self._check_is_fitted()
         if not self._model.target.crf:
             return self._output(X, "predict_log_proba")
-        proba = self.predict_proba(X)
-        with np.errstate(divide="ignore"):
-            if self._model.target.table:
-                return np.log(proba)
-            for i, item in enumerate(proba):
-                proba[i] = np.log(item)
-        return proba
+        loss, p = self._path_loss()
+
+        def logarithms(raw, batch, rows):
+            return log_of(loss.predict_proba(raw, PackedShape(batch.n_active), p))
+
+        return self._each_step(X, logarithms)
 
     def decision_function(self, X):
         """Return the outputs of the network at each step.
@@ -761,6 +761,12 @@ class SequenceTagger(StepEstimator):
                 "whole paths. Fit with crf=False and scheme=None."
             )
         return super().stream(n_seqs, method=method)
+
+
+def log_of(proba):
+    """Return logarithms that have the same bits on every machine."""
+    found = [log(p) if p > 0 else -np.inf for p in proba.ravel().tolist()]
+    return np.array(found).reshape(proba.shape)
 
 
 def _possible(best, raw, batch, rows):
