@@ -378,3 +378,86 @@ def test_words_are_tagged():
     y = [["D", "N", "V"], ["D", "N", "V", "P"]] * 20
     tagger = SequenceTagger(8, crf=True, random_state=0, max_iter=30).fit(X, y)
     assert tagger.predict([["the", "dog", "sat"]])[0].tolist() == ["D", "N", "V"]
+
+
+# Trained on ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_tables_that_are_not_trained_any_more_stay(solver):
+    X, y = texts()
+    options = {"solver": solver, "warm_start": True, "alpha": 0.1, **QUICK}
+    clf = RNNClassifier(4, **options).fit(X, y)
+    before = clf.embeddings_[0].copy()
+    clf.set_params(embedding_trainable=False).fit(X, y)
+    assert_same_bits(clf.embeddings_[0], before)
+    clf.set_params(embedding_trainable=True).fit(X, y)
+    assert not np.array_equal(clf.embeddings_[0], before)
+
+
+def test_rows_of_tokens_that_do_not_come_stay():
+    X, y = texts()
+    clf = RNNClassifier(4, alpha=0.1, **QUICK)
+    clf.partial_fit(X, y, classes=[0, 1])
+    absent = clf.categories_[0].tolist().index("a")
+    new = clf._model.initialize(clf._training.seed)
+    clf = RNNClassifier(4, alpha=0.1, solver="sgd", momentum=0, **QUICK)
+    clf.partial_fit(X, y, classes=[0, 1])
+    before = clf.embeddings_[0].copy()
+    clf.partial_fit(["bcd", "ef"], [1, 0])
+    assert_same_bits(clf.embeddings_[0][absent], before[absent])
+    assert new.embeddings[0].shape == before.shape
+
+
+def test_a_pickle_is_trained_on_with_the_same_bits():
+    X, y = texts()
+    # Letters that occur once are read as unknown by chance.
+    X = [x + chr(200 + i) if i % 2 else x for i, x in enumerate(X)]
+    options = {"learning_rate": "constant", "warm_start": True, **QUICK}
+    clf = RNNClassifier(4, **options).fit(X, y)
+    other = pickle.loads(pickle.dumps(clf))
+    file = io.BytesIO()
+    save(clf, file)
+    file.seek(0)
+    expected = clf.fit(X, y).predict_proba(X)
+    for fitted in (other, load(file)):
+        assert_same_bits(fitted.fit(X, y).predict_proba(X), expected)
+
+
+def test_validation_sequences_are_read_like_the_others():
+    X, y = texts()
+    numbers = [np.full((len(x), 1), len(x)) for x in X]
+    clf = RNNClassifier(4, early_stopping=True, **QUICK)
+    for given in (X, numbers, X):
+        clf.fit(given, y, X_val=given[:9], y_val=y[:9])
+    assert clf.embeddings_
+    with pytest.raises(ValueError, match="0"):
+        clf.fit(X, y, X_val=numbers[:9], y_val=y[:9])
+
+
+def test_steps_of_strings_and_numbers_in_lists():
+    X, y = texts()
+    rows = [[[letter, float(i)] for i, letter in enumerate(x)] for x in X]
+    clf = RNNClassifier(4, **QUICK).fit(rows, y)
+    assert clf.categories_[1] is None
+    stream = clf.stream(method="predict_proba")
+    for t, step in enumerate(rows[3]):
+        assert_same_bits(stream.step(step), clf.predict_proba([rows[3][: t + 1]]))
+    for wrong in ([1.0, 1.0], ["a"], ["a", np.inf], [None, 1.0], [b"a", 1.0], "a"):
+        state = stream.state
+        with pytest.raises((TypeError, ValueError)):
+            stream.step(wrong)
+        assert all(np.array_equal(state[k], v) for k, v in stream.state.items())
+
+
+def test_nothing_but_rare_and_missing_tokens():
+    X, y = texts()
+    clf = RNNClassifier(4, min_frequency=10**6, **QUICK).fit(X, y)
+    assert len(clf.categories_[0]) == 0
+    assert clf.predict(X).shape == y.shape
+    gaps = [[None, letter] for letter in LETTERS] * 2
+    clf = RNNClassifier(4, missing="indicator", **QUICK).fit(gaps, [0, 1] * 16)
+    stream = clf.stream(method="predict_proba")
+    for t in range(2):
+        expected = clf.predict_proba([gaps[0][: t + 1]])
+        assert_same_bits(stream.step(gaps[0][t]), expected)
