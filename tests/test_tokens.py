@@ -450,6 +450,18 @@ def test_steps_of_strings_and_numbers_in_lists():
         assert all(np.array_equal(state[k], v) for k, v in stream.state.items())
 
 
+def test_steps_that_are_no_ids_are_refused():
+    X = [[3, 5, 3], [5, 7], [7, 3]] * 8
+    clf = RNNClassifier(4, categorical_features=[0], **QUICK).fit(X, [0, 1, 1] * 8)
+    stream = clf.stream(method="predict_proba")
+    for wrong in (0.5, np.inf, {}, "3", b"3"):
+        with pytest.raises((TypeError, ValueError), match=r"The step"):
+            stream.step(wrong)
+    for t, step in enumerate([3, 5.0, np.int8(3), 2]):
+        prefix = [[3, 5, 3, 2][: t + 1]]
+        assert_same_bits(stream.step(step), clf.predict_proba(prefix))
+
+
 def test_nothing_but_rare_and_missing_tokens():
     X, y = texts()
     clf = RNNClassifier(4, min_frequency=10**6, **QUICK).fit(X, y)

@@ -1,6 +1,7 @@
 """Steps that hold tokens, as the rows that the first layer of a network reads."""
 
 import reprlib
+from numbers import Real
 
 import numpy as np
 
@@ -92,7 +93,8 @@ class TokenReader:
                 f"The step has {token!r} in feature {feature}, but the tokens were "
                 f"{WORDS[vocabulary.kind]} in fit. Convert it to what they were."
             )
-        if kind == "number" and token != int(token):
+        whole = isinstance(token, Real | np.bool_) and token % 1 == 0
+        if kind == "number" and not whole:
             raise ValueError(
                 f"The step has {token!r} in feature {feature}, not an id: ids are "
                 "whole numbers or strings."
@@ -101,9 +103,15 @@ class TokenReader:
 
     def _read_numbers(self, steps):
         encoder = self.encoder
-        values = np.array(
-            [[row[f] for f in self.numbers] for row in steps], dtype=np.float64
-        ).reshape(self.n_seqs, len(self.numbers))
+        found = [[row[f] for f in self.numbers] for row in steps]
+        try:
+            values = np.array(found, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"The step has {reprlib.repr(found)} in the features {self.numbers}, "
+                "which hold numbers. Give them in the order of fit."
+            ) from None
+        values = values.reshape(self.n_seqs, len(self.numbers))
         indicator = encoder.missing == "indicator"
         known = ~np.isnan(values)
         with np.errstate(over="ignore", invalid="ignore"):
