@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 from sklearn.pipeline import make_pipeline
 
 from skrnn import RNNClassifier, RNNRegressor
-from skrnn.export import to_onnx
+from skrnn.export import from_torch, to_onnx, to_torch
 from skrnn.preprocessing import SequenceVectorizer
 
 onnx = pytest.importorskip("onnx")
@@ -91,3 +91,5 @@ def test_what_is_refused():
         to_onnx(pipe)
     with pytest.raises(ValueError, match="cannot be converted for streaming"):
         to_onnx(pipe[-1], streaming=True)
+    with pytest.raises(ValueError, match="embedding0.weight"):
+        from_torch(to_torch(pipe[-1]), pipe[-1])

@@ -403,9 +403,9 @@ def test_two_classes():
 def test_errors_of_estimators():
     mapping = to_torch(fit())
     for other in (LogisticRegression(), make_pipeline(SequenceScaler(), fit()), "gru"):
-        with pytest.raises(TypeError, match="Expected an RNNClassifier or an RNNReg"):
+        with pytest.raises(TypeError, match="Expected one of RNNClassifier, RNNReg"):
             to_torch(other)
-        with pytest.raises(TypeError, match="Expected an RNNClassifier or an RNNReg"):
+        with pytest.raises(TypeError, match="Expected one of RNNClassifier, RNNReg"):
             from_torch(mapping, other)
     with pytest.raises(NotFittedError):
         to_torch(RNNClassifier())

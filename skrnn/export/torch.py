@@ -239,6 +239,13 @@ def from_torch(
     estimator._check_parameters(incremental=False)
     structure = estimator._describe_structure()
     arrays = _Arrays(mapping, np.dtype(structure["dtype"]))
+    tables = [name for name in mapping if str(name).startswith("embedding")]
+    if tables:
+        raise ValueError(
+            f"The mapping has {tables[0]!r}, the table of a network that reads tokens, "
+            "but not the tokens. Fit an estimator with embedding_init, a dict of the "
+            "rows by token, or keep the fitted estimator in a model file."
+        )
     theta = _read_layers(arrays, structure, rnn)
     pooled = Layout()
     n_pooled = POOLINGS[structure["pooling"]]().declare(pooled, _n_pooled(structure))
