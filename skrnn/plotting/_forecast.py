@@ -7,6 +7,7 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 
 from skrnn.estimators import SequenceForecaster
+from skrnn.plotting._pyplot import import_pyplot
 
 __all__ = ["ForecastDisplay"]
 
@@ -148,7 +149,7 @@ class ForecastDisplay:
         display : ForecastDisplay
             The display, drawn.
         """
-        _import_pyplot(f"{cls.__name__}.from_estimator")
+        import_pyplot(f"{cls.__name__}.from_estimator")
         forecaster, X, X_past, y_past, back = _unwrap(estimator, X, X_past, y_past)
         forecaster._check_is_fitted()
         model = forecaster._model
@@ -238,7 +239,7 @@ class ForecastDisplay:
         display : ForecastDisplay
             The display, drawn.
         """
-        _import_pyplot(f"{cls.__name__}.from_predictions")
+        import_pyplot(f"{cls.__name__}.from_predictions")
         given = [y for y in (y_true, y_pred, y_past) if y is not None]
         if index is None:
             found = [_index_of(y) for y in given[: 1 + (y_true is not None)]]
@@ -321,7 +322,7 @@ class ForecastDisplay:
         display : ForecastDisplay
             The display, drawn.
         """
-        plt = _import_pyplot(f"{type(self).__name__}.plot")
+        plt = import_pyplot(f"{type(self).__name__}.plot")
         n_steps, n_targets = self.y_pred.shape
         if ax is None:
             size = 8, 4 if n_targets == 1 else 1 + 1.8 * n_targets
@@ -463,18 +464,6 @@ def _add_legend(ax):
         fontsize="small",
         borderaxespad=0.2,
     )
-
-
-def _import_pyplot(what):
-    """Return matplotlib's pyplot; an error that says how to get it."""
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise ImportError(
-            f"{what} draws with matplotlib, which is not installed. To install it: "
-            "pip install 'skrnn[plot]'"
-        ) from error
-    return pyplot
 
 
 # ------------------------------------------------------- what estimators are asked for
