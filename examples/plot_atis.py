@@ -4,8 +4,8 @@ Slots of flight queries
 
 Someone asks for a flight: which words are the city of departure, which the time of
 arrival? This is the data set ATIS, whose words have tags in the scheme IOB2: ``B-``
-begins an entity and ``I-`` goes on with it. Where the data are not at hand, a few made-up
-queries stand in; the program says so.
+begins an entity and ``I-`` goes on with it. Where the data are not at hand, a few
+made-up queries stand in; the program says so.
 """
 
 # %%

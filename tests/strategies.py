@@ -726,6 +726,7 @@ DOCUMENTED = [
     (UserWarning, "A single label was found in 'y_true'|A single label was found"),
     (UserWarning, "y_pred contains classes not in y_true"),
     (UserWarning, "The validation score was NaN in each epoch"),
+    (UserWarning, "y has \\d+ columns, as many as each sequence has steps"),
     (UserWarning, "X does not have valid feature names|X has feature names, but"),
     (UserWarning, "Warning: converting a masked element to nan"),
     (FutureWarning, "Support for labels represented as bytes is deprecated"),

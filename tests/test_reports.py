@@ -117,3 +117,15 @@ def test_more_classes_than_are_held_out():
     train, held_out = split_validation(40, 0.1, np.random.RandomState(0), labels=labels)
     assert len(held_out) == 4
     assert set(labels[train]) == set(labels)
+
+
+# Labels of steps ----------------------------------------------------------------------
+
+
+def test_a_matrix_that_may_hold_labels_of_steps():
+    X, y = np.zeros((6, 3, 1)), np.eye(3, dtype=int)[[0, 1, 2, 0, 1, 2]]
+    with pytest.warns(UserWarning, match="For a label of each step use SequenceTagger"):
+        RNNClassifier(**QUICK).fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        RNNClassifier(**QUICK).fit(np.zeros((6, 4, 1)), y)

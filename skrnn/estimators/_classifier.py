@@ -1,5 +1,7 @@
 """Classification of sequences."""
 
+import warnings
+
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import StrOptions
@@ -339,6 +341,17 @@ class RNNClassifier(ClassifierMixin, SequenceEstimator):
         self._set_parameters(locals())
 
     # Fitting ---------------------------------------------------------------------
+
+    def _check_lengths(self, y, sequences):
+        """Say what a matrix that may hold a label for each step is read as."""
+        n_labels = y.shape[1] if y.ndim == 2 else 0
+        if n_labels > 1 and (sequences.lengths == n_labels).all():
+            warnings.warn(
+                f"y has {n_labels} columns, as many as each sequence has steps. It is "
+                "read as a multilabel indicator: labels of whole sequences. For a "
+                "label of each step use SequenceTagger.",
+                stacklevel=6,
+            )
 
     def _loss_weight(self, target, samples, training):
         return target.weights(
