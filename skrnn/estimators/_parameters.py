@@ -11,7 +11,6 @@ from sklearn.utils._param_validation import (
     Interval,
     InvalidParameterError,
     Options,
-    RealNotInt,
     StrOptions,
 )
 
@@ -119,7 +118,7 @@ class Parameters(BaseEstimator):
         "embedding_dropout": [Interval(Real, 0, 1, closed="left")],
         "min_frequency": [
             Interval(Integral, 1, None, closed="left"),
-            Interval(RealNotInt, 0, 1, closed="neither"),
+            Interval(Real, 0, 1, closed="neither"),
         ],
         "max_categories": [Interval(Integral, 1, None, closed="left"), None],
         "dropout": [Interval(Real, 0, 1, closed="left")],
