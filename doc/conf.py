@@ -32,3 +32,5 @@ html_theme = "pydata_sphinx_theme"
 html_theme_options = {"show_prev_next": False, "navigation_with_keys": False}
 html_sidebars = {"*": []}  # pages without pages below them
 html_title = f"skrnn {version}"
+# What a class inherits from scikit-learn speaks of scikit-learn's glossary.
+suppress_warnings = ["ref.term"]

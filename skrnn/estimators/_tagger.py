@@ -53,7 +53,7 @@ class SequenceTagger(StepEstimator):
         Whether each layer also reads the sequence from its end, with as many further
         units. Then it cannot follow a stream.
     crf : bool, default=False
-        Whether a linear-chain conditional random field [8]_ scores whole paths of
+        Whether a linear-chain conditional random field [9]_ scores whole paths of
         labels. Probabilities are then exact marginals, and `predict` is the best path.
     scheme : {'IOB1', 'IOB2', 'IOBES', 'BILOU'}, callable or array-like, default=None
         Which labels may follow one another, as in
@@ -276,7 +276,7 @@ class SequenceTagger(StepEstimator):
     .. [8] Saxe, A. M., McClelland, J. L., & Ganguli, S. (2014). Exact solutions to the
            nonlinear dynamics of learning in deep linear neural networks. ICLR.
            `arXiv:1312.6120 <https://arxiv.org/abs/1312.6120>`_
-    .. [8] Lafferty, J., McCallum, A., & Pereira, F. (2001). Conditional random fields:
+    .. [9] Lafferty, J., McCallum, A., & Pereira, F. (2001). Conditional random fields:
            Probabilistic models for segmenting and labeling sequence data. ICML.
 
     Examples
