@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import sklearn
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.exceptions import NotFittedError, SkipTestWarning
@@ -67,7 +68,9 @@ def test_plain_columns_stand_in_each_step(form):
         for x, expected in zip(found, EXPECTED, strict=True):
             np.testing.assert_array_equal(x, expected)
     assert joiner.n_features_in_ == X.shape[1] and joiner.n_channels_ == 4
-    assert hasattr(joiner, "feature_names_in_") == (form != "array")
+    # scikit-learn 1.6 knows no names of a polars that lacks __dataframe__.
+    if form != "polars" or not sklearn.__version__.startswith("1.6"):
+        assert hasattr(joiner, "feature_names_in_") == (form != "array")
 
 
 def test_float32_stays_where_all_is_float32():

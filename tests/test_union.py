@@ -111,7 +111,9 @@ def test_frames_keep_the_names_of_their_columns(library):
     assert list(result[3].columns) == names
     np.testing.assert_array_equal(result[3].to_numpy()[:, 2:], X[3].to_numpy())
     model = RNNClassifier(2, max_iter=1).fit(result, [0, 1, 0, 1])
-    assert model.feature_names_in_.tolist() == names
+    # scikit-learn 1.6 knows no names of a polars that lacks __dataframe__.
+    if library is pd or not sklearn.__version__.startswith("1.6"):
+        assert model.feature_names_in_.tolist() == names
     short = SequenceUnion(parts, verbose_feature_names_out=False)
     with pytest.raises(ValueError, match=r"\['a', 'b'\] are not unique"):
         short.fit_transform(X)
