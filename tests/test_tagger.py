@@ -192,6 +192,13 @@ def test_schemes_are_kept(scheme, crf):
         assert all(allowed[a, b] for a, b in itertools.pairwise(path))
 
 
+def test_chunks_are_read_by_the_scheme_of_the_fit():
+    X, y = problem()
+    tagger = SequenceTagger(crf=True, scheme="IOB2", **QUICK).fit(X, y)
+    chunks = tagger.predict_chunks(X)
+    assert tagger.set_params(scheme="IOBES").predict_chunks(X) == chunks
+
+
 def test_illegal_labels_are_refused_by_name():
     X = [np.zeros((3, 1)), np.zeros((2, 1))]
     for crf in (False, True):

@@ -10,12 +10,14 @@ from skrnn.estimators._base import all_or_nothing
 from skrnn.estimators._fitted import Of
 from skrnn.estimators._parameters import has_partial_fit
 from skrnn.estimators._steps import StepEstimator
-from skrnn.models.checks import array, boolean, either, labels
+from skrnn.models.checks import array, boolean, either, labels, one_of
 from skrnn.targets import StepClassTarget
 from skrnn.targets.classes import class_weights
 from skrnn.targets.steps import sorted_labels
 from skrnn.text import chunks_of, continues_chunk
 from skrnn.training import StepData
+
+SCHEMES = ("IOB1", "IOB2", "IOBES", "BILOU")
 
 
 def _allowed(value, name, state):
@@ -296,7 +298,7 @@ class SequenceTagger(StepEstimator):
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "crf": ["boolean"],
         "scheme": [
-            StrOptions({"IOB1", "IOB2", "IOBES", "BILOU"}),
+            StrOptions(set(SCHEMES)),
             callable,
             "array-like",
             tuple,
@@ -309,6 +311,7 @@ class SequenceTagger(StepEstimator):
         "classes_": labels,
         "_crf": boolean,
         "_allowed": either(None, _allowed),
+        "_scheme": either(None, one_of(*SCHEMES)),
     }
     classes_ = Of("_model")
 
@@ -583,7 +586,7 @@ class SequenceTagger(StepEstimator):
         best, classes = self._best(), target.classes
         one_by_one = target.outputs()
         model, n_threads = self._model, self._n_threads()
-        scheme = self.scheme if isinstance(self.scheme, str) else None
+        scheme = target.scheme
         stops = ~continues_chunk(classes.tolist(), scheme)
         loss, p = self._path_loss() if target.crf else (None, None)
         for raw, batch, rows in model.run(sequences, "forward", n_threads):

@@ -99,11 +99,13 @@ class StepClassTarget(_StepTarget):
         Whether whole paths of classes are learned.
     allowed : tuple of ndarrays of bool or None
         First classes, pairs (previous, next) and last classes that there are.
+    scheme : str or None
+        The name of the scheme that says so, by which chunks are read.
     """
 
-    def __init__(self, classes, table=False, crf=False, allowed=None):
+    def __init__(self, classes, table=False, crf=False, allowed=None, scheme=None):
         super().__init__(table)
-        self.classes, self.crf = classes, crf
+        self.classes, self.crf, self.scheme = classes, crf, scheme
         self.allowed = None if allowed is None else Constraints(*allowed)
         self._codes = {label: code for code, label in enumerate(classes.tolist())}
 
@@ -125,7 +127,8 @@ class StepClassTarget(_StepTarget):
         allowed = None
         if scheme is not None:
             allowed = scheme_constraints(classes.tolist(), scheme)
-        target = cls(classes, table, crf, allowed)
+        name = scheme if isinstance(scheme, str) else None
+        target = cls(classes, table, crf, allowed, name)
         target.require_same(y)
         return target
 
@@ -229,12 +232,13 @@ class StepClassTarget(_StepTarget):
             "_is_table": self.table,
             "_crf": self.crf,
             "_allowed": allowed,
+            "_scheme": self.scheme,
         }
 
     @classmethod
     def unpack(cls, fields):
         """Return what `pack` was made of."""
-        names = "classes_", "_is_table", "_crf", "_allowed"
+        names = "classes_", "_is_table", "_crf", "_allowed", "_scheme"
         return cls(*(fields[name] for name in names))
 
     @staticmethod
