@@ -90,9 +90,8 @@ tagger = SequenceTagger(
     batch_size=16,
     random_state=0,
 ).fit(X, y)
-print(
-    f"F1 of entities in queries of known tags: {chunk_f1_score(y_test, tagger.predict(X_test)):.3f}"
-)
+f1 = chunk_f1_score(y_test, tagger.predict(X_test))
+print(f"F1 of entities in queries of known tags: {f1:.3f}")
 
 # %%
 # The entities of a query, and how sure the model is of each.
