@@ -1,9 +1,9 @@
 """Sequences of tokens: the forms they come in, their categories, ids and batches."""
 
+import os
 import pickle
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -365,8 +365,8 @@ def test_categories_do_not_depend_on_order_or_hashes():
     )
     found = {
         subprocess.run(
-            [sys.executable, "-c", code],
-            env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[1])},
+            [sys.executable, "-P", "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
             capture_output=True,
             check=True,
             text=True,
