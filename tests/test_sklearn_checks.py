@@ -1,6 +1,7 @@
 """scikit-learn's own checks, of the defaults and of all that can be configured."""
 
 import pytest
+import sklearn
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skrnn import RNNClassifier, RNNRegressor, SequenceForecaster
@@ -106,8 +107,24 @@ def expected_failures(estimator):
     return {"check_sample_weight_equivalence_on_dense_data": reason}
 
 
+def all_expected_failures(estimator):
+    """Return the expected failures, with those of an old scikit-learn."""
+    failures = expected_failures(estimator)
+    takes_categories = isinstance(estimator, RNNClassifier | RNNRegressor)
+    if takes_categories and sklearn.__version__.startswith("1.6"):
+        failures = failures | {
+            "check_positive_only_tag_during_fit": (
+                "scikit-learn 1.6 makes ints of the data of an estimator that takes "
+                "categories, and subtracts floats from them in place"
+            )
+        }
+    return failures
+
+
 def checks():
-    mark = parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_failures)
+    mark = parametrize_with_checks(
+        ESTIMATORS, expected_failed_checks=all_expected_failures
+    )
     # scikit-learn < 1.9 gives a generator, of which pytest >= 9.1 warns.
     return pytest.mark.parametrize(mark.args[0], list(mark.args[1]), **mark.kwargs)
 

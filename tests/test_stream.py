@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from sklearn.exceptions import NotFittedError
 
 from cases import assert_same_bits
@@ -209,6 +210,8 @@ class TestNames:
 
     @pytest.mark.parametrize("library", ["pandas", "polars"])
     def test_columns_must_be_those_at_fit(self, library):
+        if library == "polars" and sklearn.__version__.startswith("1.6"):
+            pytest.skip("scikit-learn 1.6 knows no names of a polars of today")
         frames = self.frames(library)
         model = fit(X=frames)
         stream = model.stream(method="predict_proba")
