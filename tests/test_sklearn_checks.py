@@ -111,7 +111,9 @@ def all_expected_failures(estimator):
     """Return the expected failures, with those of an old scikit-learn."""
     failures = expected_failures(estimator)
     takes_categories = isinstance(estimator, RNNClassifier | RNNRegressor)
-    if takes_categories and sklearn.__version__.startswith("1.6"):
+    old = sklearn.__version__.startswith("1.6")
+    # With gaps the check makes no ints.
+    if old and takes_categories and estimator.missing == "error":
         failures = failures | {
             "check_positive_only_tag_during_fit": (
                 "scikit-learn 1.6 makes ints of the data of an estimator that takes "
