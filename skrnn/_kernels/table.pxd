@@ -75,7 +75,7 @@ cdef struct Run:
     void* dh0                    # OUT (n_seqs, width), or NULL
     void* dm0                    # OUT (n_seqs, width), or NULL
     const int* lengths           # (n_seqs,)
-    Py_ssize_t bptt_steps        # cut the gradient every so many steps; 0: never
+    Py_ssize_t bptt_steps        # steps between cuts of the gradient; 0: none
     int fuse_weight_gradients    # backward makes dw, too; for all rows in one call
     void* dw                     # += (n_in + n_units + 1, n_accumulators * width)
 

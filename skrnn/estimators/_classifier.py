@@ -282,6 +282,8 @@ class RNNClassifier(ClassifierMixin, SequenceEstimator):
     (1, 2)
     """
 
+    __module__ = "skrnn"  # so that pickles do not know of private modules
+
     _parameter_constraints: dict = {
         **SequenceEstimator._parameter_constraints,
         "class_weight": [StrOptions({"balanced"}), dict, list, None],

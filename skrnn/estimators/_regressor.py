@@ -269,6 +269,7 @@ class RNNRegressor(RegressorMixin, SequenceEstimator):
     True
     """
 
+    __module__ = "skrnn"  # so that pickles do not know of private modules
     _target_kind = NumberTarget
     _fields = {
         **SequenceEstimator._fields,

@@ -256,6 +256,8 @@ class StepRegressor(RegressorMixin, StepEstimator):
     True
     """
 
+    __module__ = "skrnn"  # so that pickles do not know of private modules
+
     _parameter_constraints: dict = {
         **StepEstimator._parameter_constraints,
         "loss": [StrOptions({"squared_error", "absolute_error"})],

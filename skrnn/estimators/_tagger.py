@@ -293,6 +293,8 @@ class SequenceTagger(StepEstimator):
     array(['up', 'down', 'up'], dtype='<U4')
     """
 
+    __module__ = "skrnn"  # so that pickles do not know of private modules
+
     _parameter_constraints: dict = {
         **StepEstimator._parameter_constraints,
         "class_weight": [StrOptions({"balanced"}), dict, None],

@@ -71,6 +71,8 @@ class ForecastDisplay:
     ['history', 'truth', '90 % interval', 'forecast']
     """
 
+    __module__ = "skrnn.plotting"  # so that pickles do not know of private modules
+
     def __init__(
         self,
         y_pred,

@@ -52,6 +52,8 @@ class TaggingDisplay:
     ['O', 'city']
     """
 
+    __module__ = "skrnn.plotting"  # so that pickles do not know of private modules
+
     def __init__(
         self, labels, *, proba=None, classes=None, true_labels=None, steps=None
     ):
