@@ -30,6 +30,7 @@ from skrnn.estimators import (
     RNNRegressor,
     SequenceForecaster,
     SequenceTagger,
+    SequenceTranscriber,
     StepRegressor,
 )
 from skrnn.estimators._streams import stream
@@ -39,6 +40,7 @@ __all__ = [
     "RNNRegressor",
     "SequenceForecaster",
     "SequenceTagger",
+    "SequenceTranscriber",
     "StepRegressor",
     "__version__",
     "show_versions",

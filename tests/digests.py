@@ -30,6 +30,7 @@ from skrnn import (
     RNNRegressor,
     SequenceForecaster,
     SequenceTagger,
+    SequenceTranscriber,
     StepRegressor,
 )
 
@@ -127,6 +128,7 @@ class Case(NamedTuple):
 METHODS = (
     "predict", "predict_proba", "predict_log_proba", "decision_function",
     "hidden_states", "attention_weights", "predict_interval", "predict_quantiles",
+    "label_log_proba",
 )  # fmt: skip
 CELLS = {
     "rnn": {"cell": "rnn"},
@@ -235,6 +237,16 @@ def make_cases():
         ("step regressor", StepRegressor(**step_options), [x[:, 0] for x in X]),
     ):
         cases[name] = Case(estimator, (X, y), X)
+    written = [[int(k) for k in own] for own in integers(6, 24).reshape(12, 2) % 3]
+    written = [own[: len(x) // 3] for own, x in zip(written, X, strict=True)]
+    transcriber = {name: options[name] for name in options if name != "pooling"}
+    for name, parameters in (
+        ("transcriber", {"beam_width": 3}),
+        ("transcriber, own mean", {"standardize": "sequence", "dtype": "float64"}),
+    ):
+        estimator = SequenceTranscriber(**transcriber, **parameters)
+        weights = {"sample_weight": sample_weight()}
+        cases[name] = Case(estimator, (X, written), X, weights)
     block = numbers(4, (12, 8, 2)).astype(np.float32)
     cases["block of float32"] = Case(RNNClassifier(**options), (block, labels()), block)
     return cases
@@ -269,6 +281,9 @@ def outputs(estimator, X):
         if hasattr(estimator, name):
             found = getattr(estimator, name)(X)
             yield from found if is_ragged(found) else [found]
+    if hasattr(estimator, "n_best"):
+        for found, scores in zip(*estimator.n_best(X, 3), strict=True):
+            yield from (np.array(" ".join(map(str, found.tolist()))), scores)
 
 
 def fitted(case, **parameters):

@@ -118,9 +118,22 @@ def test_the_walk_through_a_fit_names_what_there_is():
 
 
 # The estimators of sequences. A forecaster has windows where they have sequences.
-ESTIMATORS = ("RNNClassifier", "RNNRegressor", "SequenceTagger", "StepRegressor")
+ESTIMATORS = (
+    "RNNClassifier",
+    "RNNRegressor",
+    "SequenceTagger",
+    "SequenceTranscriber",
+    "StepRegressor",
+)
 # What two of them mean differently.
-OWN_WORDS = {"bidirectional", "class_weight", "early_stopping", "loss", "standardize"}
+OWN_WORDS = {
+    "bidirectional",
+    "class_weight",
+    "early_stopping",
+    "loss",
+    "segment_length",
+    "standardize",
+}
 
 
 def described_parameters(cls):

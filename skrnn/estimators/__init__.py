@@ -5,11 +5,13 @@ from skrnn.estimators._forecaster import SequenceForecaster
 from skrnn.estimators._regressor import RNNRegressor
 from skrnn.estimators._step_regressor import StepRegressor
 from skrnn.estimators._tagger import SequenceTagger
+from skrnn.estimators._transcriber import SequenceTranscriber
 
 __all__ = [
     "RNNClassifier",
     "RNNRegressor",
     "SequenceForecaster",
     "SequenceTagger",
+    "SequenceTranscriber",
     "StepRegressor",
 ]

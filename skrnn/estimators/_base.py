@@ -357,6 +357,9 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
             weight = None  # weights of steps are for the loss alone
         target = target.scaled(samples.y, weight, self.standardize)
         mean = scale = fill = None
+        structure = self._describe_structure()
+        if structure["standardize"] == "sequence":
+            sequences = sequences.centered()
         if self.standardize:
             mean, variance = sequences.moments(weight)
             lengths = sequences.lengths
@@ -364,7 +367,6 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
             scale = scale_of(mean, variance, n_steps)
         elif self.missing == "indicator":
             fill, _ = sequences.moments(weight)
-        structure = self._describe_structure()
         categories = None
         if sequences.categorical:
             categories = Categories.learn(
@@ -381,12 +383,19 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
             structure |= describe_embeddings(self, categories)
         segment_length = 1 if categories is not None else structure["segment_length"]
         if segment_length == "auto":
-            segment_length = auto_segment_length(sequences.lengths, weight)
+            segment_length = self._choose_segment_length(sequences, target, samples)
         structure["n_features"] = sequences.n_features
         structure["n_out"] = target.loss().n_out
         return SequenceModel(
             structure, segment_length, mean, scale, fill, target, None, categories
         )
+
+    def _choose_segment_length(self, sequences, target, samples):
+        """Return how many steps are read at once if the user leaves it open."""
+        weight = samples.sample_weight
+        if weight is not None and weight.dtype == object:
+            weight = None
+        return auto_segment_length(sequences.lengths, weight)
 
     def _announce(self, X, y, samples, theta):
         """Begin the tasks that callbacks follow."""

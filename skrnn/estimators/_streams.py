@@ -18,6 +18,7 @@ from skrnn.models.stream import (
     step_network,
 )
 from skrnn.models.token_steps import TokenReader, reading_tokens
+from skrnn.models.transcript_stream import TranscriptStream
 
 # Scalers of scikit-learn that treat each value by itself, by additions, multiplications
 # and divisions only. So a value gives the same bits beside any other values.
@@ -138,15 +139,18 @@ def _column_of(scaler, rows, n_steps):
     return scaled[np.arange(len(rows)), n_steps][:, np.newaxis]
 
 
-def make_stream(estimator, n_seqs, method):
-    """Return a stream of a fitted estimator; see the estimators' method `stream`."""
+def make_stream(estimator, n_seqs, method, output=None):
+    """Return a stream of a fitted estimator; see the estimators' method `stream`.
+
+    `output` is a maker of an output function, for a `method` that targets have not.
+    """
     if not isinstance(n_seqs, Integral) or not 1 <= n_seqs < 2**31:
         raise ValueError(
             f"n_seqs must be an int of at least 1 and below 2**31, got {n_seqs!r}."
         )
     model = estimator._model
     outputs = model.target.outputs()
-    if method not in outputs:
+    if method not in outputs and output is None:
         raise ValueError(
             f"method must be one of {sorted(outputs)} for "
             f"{type(estimator).__name__}, got {method!r}."
@@ -159,7 +163,7 @@ def make_stream(estimator, n_seqs, method):
     if not estimator._columns_are_steps:
         names = getattr(estimator, "feature_names_in_", None)
     n_seqs, categories = int(n_seqs), model.categories
-    output = _output_maker(model.target, n_seqs, method)
+    output = output or _output_maker(model.target, n_seqs, method)
     mark = fingerprint(model.theta, network, encoder, categories)
     if categories is not None:
         # The layers read the rows that the input makes of numbers and tokens.
@@ -179,3 +183,28 @@ def _output_maker(target, n_seqs, method):
         scale, mean, shape = affine
         return scaling(scale, mean, (n_seqs, *shape))
     return reading(target.outputs()[method])
+
+
+def make_transcript_stream(estimator, n_seqs, method):
+    """Return a stream of a fitted `SequenceTranscriber`; see its method `stream`."""
+    model = estimator._model
+    if model.structure["standardize"] == "sequence":
+        raise ValueError(
+            "With standardize='sequence' the mean of a sequence is known when it "
+            "has ended, so it cannot follow a stream. Fit with standardize='steps'."
+        )
+    if method != "predict":
+        return make_stream(estimator, n_seqs, method)
+    if estimator.beam_width > 1:
+        raise ValueError(
+            "A stream tells each label when it is certain, and a prefix search with "
+            f"beam_width={estimator.beam_width} may take it back. Set beam_width=1."
+        )
+    if model.target.form == "label":
+        raise ValueError(
+            "Each sequence has exactly one label in `y`, and the best one is known "
+            "when the sequence has ended. Fit with lists of one label in `y`."
+        )
+    best = reading(lambda raw: raw.argmax(axis=1))
+    symbols = make_stream(estimator, n_seqs, method, best)
+    return TranscriptStream(symbols, model.segment_length, model.target)

@@ -198,6 +198,17 @@ class Sequences:
             )
         return weight, mean, var
 
+    def centered(self):
+        """The same sequences, each less its own mean of each feature, in float64.
+
+        What is not known does not count, and stays unknown.
+        """
+        owner = [np.zeros((1, self.n_numeric))] * (int(self.rows.max(initial=0)) + 1)
+        for i, row in enumerate(self.rows):
+            numbers = np.asarray(self.numbers(i), dtype=np.float64)
+            owner[row] = numbers - self.take([i]).moments()[0]
+        return self._with_table(describe(owner).take(np.asarray(self.rows, np.intp)))
+
     def _sums(self, center, sample_weight):
         """What all weighs, and the means of value - center and of its square."""
         sums = np.zeros((6, self.n_numeric))

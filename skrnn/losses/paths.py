@@ -4,6 +4,7 @@ import numpy as np
 
 from skrnn._chain import Chain, count_paths, path_scores, viterbi
 from skrnn._ctc import AlignmentSums, LabelSequences
+from skrnn._elementary import softmax
 from skrnn._paths import PathSums, gradient_rows
 from skrnn._recurrence import PackedShape
 from skrnn.losses.base import Loss
@@ -254,6 +255,31 @@ class CTCLoss(Loss):
         d_raw = np.empty_like(raw)
         loss = self.sums.loss_and_gradient(run.shape, raw, targets, each, d_raw)
         return _total(each[each > 0] * loss[each > 0]), d_raw
+
+    def predict_log_proba(self, raw):
+        """Return the logarithms of the symbols' probabilities in float64."""
+        out = np.empty(raw.shape)
+        softmax(raw, out, True)
+        return out
+
+    def log_likelihood(self, targets, raw, shape):
+        """Return log p(labels) of each sequence; minus infinity where no path has them.
+
+        See `value_and_gradient`; `shape` is that of the packed batch.
+        """
+        return -self.sums.loss_and_gradient(shape, raw, targets, np.ones(shape.n_seqs))
+
+    def align(self, targets, raw, shape):
+        """Return the place of each row's label on the best path, -1 for a blank.
+
+        Returns
+        -------
+        position : ndarray of intp (n_rows,)
+        possible : ndarray of bool (n_seqs,)
+            False where no path has the labels.
+        """
+        position = np.empty(shape.n_rows, dtype=np.intp)
+        return position, self.sums.align(shape, raw, targets, position)
 
     def targets(self, sequences):
         """Return label sequences, lists of 1 .. n_labels, as the loss takes them."""

@@ -100,7 +100,13 @@ class SequenceModel:
         return self.with_theta(theta)
 
     def read(self, sequences):
-        """Return checked sequences with the ids of their tokens, if they have any."""
+        """Return checked sequences as the encoder takes them.
+
+        With the ids of their tokens, if they have any, and with ``standardize`` of each
+        sequence less its own mean.
+        """
+        if self.structure["standardize"] == "sequence":
+            sequences = sequences.centered()
         if self.categories is None or sequences.ids is not None:
             return sequences
         return self.categories.encode(sequences)
@@ -302,7 +308,7 @@ structure = record(
         "bidirectional": boolean,
         "pooling": one_of(*ALL_POOLINGS),
         "segment_length": either(one_of("auto"), integer(1)),
-        "standardize": boolean,
+        "standardize": either(boolean, one_of("sequence")),
         "missing": one_of("error", "indicator"),
         "dtype": one_of("float32", "float64"),
         "n_features": integer(1),
@@ -357,8 +363,8 @@ def check_sequence_model(fields, target):
         raise ValueError("segment_length_ must be 1 with tokens.")
     indicator = structure["missing"] == "indicator"
     for name, known in (
-        ("_input_mean", structure["standardize"]),
-        ("_input_scale", structure["standardize"]),
+        ("_input_mean", bool(structure["standardize"])),
+        ("_input_scale", bool(structure["standardize"])),
         ("_input_fill", indicator and not structure["standardize"]),
     ):
         if (fields[name] is not None) != known:

@@ -1,6 +1,6 @@
 """Training: epochs, batches, stopping, and recovery from errors."""
 
-from skrnn.training.data import Data, SequenceData, StepData
+from skrnn.training.data import Data, LabelData, SequenceData, StepData
 from skrnn.training.history import History
 from skrnn.training.options import Hooks, TrainingOptions
 from skrnn.training.trainer import Trainer
@@ -9,6 +9,7 @@ __all__ = [
     "Data",
     "History",
     "Hooks",
+    "LabelData",
     "SequenceData",
     "StepData",
     "Trainer",

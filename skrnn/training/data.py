@@ -5,9 +5,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from skrnn._ctc import LabelSequences
 from skrnn._elementary import total_weight
 
-__all__ = ["BLOCK_ROWS", "Data", "SequenceData", "StepData"]
+__all__ = ["BLOCK_ROWS", "Data", "LabelData", "SequenceData", "StepData"]
 
 BLOCK_ROWS = 8192  # steps (or segments) in a block of a pass over all sequences
 
@@ -143,6 +144,38 @@ class StepData(SequenceData):
         batch = self.sequences.pack(indices, self.encoder, dtype)
         rows = packed_steps(batch, self._starts[indices[batch.order]])
         return batch, self._targets[rows], self._weight[rows]
+
+
+class LabelData(SequenceData):
+    """Sequences with labels in order, which no step is given.
+
+    Parameters
+    ----------
+    sequences : Sequences
+    encoder : StepEncoder
+    y : ndarray of shape (n_seqs,), dtype object
+        An array of codes from 1 on for each sequence.
+    sample_weight : ndarray of shape (n_seqs,), dtype float64, default=None
+    n_symbols : int
+        Labels and the blank.
+    """
+
+    def __init__(
+        self,
+        sequences: Any,
+        encoder: Any,
+        y: np.ndarray,
+        sample_weight: np.ndarray | None = None,
+        *,
+        n_symbols: int,
+    ) -> None:
+        super().__init__(sequences, encoder, y, sample_weight)
+        self.n_symbols = n_symbols
+
+    def batch(self, indices: np.ndarray, dtype: np.dtype) -> tuple[Any, Any, Any]:
+        """Return the packed batch of some sequences, its labels and its weights."""
+        batch, codes, weight = super().batch(indices, dtype)
+        return batch, LabelSequences(codes, self.n_symbols), weight
 
 
 def packed_steps(batch: Any, starts: np.ndarray) -> np.ndarray:
