@@ -41,6 +41,8 @@ def pytest_sessionfinish(session):
     if os.environ.get("SKRNN_REQUIRE_PARITY") != "1":
         return
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if hasattr(session.config, "workerinput"):
+        return  # a worker of pytest-xdist: the process that started it reports
     skipped = reporter.stats.get("skipped", [])
     missing = [r.nodeid for r in skipped if "could not import" in str(r.longrepr)]
     if missing:

@@ -26,6 +26,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import skrnn
 from fitted import set_fields, set_theta, theta_of
+from ids import plain
 from mutations import (
     allowed_memory,
     build,
@@ -316,7 +317,7 @@ def test_models_that_are_not_fitted():
         {"tol": 5e-324, "alpha": 1e308, "max_iter": 2**63 - 1},
         {"random_state": 2**32 - 1, "n_jobs": -1},
     ],
-    ids=str,
+    ids=plain,
 )
 def test_parameters_come_back(params):
     estimator = RNNClassifier(**params)
@@ -804,7 +805,7 @@ DELETED = object()
         ("arrays/1", {}, "array 1 is not described by"),
         ("arrays", {}, "table of arrays is not a list"),
     ],
-    ids=str,
+    ids=plain,
 )
 def test_a_changed_header_is_refused(path, value, message):
     data = a_file()
@@ -875,7 +876,7 @@ ADAM = FITTED + "_solver_state/$tuple/1/"
             "sorted",
         ),
     ],
-    ids=str,
+    ids=plain,
 )
 def test_a_changed_array_is_refused(name, change, message):
     assert message in refusal(changed_array(name, change))
@@ -964,7 +965,7 @@ def test_a_changed_forecaster_is_refused(path, value, message):
         (FITTED + "_x_scale", put(0, 0.0), "must be positive"),
         (FITTED + "_errors", lambda a: a[:, :, 1:], "must have the shape"),
     ],
-    ids=str,
+    ids=plain,
 )
 def test_a_changed_array_of_a_forecaster_is_refused(name, change, message):
     header, arrays = parts((DATA / "forecaster_hours.skrnn").read_bytes())

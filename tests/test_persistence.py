@@ -13,6 +13,7 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
 import skrnn
+from ids import plain
 from skrnn import RNNClassifier, RNNRegressor, SequenceForecaster
 from skrnn._stamp import NewerVersionWarning, release
 from skrnn.preprocessing import SequenceScaler
@@ -146,7 +147,7 @@ def test_skops_needs_trust_in_our_classes_only(estimator, X, y):
         {"n_iter_no_change": np.inf, "class_weight": {"no": 1, "yes": 2.0}},
         {"hidden_layer_sizes": np.array([3, 2]), "dtype": np.float64},
     ],
-    ids=str,
+    ids=plain,
 )
 def test_skops_takes_the_parameters(params):
     skops_io = pytest.importorskip("skops.io")

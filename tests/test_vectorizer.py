@@ -21,6 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import check_estimator
 
+from ids import plain
 from skrnn import export
 from skrnn.inputs.sequences import check_sequences
 from skrnn.inputs.tokens import Categories
@@ -77,7 +78,7 @@ PARAMETERS = [
 ]
 
 
-@pytest.mark.parametrize("parameters", PARAMETERS, ids=str)
+@pytest.mark.parametrize("parameters", PARAMETERS, ids=" ".join)
 def test_counts_are_those_of_count_vectorizer(parameters):
     ours = SequenceVectorizer(**parameters)
     options = {"token_pattern": ours.token_pattern, **parameters}
@@ -211,7 +212,7 @@ def test_token_lists(form):
 
 
 @pytest.mark.parametrize(
-    "make", [tuple, np.array, objects, pd.Series, pl.Series, iter], ids=str
+    "make", [tuple, np.array, objects, pd.Series, pl.Series, iter], ids=plain
 )
 def test_forms_of_texts(make):
     expected = lists(SequenceVectorizer().fit_transform(TEXTS))
@@ -307,7 +308,7 @@ def test_token_features():
 # --- where tokens stand --------------------------------------------------------------
 
 
-@pytest.mark.parametrize("parameters", PARAMETERS, ids=str)
+@pytest.mark.parametrize("parameters", PARAMETERS, ids=" ".join)
 def test_spans_are_those_of_the_tokens(parameters):
     vectorizer = SequenceVectorizer(**parameters).fit(TEXTS)
     tokens = vectorizer.transform(TEXTS)
