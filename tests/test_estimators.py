@@ -29,8 +29,9 @@ from threadpoolctl import threadpool_limits
 import skrnn
 from fitted import set_theta, theta_of
 from skrnn import RNNClassifier, RNNRegressor, _recurrence
-from skrnn.estimators._parameters import auto_batch_size, auto_segment_length
+from skrnn.estimators._parameters import auto_batch_size
 from skrnn.estimators._split import split_validation
+from skrnn.inputs.packed import auto_segment_length
 from skrnn.solvers import Adam
 from skrnn.training import Trainer
 from toys import (

@@ -2,10 +2,15 @@
 
 import pytest
 import sklearn
+from sklearn.base import TransformerMixin
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skrnn import RNNClassifier, RNNRegressor, SequenceForecaster
-from skrnn.preprocessing import SequenceScaler
+from skrnn.preprocessing import (
+    ConvolutionFeatures,
+    RandomConvolutions,
+    SequenceScaler,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -26,6 +31,8 @@ ESTIMATORS = [
     RNNClassifier(),
     RNNRegressor(),
     SequenceScaler(),
+    RandomConvolutions(8),
+    ConvolutionFeatures(84),
     RNNClassifier(**EXACT),
     RNNRegressor(**EXACT),
     RNNClassifier(
@@ -95,7 +102,7 @@ def expected_failures(estimator):
             "check_methods_sample_order_invariance": reason,
             "check_methods_subset_invariance": reason,
         }
-    if isinstance(estimator, SequenceScaler) or estimator.dtype == "float64":
+    if isinstance(estimator, TransformerMixin) or estimator.dtype == "float64":
         return {}
     # So it is for scikit-learn's own estimators that draw rows: they want a statistical
     # test in its place (scikit-learn's issue #16298).

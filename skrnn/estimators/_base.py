@@ -24,12 +24,12 @@ from skrnn.estimators._fitted import FittedEstimator, Of, fitted
 from skrnn.estimators._parameters import (
     Parameters,
     auto_batch_size,
-    auto_segment_length,
 )
 from skrnn.estimators._samples import Samples, check_sample_weight
 from skrnn.estimators._split import split_validation
 from skrnn.estimators._streams import make_stream
 from skrnn.inputs.frames import naming
+from skrnn.inputs.packed import auto_segment_length
 from skrnn.inputs.sequences import (
     Sequences,
     check_number_of,

@@ -41,19 +41,6 @@ SOLVER_PARAMETERS = {
 }
 
 
-def auto_segment_length(lengths, sample_weight=None):
-    """Choose how many steps are read at once.
-
-    Some twenty to forty recurrent steps carry a gradient well.
-    """
-    lengths = np.asarray(lengths)
-    order = np.argsort(lengths, kind="stable")
-    weight = np.ones(len(lengths)) if sample_weight is None else sample_weight
-    cumulative = np.cumsum(weight[order])
-    median = lengths[order[np.searchsorted(cumulative, cumulative[-1] / 2)]]
-    return int(np.clip(median // 20, 1, 16))
-
-
 def auto_batch_size(n_seqs):
     """Choose how many sequences make an update: small sets want many updates, too."""
     return int(np.clip(n_seqs // 15, 4, 32))

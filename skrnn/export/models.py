@@ -6,6 +6,7 @@ The classes are those in `CLASSES` and no others, whatever a file asks for.
 from contextlib import contextmanager
 from reprlib import repr as short
 
+import numpy as np
 from sklearn import config_context
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
@@ -32,7 +33,12 @@ from skrnn.models.checks import (
     one_of,
     text,
 )
-from skrnn.preprocessing import SequenceScaler, SequenceVectorizer
+from skrnn.preprocessing import (
+    ConvolutionFeatures,
+    RandomConvolutions,
+    SequenceScaler,
+    SequenceVectorizer,
+)
 
 # Not of the model: what a session has added, and what `describe` keeps in its own way.
 LEFT_OUT = {
@@ -96,6 +102,49 @@ MOMENTS = {
     "scale_": per_feature,
     "n_samples_seen_": seen,
 }
+
+
+def _kernels(value, name, state):
+    """Check kernels of nine taps, of which three are 2 and the others -1."""
+    array("float32", None, 9)(value, name, state)
+    if not (((value == 2) | (value == -1)).all() and ((value == 2).sum(1) == 3).all()):
+        raise ValueError(f"{name} must have three taps of 2 and six of -1 in each row.")
+
+
+def _n_kernels(state):
+    return len(state["kernels_"])
+
+
+def _rows_of(name):
+    """Return a check for the index of a row of a field, or of a feature."""
+
+    def check(value, field, state):
+        n_rows = len(state[name]) if name else _n_features(state)
+        array("int32", _n_kernels, low=0, high=n_rows - 1)(value, field, state)
+
+    return check
+
+
+def _statistics(value, name, state):
+    list_of(one_of("share", "max"))(value, name, state)
+    if not value or len(set(value)) < len(value):
+        raise ValueError(f"{name} must name each statistic once.")
+
+
+def _first_thresholds(value, name, state):
+    array("int64", len(state["kernels_"]) + 1, low=0)(value, name, state)
+    if value[0] or (value[1:] < value[:-1]).any():
+        raise ValueError(f"{name} must begin with 0 and never fall.")
+
+
+CONVOLUTIONS = {
+    **FEATURES,
+    "_columns_are_steps": boolean,
+    "mean_": array("float64", _n_features),
+    "scale_": array("float64", _n_features, low=np.finfo(np.float64).tiny),
+    "kernels_": _kernels,
+    "dilations_": array("int32", _n_kernels, low=1, high=1 << 20),
+}
 FIELDS = {
     SequenceScaler: {**FEATURES, "_columns_are_steps": boolean, **MOMENTS},
     StandardScaler: {**FEATURES, **MOMENTS},
@@ -116,6 +165,22 @@ FIELDS = {
     },
     RobustScaler: {**FEATURES, "center_": per_feature, "scale_": per_feature},
     SequenceVectorizer: {"vocabulary_": _vocabulary},
+    RandomConvolutions: {
+        **CONVOLUTIONS,
+        "channels_": _rows_of(None),
+        "thresholds_": array("float32", _n_kernels),
+        "pool_length_": integer(1, 1 << 20),
+        "_causal": boolean,
+        "_statistics": _statistics,
+    },
+    ConvolutionFeatures: {
+        **CONVOLUTIONS,
+        "_sums": array("bool", None, _n_features),
+        "_channel": _rows_of("_sums"),
+        "_first": _first_thresholds,
+        "thresholds_": array("float32", lambda state: int(state["_first"][-1])),
+        "_whole": array("uint8", _n_kernels),
+    },
 }
 # What each uses, and the parameter that says whether it does.
 USED = {
@@ -142,7 +207,7 @@ def _check_scaler(scaler):
     if not _is_fitted(scaler):
         return
     check_fields(state, FIELDS[kind])
-    for name, parameter in USED[kind].items():
+    for name, parameter in USED.get(kind, {}).items():
         if parameter is not None and not getattr(scaler, parameter):
             continue
         if state[name] is None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["PackedBatch", "StepEncoder"]
+__all__ = ["PackedBatch", "StepEncoder", "auto_segment_length"]
 
 
 class StepEncoder:
@@ -95,3 +95,16 @@ class PackedBatch:
         self.lengths = lengths
         self.order = order
         self.ids = ids
+
+
+def auto_segment_length(lengths, sample_weight=None):
+    """Choose how many steps are read at once.
+
+    Some twenty to forty recurrent steps carry a gradient well.
+    """
+    lengths = np.asarray(lengths)
+    order = np.argsort(lengths, kind="stable")
+    weight = np.ones(len(lengths)) if sample_weight is None else sample_weight
+    cumulative = np.cumsum(weight[order])
+    median = lengths[order[np.searchsorted(cumulative, cumulative[-1] / 2)]]
+    return int(np.clip(median // 20, 1, 16))

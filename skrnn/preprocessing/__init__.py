@@ -1,11 +1,19 @@
 """Transformers of sequences."""
 
 from skrnn.preprocessing._columns import SequenceColumns
+from skrnn.preprocessing._convolutions import (
+    ConvolutionFeatures,
+    ConvolutionStream,
+    RandomConvolutions,
+)
 from skrnn.preprocessing._scaler import SequenceScaler
 from skrnn.preprocessing._union import SequenceUnion, make_sequence_union
 from skrnn.preprocessing._vectorizer import SequenceVectorizer
 
 __all__ = [
+    "ConvolutionFeatures",
+    "ConvolutionStream",
+    "RandomConvolutions",
     "SequenceColumns",
     "SequenceScaler",
     "SequenceUnion",

@@ -1,0 +1,264 @@
+"""Random convolutions: kernels of nine taps over sequences, as MiniRocket has them.
+
+A kernel has six taps of -1 and three of 2, `dilation` steps apart, and reads one
+channel. All outputs are float32, and each is made of the same nine values by the same
+additions in the same order. So an output has the same bits whatever stands beside it.
+"""
+
+from libc.math cimport INFINITY, NAN
+from libc.stdlib cimport free, malloc
+
+N_TAPS = 9
+
+
+def pool(const float[:, ::1] values, const unsigned char[:, ::1] unknown,
+         const Py_ssize_t[::1] start, const Py_ssize_t[::1] n_steps, int n_before,
+         const int[:, ::1] taps, const int[::1] dilation, const int[::1] channel,
+         const float[::1] threshold, Py_ssize_t pool_length, float[:, ::1] share,
+         float[:, ::1] largest):
+    """Pool the outputs of kernels over segments of sequences.
+
+    Parameters
+    ----------
+    values : (n_channels, n_values)
+        Sequences end to end, each with what the kernels read before and after it.
+    unknown : (n_channels, n_values) or (n_channels, 0)
+        1 where a value is unknown: the output at that step does not count. No columns
+        if all are known.
+    start, n_steps : (n_seqs,)
+        Where the first step of a sequence stands in `values`, and its steps.
+    n_before : int
+        How many taps of a kernel lie before the step that its output belongs to: 4, or
+        8 for causal kernels.
+    taps : (n_kernels, 3)
+        Which of the nine taps are 2.
+    dilation, channel, threshold : (n_kernels,)
+        Kernels of the same channel and dilation stand side by side.
+    pool_length : int
+        Steps in a segment. The last segment of a sequence may have fewer.
+    share, largest : OUT (n_segments, n_kernels)
+        The share of outputs over the threshold, and how far the largest lies over it;
+        NaN where no output of a segment counts.
+    """
+    cdef Py_ssize_t i, k, n, longest = 0, n_segments = 0, n_kernels = taps.shape[0]
+    cdef bint known = unknown.shape[1] == 0
+    cdef const float* x
+    cdef const unsigned char* gaps
+    check_kernels(taps, dilation, channel, values.shape[0], n_before)
+    check_places(start, n_steps, dilation, n_before, values.shape[1])
+    for i in range(n_steps.shape[0]):
+        longest = max(longest, n_steps[i])
+        n_segments += (n_steps[i] + pool_length - 1) // pool_length
+    if not (pool_length > 0 and threshold.shape[0] == n_kernels
+            and share.shape[0] == largest.shape[0] == n_segments
+            and share.shape[1] == largest.shape[1] == n_kernels
+            and unknown.shape[0] == values.shape[0]
+            and (known or unknown.shape[1] == values.shape[1])):
+        raise ValueError("the shapes do not match.")
+    if not n_segments or not n_kernels:
+        return
+    cdef float* memory = <float*> malloc(2 * longest * sizeof(float))
+    if memory == NULL:
+        raise MemoryError("no memory for the outputs of a kernel.")
+    cdef float* sums = memory
+    cdef float* outputs = memory + longest
+    cdef Py_ssize_t row = 0
+    with nogil:
+        for i in range(n_steps.shape[0]):
+            n = n_steps[i]
+            for k in range(n_kernels):
+                x = &values[channel[k], start[i]]
+                if k == 0 or (channel[k] != channel[k - 1]
+                              or dilation[k] != dilation[k - 1]):
+                    add_taps(x - n_before * dilation[k], n, dilation[k], sums)
+                convolve(x - n_before * dilation[k], n, dilation[k], &taps[k, 0], sums,
+                         outputs)
+                gaps = NULL if known else &unknown[channel[k], start[i]]
+                pool_one(outputs, gaps, n, pool_length, threshold[k], n_kernels,
+                         &share[row, k], &largest[row, k])
+            row += (n + pool_length - 1) // pool_length
+    free(memory)
+
+
+def count(const float[:, ::1] values, const unsigned char[:, ::1] unknown,
+          const Py_ssize_t[::1] start, const Py_ssize_t[::1] n_steps, int n_before,
+          const int[:, ::1] taps, const int[::1] dilation, const int[::1] channel,
+          const Py_ssize_t[::1] first, const float[::1] threshold,
+          const unsigned char[::1] whole, float[:, ::1] share):
+    """Return shares of the outputs of whole sequences that are over thresholds.
+
+    Parameters
+    ----------
+    values, unknown, start, n_steps, n_before, taps, dilation, channel
+        As in `pool`.
+    first : (n_kernels + 1,)
+        Which thresholds are those of a kernel: from ``first[k]`` to ``first[k + 1]``.
+    threshold : (n_features,)
+    whole : (n_kernels,)
+        Whether all outputs of a kernel count. If not, outputs that read beyond the
+        sequence do not, unless these are all.
+    share : OUT (n_seqs, n_features)
+        NaN where no output counts.
+    """
+    cdef Py_ssize_t i, k, f, a, b, n, longest = 0, n_kernels = taps.shape[0]
+    cdef bint known = unknown.shape[1] == 0
+    cdef const float* x
+    cdef const unsigned char* gaps
+    check_kernels(taps, dilation, channel, values.shape[0], n_before)
+    check_places(start, n_steps, dilation, n_before, values.shape[1])
+    for i in range(n_steps.shape[0]):
+        longest = max(longest, n_steps[i])
+    if not (first.shape[0] == n_kernels + 1 and whole.shape[0] == n_kernels
+            and share.shape[0] == n_steps.shape[0]
+            and share.shape[1] == threshold.shape[0]
+            and unknown.shape[0] == values.shape[0]
+            and (known or unknown.shape[1] == values.shape[1])):
+        raise ValueError("the shapes do not match.")
+    for k in range(n_kernels):
+        if not 0 <= first[k] <= first[k + 1] <= threshold.shape[0]:
+            raise IndexError(f"kernel {k} has no such thresholds.")
+    if not longest or not n_kernels:
+        return
+    cdef float* memory = <float*> malloc(2 * longest * sizeof(float))
+    if memory == NULL:
+        raise MemoryError("no memory for the outputs of a kernel.")
+    cdef float* sums = memory
+    cdef float* outputs = memory + longest
+    with nogil:
+        for i in range(n_steps.shape[0]):
+            n = n_steps[i]
+            for k in range(n_kernels):
+                x = &values[channel[k], start[i]]
+                if k == 0 or (channel[k] != channel[k - 1]
+                              or dilation[k] != dilation[k - 1]):
+                    add_taps(x - n_before * dilation[k], n, dilation[k], sums)
+                convolve(x - n_before * dilation[k], n, dilation[k], &taps[k, 0], sums,
+                         outputs)
+                a, b = 0, n
+                if not whole[k] and n > (N_TAPS_C - 1) * dilation[k]:
+                    a = n_before * dilation[k]
+                    b = n - (N_TAPS_C - 1 - n_before) * dilation[k]
+                gaps = NULL if known else &unknown[channel[k], start[i]] + a
+                for f in range(first[k], first[k + 1]):
+                    share[i, f] = share_over(outputs + a, gaps, b - a, threshold[f])
+    free(memory)
+
+
+def outputs_at(const float[::1] values, const Py_ssize_t[::1] position, int n_before,
+               const int[::1] taps, int dilation, float[::1] out):
+    """Compute the outputs of one kernel at some steps, with the bits of `pool`.
+
+    Parameters
+    ----------
+    values : (n_values,)
+        One channel of sequences.
+    position : (n,)
+        Where the steps stand in `values`.
+    n_before, dilation : int
+    taps : (3,)
+        As in `pool`.
+    out : OUT (n,)
+    """
+    cdef Py_ssize_t i, before = n_before * dilation, p
+    cdef Py_ssize_t after = (N_TAPS_C - 1 - n_before) * dilation
+    cdef float total
+    if taps.shape[0] != 3 or position.shape[0] != out.shape[0] or dilation < 1:
+        raise ValueError("the shapes do not match.")
+    for i in range(3):
+        if not 0 <= taps[i] < N_TAPS_C:
+            raise IndexError("a kernel has no such tap.")
+    for i in range(position.shape[0]):
+        p = position[i]
+        if p - before < 0 or p + after >= values.shape[0]:
+            raise IndexError(f"step {i} lies outside of the values.")
+        add_taps(&values[p - before], 1, dilation, &total)
+        convolve(&values[p - before], 1, dilation, &taps[0], &total, &out[i])
+
+
+cdef enum:
+    N_TAPS_C = 9
+
+
+cdef check_kernels(const int[:, ::1] taps, const int[::1] dilation,
+                   const int[::1] channel, Py_ssize_t n_channels, int n_before):
+    cdef Py_ssize_t k, j
+    if not (taps.shape[1] == 3 and dilation.shape[0] == taps.shape[0]
+            and channel.shape[0] == taps.shape[0] and 0 <= n_before < N_TAPS_C):
+        raise ValueError("the shapes do not match.")
+    for k in range(taps.shape[0]):
+        if dilation[k] < 1 or not 0 <= channel[k] < n_channels:
+            raise IndexError(f"kernel {k} reads what is not there.")
+        for j in range(3):
+            if not 0 <= taps[k, j] < N_TAPS_C:
+                raise IndexError(f"kernel {k} has no tap {taps[k, j]}.")
+
+
+cdef check_places(const Py_ssize_t[::1] start, const Py_ssize_t[::1] n_steps,
+                  const int[::1] dilation, int n_before, Py_ssize_t n_values):
+    """Check that all that the kernels read lies inside of the values."""
+    cdef Py_ssize_t i, widest = 0
+    if start.shape[0] != n_steps.shape[0]:
+        raise ValueError("the shapes do not match.")
+    for i in range(dilation.shape[0]):
+        widest = max(widest, dilation[i])
+    for i in range(start.shape[0]):
+        if (n_steps[i] < 0 or start[i] < n_before * widest
+                or start[i] + n_steps[i] + (N_TAPS_C - 1 - n_before) * widest
+                > n_values):
+            raise IndexError(f"sequence {i} lies outside of the values.")
+
+
+cdef void add_taps(const float* x, Py_ssize_t n, Py_ssize_t d,
+                   float* sums) noexcept nogil:
+    """Add the nine values that each of n outputs reads; x is the first one's first."""
+    cdef Py_ssize_t t
+    for t in range(n):
+        sums[t] = (((x[t] + x[t + d]) + (x[t + 2 * d] + x[t + 3 * d]))
+                   + ((x[t + 4 * d] + x[t + 5 * d]) + (x[t + 6 * d] + x[t + 7 * d]))
+                   + x[t + 8 * d])
+
+
+cdef void convolve(const float* x, Py_ssize_t n, Py_ssize_t d, const int* taps,
+                   const float* sums, float* out) noexcept nogil:
+    """Three times the values at three taps, less the values at all nine."""
+    cdef Py_ssize_t t
+    cdef const float* p = x + taps[0] * d
+    cdef const float* q = x + taps[1] * d
+    cdef const float* r = x + taps[2] * d
+    for t in range(n):
+        out[t] = 3 * ((p[t] + q[t]) + r[t]) - sums[t]
+
+
+cdef float share_over(const float* c, const unsigned char* gaps, Py_ssize_t n,
+                      float threshold) noexcept nogil:
+    """The share of outputs over a threshold; NaN if no output counts."""
+    cdef Py_ssize_t t
+    cdef int over = 0, counted = 0
+    if gaps == NULL:
+        for t in range(n):
+            over += c[t] > threshold
+        counted = <int> n
+    else:
+        for t in range(n):
+            over += c[t] > threshold and not gaps[t]
+            counted += not gaps[t]
+    return <float> over / <float> counted if counted else NAN
+
+
+cdef void pool_one(const float* c, const unsigned char* gaps, Py_ssize_t n,
+                   Py_ssize_t pool_length, float threshold, Py_ssize_t stride,
+                   float* share, float* largest) noexcept nogil:
+    """Pool the outputs of one kernel; a row of `share` has `stride` numbers."""
+    cdef Py_ssize_t a = 0, t, m
+    cdef float top
+    while a < n:
+        m = min(pool_length, n - a)
+        share[0] = share_over(c + a, NULL if gaps == NULL else gaps + a, m, threshold)
+        top = -INFINITY
+        for t in range(a, a + m):
+            if (gaps == NULL or not gaps[t]) and c[t] > top:
+                top = c[t]
+        largest[0] = top - threshold if share[0] == share[0] else NAN
+        share += stride
+        largest += stride
+        a += pool_length

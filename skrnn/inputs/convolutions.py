@@ -1,0 +1,264 @@
+"""Random convolutions: which kernels there are, and what they read of sequences.
+
+The kernels are those of MiniRocket: nine taps, of which three are 2 and six are -1. So
+a kernel does not see the level of a sequence, only its shape.
+"""
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from skrnn._convolutions import N_TAPS, count, outputs_at, pool
+
+__all__ = [
+    "N_SAMPLED",
+    "TAPS",
+    "Kernels",
+    "Rows",
+    "blocks_of",
+    "lay_out",
+    "sampled_outputs",
+    "taps_of",
+    "weights_of",
+]
+
+TAPS = np.array(list(combinations(range(N_TAPS), 3)), dtype=np.intc)  # (84, 3)
+BLOCK = 1 << 20  # how many values are laid out at once
+N_SAMPLED = 1 << 16  # how many outputs of a kernel a threshold is chosen by
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """Kernels of nine taps, those of the same channel and dilation side by side.
+
+    Attributes
+    ----------
+    taps : ndarray of shape (n_kernels, 3), intc
+        Which of the nine taps are 2; the others are -1.
+    dilation : ndarray of shape (n_kernels,), intc
+        How many steps the taps are apart.
+    channel : ndarray of shape (n_kernels,), intc
+        Which feature a kernel reads.
+    causal : bool
+        Whether an output belongs to the last step that it reads, and not to the middle.
+    """
+
+    taps: np.ndarray
+    dilation: np.ndarray
+    channel: np.ndarray
+    causal: bool = False
+
+    @property
+    def n_before(self):
+        """How many of the taps lie before the step of an output."""
+        return N_TAPS - 1 if self.causal else (N_TAPS - 1) // 2
+
+    @property
+    def before(self):
+        """How many steps before its own an output reads, at most."""
+        return self.n_before * int(self.dilation.max())
+
+    @property
+    def after(self):
+        """How many steps after its own an output reads, at most."""
+        return (N_TAPS - 1 - self.n_before) * int(self.dilation.max())
+
+    def pool(self, rows, threshold, pool_length):
+        """Return the share of outputs over the threshold, and the largest, by segments.
+
+        Parameters
+        ----------
+        rows : Rows
+        threshold : ndarray of shape (n_kernels,), float32
+        pool_length : int
+
+        Returns
+        -------
+        share, largest : ndarrays of shape (n_segments, n_kernels), float32
+            The segments of all sequences, one below the other.
+        """
+        n_segments = int((-(-rows.n_steps // pool_length)).sum())
+        share = np.empty((n_segments, len(self.taps)), dtype=np.float32)
+        largest = np.empty_like(share)
+        pool(
+            *rows.arguments(),
+            self.n_before,
+            self.taps,
+            self.dilation,
+            self.channel,
+            threshold,
+            pool_length,
+            share,
+            largest,
+        )
+        return share, largest
+
+    def count(self, rows, first, threshold, whole):
+        """Return the shares of all outputs over thresholds, (n_seqs, n_thresholds).
+
+        Parameters
+        ----------
+        rows : Rows
+        first : ndarray of shape (n_kernels + 1,), intp
+            Kernel k has the thresholds from ``first[k]`` to ``first[k + 1]``.
+        threshold : ndarray of shape (n_thresholds,), float32
+        whole : ndarray of shape (n_kernels,), uint8
+            Whether outputs that read beyond the sequence count.
+        """
+        share = np.empty((len(rows.n_steps), len(threshold)), dtype=np.float32)
+        count(
+            *rows.arguments(),
+            self.n_before,
+            self.taps,
+            self.dilation,
+            self.channel,
+            first,
+            threshold,
+            whole,
+            share,
+        )
+        return share
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Sequences end to end, each between as many zeros as the kernels read.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_channels, n_values), float32
+        Standardised values; 0 is unknown or beyond a sequence.
+    unknown : ndarray of shape (n_channels, n_values or 0), uint8
+        1 where a value is unknown; no columns if there is no such value.
+    start, n_steps : ndarrays of shape (n_seqs,), intp
+        Where a sequence begins, and how many steps it has.
+    """
+
+    values: np.ndarray
+    unknown: np.ndarray
+    start: np.ndarray
+    n_steps: np.ndarray
+
+    def arguments(self):
+        """What the compiled loops take first."""
+        return self.values, self.unknown, self.start, self.n_steps
+
+
+def weights_of(taps):
+    """Return the nine taps of kernels, (n_kernels, 9), from those that are 2."""
+    weights = np.full((len(taps), N_TAPS), -1.0, dtype=np.float32)
+    np.put_along_axis(weights, taps.astype(np.intp), np.float32(2), axis=1)
+    return weights
+
+
+def taps_of(weights):
+    """Return which taps are 2, (n_kernels, 3); the inverse of `weights_of`."""
+    return np.nonzero(weights == 2)[1].astype(np.intc).reshape(-1, 3)
+
+
+def blocks_of(lengths, around):
+    """Yield slices of sequences that are laid out at once.
+
+    Parameters
+    ----------
+    lengths : ndarray of shape (n_seqs,)
+    around : int
+        How many zeros a sequence stands between.
+    """
+    start, size = 0, 0
+    for stop, length in enumerate(lengths.tolist()):
+        size += length + around
+        if size > BLOCK and stop > start:
+            yield slice(start, stop)
+            start, size = stop, length + around
+    if start < len(lengths):
+        yield slice(start, len(lengths))
+
+
+def lay_out(arrays, mean, scale, before, after, sums=None):
+    """Standardise sequences, and lay them end to end.
+
+    Parameters
+    ----------
+    arrays : list of ndarray of shape (n_steps, n_channels)
+    mean, scale : ndarrays of shape (n_channels,), float64
+    before, after : int
+        How many zeros stand before and after each.
+    sums : ndarray of shape (n_sums, n_channels), dtype bool, default=None
+        Sums of channels that are laid out in place of these.
+
+    Returns
+    -------
+    rows : Rows
+    bad : int
+        The first sequence with a value that is too large for float32, or -1.
+    """
+    n_steps = np.array([len(array) for array in arrays], dtype=np.intp)
+    whole = n_steps + before + after
+    start = np.cumsum(whole) - whole + before
+    n_channels = len(mean) if sums is None else len(sums)
+    values = np.zeros((n_channels, int(whole.sum())), dtype=np.float32)
+    unknown = None
+    for i, array in enumerate(arrays):
+        with np.errstate(over="ignore", invalid="ignore"):
+            steps = ((array.astype(np.float64) - mean) / scale).T
+            if sums is not None:
+                steps = _added(steps, sums)
+            part = steps.astype(np.float32)
+        at = slice(start[i], start[i] + n_steps[i])
+        missing = part != part
+        if missing.any():
+            if unknown is None:
+                unknown = np.zeros(values.shape, dtype=np.uint8)
+            unknown[:, at] = missing
+            part = np.where(missing, np.float32(0), part)
+        # An output adds nine values, three of them three times.
+        if not (np.abs(part) < np.finfo(np.float32).max / 32).all():
+            return None, i
+        values[:, at] = part
+    if unknown is None:
+        unknown = np.zeros((n_channels, 0), dtype=np.uint8)
+    return Rows(values, unknown, start, n_steps), -1
+
+
+def _added(steps, sums):
+    """Add channels one after the other, so that no batch changes a bit."""
+    added = np.zeros((len(sums), steps.shape[1]))
+    for row, chosen in zip(added, sums, strict=True):
+        for channel in np.flatnonzero(chosen):
+            row += steps[channel]
+    return added
+
+
+def sampled_outputs(kernels, rows, stride):
+    """Yield for each kernel its outputs at every so many known steps.
+
+    Which steps these are depends on the lengths alone, so that the order of the
+    sequences does not matter.
+
+    Parameters
+    ----------
+    kernels : Kernels
+    rows : Rows
+    stride : int
+        How many steps lie from one output to the next in a sequence.
+
+    Yields
+    ------
+    outputs : ndarray of float32
+    """
+    places = [
+        np.arange(min(stride, n) // 2, n, stride, dtype=np.intp) + start
+        for start, n in zip(rows.start.tolist(), rows.n_steps.tolist(), strict=True)
+    ]
+    places = np.concatenate(places)
+    for taps, dilation, channel in zip(
+        kernels.taps, kernels.dilation.tolist(), kernels.channel, strict=True
+    ):
+        at = places
+        if rows.unknown.shape[1]:
+            at = places[rows.unknown[channel, places] == 0]
+        outputs = np.empty(len(at), dtype=np.float32)
+        outputs_at(rows.values[channel], at, kernels.n_before, taps, dilation, outputs)
+        yield outputs
