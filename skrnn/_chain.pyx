@@ -315,8 +315,12 @@ def viterbi(
     PackedShape shape,
     const floating[:, ::1] emissions,  # IN  (n_rows, n_tags)
     Py_ssize_t[::1] path,              # OUT (n_rows,)
+    const double[:, ::1] earlier=None,
 ):
     """The best path of each sequence; of equals, read from the end, the lowest tags.
+
+    `earlier`, (n_seqs, width), is what `viterbi_advance` gave of the steps before the
+    first one, if there were any.
 
     Returns
     -------
@@ -330,6 +334,7 @@ def viterbi(
     cdef unsigned short[:, ::1] back = np.empty((shape.n_rows, width), dtype=np.uint16)
     cdef double[:, :, ::1] delta = np.empty((2, shape.n_seqs, width))
     cdef double[::1] from_tag = np.zeros(width)
+    cdef bint begins = earlier is None
     possible = np.empty(shape.n_seqs, dtype=bool)
     cdef unsigned char[::1] is_possible = possible.view(np.uint8)
     with nogil:
@@ -338,6 +343,8 @@ def viterbi(
                 r = shape.steps.offset[t] + b
                 if t > 0:
                     last = &delta[(t + 1) % 2, b, 0]
+                elif not begins:
+                    last = &earlier[b, 0]
                 viterbi_step[floating](chain, last, &emissions[r, 0],
                                        &delta[t % 2, b, 0], &from_tag[0])
                 for i in range(width):

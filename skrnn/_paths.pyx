@@ -166,7 +166,7 @@ cdef class PathSums:
         array = buffer.array.view(np.float64)[: n_rows * width]
         return array.reshape(n_rows, width)
 
-    def forward(self, PackedShape shape, emissions, labels=None):
+    def forward(self, PackedShape shape, emissions, labels=None, state=None):
         """The logarithm of the sum over all paths, for each sequence.
 
         Parameters
@@ -175,6 +175,9 @@ cdef class PathSums:
         emissions : ndarray (n_rows, n_tags) of float32 or float64
         labels : ndarray of intp (n_rows,) or None
             The tag that a path must have at a step, or -1: any.
+        state : tuple or None
+            What `step` or `state_after` returned of the steps before the first one, if
+            there were any. Then `log_z` is that of the steps that are given.
 
         Returns
         -------
@@ -186,7 +189,10 @@ cdef class PathSums:
         cdef double[::1] log_z
         cdef uint8_t[::1] log_domain
         cdef const Py_ssize_t* plabel = NULL
-        cdef const double* before
+        cdef const double[:, ::1] earlier
+        cdef const uint8_t[::1] earlier_mode
+        cdef const double* before = NULL
+        cdef const uint8_t* mode = NULL
         cdef Py_ssize_t t, row, last, b, n_tags = self.chain.n_tags
         cdef Py_ssize_t width = self.chain.width
         if emissions.shape != (shape.n_rows, n_tags):
@@ -202,15 +208,20 @@ cdef class PathSums:
                 raise ValueError(f"labels must be {shape.n_rows} indices of tags.")
             label = labels
             plabel = &label[0]
+        if state is not None:
+            earlier, earlier_mode = self.checked_state(state, shape.n_seqs)
+            before, mode = &earlier[0, 0], &earlier_mode[0]
+            counts = np.full(shape.n_steps, -1, dtype=np.int64)
         self.log_z = np.zeros(shape.n_seqs)
         self.log_domain = np.zeros(shape.n_seqs, dtype=np.uint8)
         log_z, log_domain = self.log_z, self.log_domain
         with nogil:
             for t in range(shape.steps.n_steps):
                 row, last = shape.steps.offset[t], shape.steps.offset[t - 1] if t else 0
-                before = self.alpha + last * width if t > 0 else NULL
-                self.advance(before, self.mode + last, shape.steps.n_active[t], row,
-                             plabel, counts[t])
+                if t > 0:
+                    before, mode = self.alpha + last * width, self.mode + last
+                self.advance(before, mode, shape.steps.n_active[t], row, plabel,
+                             counts[t])
                 for b in range(shape.steps.n_active[t]):
                     log_z[b] += self.gain[row + b]
                     log_domain[b] |= self.mode[row + b] != 0
@@ -534,6 +545,19 @@ cdef class PathSums:
                     ends[i] += weight[b] * self.factor[r * width + i]
         return 0
 
+    cdef tuple checked_state(self, state, Py_ssize_t n):
+        alpha, mode = state
+        if alpha.shape != (n, self.chain.width) or mode.shape != (n,):
+            raise ValueError("The state is not of as many sequences as are given.")
+        return alpha, mode
+
+    def state_after(self, Py_ssize_t t):
+        """The state of the sequences that have a step t, after it, as `step` has it."""
+        cdef Py_ssize_t row = self.shape.offset[t], n = self.shape.n_active[t]
+        alpha = self.take(self.alpha_rows, self.n_rows, self.chain.width)
+        modes = self.mode_rows.array
+        return alpha[row : row + n].copy(), modes[row : row + n].copy()
+
     def step(self, emissions, state=None):
         """One step of `forward` for streams, with its bits.
 
@@ -565,9 +589,7 @@ cdef class PathSums:
         if state is None:
             self.advance(NULL, NULL, n, 0, NULL, -1)
         else:
-            before, mode = state
-            if not (before.shape[0] == mode.shape[0] == n and before.shape[1] == width):
-                raise ValueError("The state is not of as many streams as are given.")
+            before, mode = self.checked_state(state, n)
             self.advance(&before[0, 0], &mode[0], n, 0, NULL, -1)
         for b in range(n):
             log_z, log_domain = self.gain[b], self.mode[b]

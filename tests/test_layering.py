@@ -98,6 +98,7 @@ INSIDE = {
         "transcripts",
         "transcript_stream",
         "token_steps",
+        "path_stream",
         "series_access",
         "forecast",
         "forecast_fields",

@@ -306,19 +306,33 @@ def test_streams_have_the_bits_of_prefixes(scheme, by):
     n_tags, allowed = SCHEMES[scheme]
     problem = Problem(n_tags, allowed, lengths=(12, 12, 12), by=by)
     shape, sums, state = problem.shape, PathSums(problem.chain), None
-    delta = None
+    delta, earlier = None, []
     for t in range(12):
         e = problem.emissions[shape.offset[t] : shape.offset[t + 1]]
         state, marginals = sums.step(e, state)
         before, delta = delta, np.empty((3, problem.chain.width))
+        earlier.append((state, delta))
         last = np.empty(3, dtype=np.intp)
         viterbi_advance(problem.chain, before, e, delta, last)
         prefix, rows = packed([t + 1] * 3), slice(0, shape.offset[t + 1])
         problem.sums.forward(prefix, problem.emissions[rows])
-        assert np.array_equal(problem.sums.backward()[-3:], marginals)
+        whole = problem.sums.backward().copy()
+        assert np.array_equal(whole[-3:], marginals)
         path = np.empty(prefix.n_rows, dtype=np.intp)
         viterbi(problem.chain, prefix, problem.emissions[rows], path)
         assert np.array_equal(path[-3:], last)
+        if t < 4:
+            continue
+        # The last four steps again, after what those before have left.
+        window, rows = packed([4] * 3), slice(shape.offset[t - 3], shape.offset[t + 1])
+        state_before, delta_before = earlier[t - 4]
+        sums.forward(window, problem.emissions[rows], state=state_before)
+        for a, b in zip(sums.state_after(1), earlier[t - 2][0], strict=True):
+            assert np.array_equal(a, b)
+        assert np.array_equal(sums.backward(), whole[-12:])
+        found = np.empty(12, dtype=np.intp)
+        viterbi(problem.chain, window, problem.emissions[rows], found, delta_before)
+        assert np.array_equal(found, path[-12:])
 
 
 # Best paths, given paths, spans -------------------------------------------------------

@@ -4,6 +4,7 @@ import io
 import itertools
 import pickle
 import warnings
+from copy import copy
 
 import numpy as np
 import pandas as pd
@@ -263,6 +264,87 @@ def test_streams():
     for other in (SequenceTagger(**QUICK), SequenceTagger(crf=True, **QUICK)):
         with pytest.raises(ValueError, match="stream"):
             other.fit(X, y).stream()
+
+
+PATHS = {
+    "crf": {"crf": True},
+    "crf and scheme": {"crf": True, "scheme": "IOB2"},
+    "scheme": {"scheme": "IOB2"},
+}
+
+
+@pytest.mark.parametrize("lookahead", [0, 1, 3])
+@pytest.mark.parametrize("paths", PATHS)
+def test_streams_of_paths(paths, lookahead):
+    X, y = problem()
+    tagger = SequenceTagger(bidirectional=False, **PATHS[paths], **QUICK).fit(X, y)
+    methods = ["predict"]
+    if tagger.crf:
+        methods += ["predict_proba", "predict_log_proba"]
+    rng = np.random.default_rng(0)
+    # The second stream begins anew on its way.
+    X = [rng.normal(size=(n, 2)) for n in (9, 9)]
+    for method in methods:
+        function = getattr(tagger, method)
+        stream = tagger.stream(2, method=method, lookahead=lookahead)
+        for t in range(9):
+            if t == 4:
+                stream.reset(1)
+            if t == 6:
+                stream = copy(stream)
+                state = pickle.loads(pickle.dumps(stream.state))
+                stream = tagger.stream(2, method=method, lookahead=lookahead)
+                stream.state = state
+            found = stream.step([X[0][t], X[1][t]])
+            prefixes = [X[0][: t + 1], X[1][4 if t >= 4 else 0 : t + 1]]
+            for i, prefix in enumerate(prefixes):
+                expected = function([prefix])[0]
+                if len(prefix) <= lookahead:
+                    assert np.all(pd.isna(found[i]))
+                else:
+                    expected = expected[len(prefix) - 1 - lookahead]
+                    assert np.array_equal(found[i], expected)
+            if lookahead:
+                before = stream.state
+                rest = stream.rest()
+                for prefix, answers in zip(prefixes, rest, strict=True):
+                    expected = function([prefix])[0][-lookahead:]
+                    assert np.array_equal(answers, expected)
+                for name, value in stream.state.items():
+                    assert np.array_equal(value, before[name])
+
+
+def test_streams_of_paths_refuse():
+    X, y = problem()
+    plain = SequenceTagger(bidirectional=False, **QUICK).fit(X, y)
+    tagger = SequenceTagger(bidirectional=False, crf=True, **QUICK).fit(X, y)
+    for estimator, options in (
+        (plain, {"lookahead": 2}),
+        (tagger, {"lookahead": 2, "method": "decision_function"}),
+        (tagger, {"lookahead": -1}),
+        (tagger, {"lookahead": 1.5}),
+    ):
+        with pytest.raises(ValueError, match="lookahead"):
+            estimator.stream(**options)
+    stream = tagger.stream()
+    stream.step(X[0][0])
+    before = stream.state
+    with pytest.raises(ValueError, match="shape"):
+        stream.step([1.0])
+    with pytest.raises(ValueError, match="NaN"):
+        stream.step([np.nan, 1.0])
+    for name, value in stream.state.items():
+        assert np.array_equal(value, before[name])
+    for other in (
+        plain.stream(), tagger.stream(lookahead=1), tagger.stream(2),
+        tagger.stream(method="predict_proba"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match="state is not of this model"):
+            other.state = before
+    pairs = SequenceTagger(bidirectional=False, scheme="BILOU", **QUICK)
+    pairs.fit([np.zeros((2, 1))] * 8, [["B-a", "L-a"]] * 8)
+    with pytest.raises(ValueError, match="no labels for 1 steps"):
+        pairs.stream()
 
 
 # Forms --------------------------------------------------------------------------------

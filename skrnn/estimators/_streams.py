@@ -9,6 +9,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skrnn.inputs.packed import StepEncoder
+from skrnn.models.path_stream import DelayedStream, PathSteps, answering
 from skrnn.models.stream import (
     Stream,
     choosing,
@@ -139,10 +140,11 @@ def _column_of(scaler, rows, n_steps):
     return scaled[np.arange(len(rows)), n_steps][:, np.newaxis]
 
 
-def make_stream(estimator, n_seqs, method, output=None):
+def make_stream(estimator, n_seqs, method, output=None, path_reader=None):
     """Return a stream of a fitted estimator; see the estimators' method `stream`.
 
     `output` is a maker of an output function, for a `method` that targets have not.
+    With a `PathReader` it answers by whole paths.
     """
     if not isinstance(n_seqs, Integral) or not 1 <= n_seqs < 2**31:
         raise ValueError(
@@ -163,6 +165,8 @@ def make_stream(estimator, n_seqs, method, output=None):
     if not estimator._columns_are_steps:
         names = getattr(estimator, "feature_names_in_", None)
     n_seqs, categories = int(n_seqs), model.categories
+    if path_reader is not None:
+        output = answering
     output = output or _output_maker(model.target, n_seqs, method)
     mark = fingerprint(model.theta, network, encoder, categories)
     if categories is not None:
@@ -170,7 +174,12 @@ def make_stream(estimator, n_seqs, method, output=None):
         reader = TokenReader(network, encoder, categories, n_seqs, names)
         output, names = reading_tokens(reader, output), None
         encoder = StepEncoder(reader.n_out)
-    return Stream(step_network(network, encoder, n_seqs, names), output, mark)
+    steps = step_network(network, encoder, n_seqs, names)
+    if path_reader is None:
+        return Stream(steps, output, mark)
+    steps = PathSteps(steps, path_reader, model.segment_length)
+    kind = DelayedStream if path_reader.lookahead else Stream
+    return kind(steps, output, f"{mark} {path_reader.mark}")
 
 
 def _output_maker(target, n_seqs, method):

@@ -4,13 +4,14 @@ import numpy as np
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
-from skrnn._elementary import log
 from skrnn._recurrence import PackedShape
 from skrnn.estimators._base import all_or_nothing
 from skrnn.estimators._fitted import Of
 from skrnn.estimators._parameters import has_partial_fit
 from skrnn.estimators._steps import StepEstimator
+from skrnn.estimators._streams import make_stream
 from skrnn.models.checks import array, boolean, either, labels, one_of
+from skrnn.models.path_stream import log_of, path_reader
 from skrnn.targets import StepClassTarget
 from skrnn.targets.classes import class_weights
 from skrnn.targets.steps import sorted_labels
@@ -557,10 +558,7 @@ class SequenceTagger(StepEstimator):
             n_classes): log-probabilities up to a constant for each step, with
             ``crf=True`` the emissions.
         """
-        self._check_is_fitted()
-        if not self._model.target.crf:
-            return self._output(X, "decision_function")
-        return self._each_step(X, lambda raw, batch, rows: raw.astype(np.float64))
+        return self._output(X, "decision_function")
 
     def predict_chunks(self, X, proba=True):
         """Return the chunks of each sequence, such as the entities of a sentence.
@@ -734,11 +732,12 @@ class SequenceTagger(StepEstimator):
             return np.ones((len(target.classes),) * 2, dtype=bool)
         return target.allowed.transitions.copy()
 
-    def stream(self, n_seqs=1, *, method="predict"):
+    def stream(self, n_seqs=1, *, method="predict", lookahead=0):
         """Return an object that labels sequences one step at a time.
 
         A step returns what `method` gives for the newest step of the sequence so far,
-        to the last bit.
+        to the last bit. With ``crf=True`` this is the last label of the best path so
+        far, or the probabilities given all steps so far.
 
         Parameters
         ----------
@@ -747,31 +746,28 @@ class SequenceTagger(StepEstimator):
         method : {'predict', 'predict_proba', 'predict_log_proba', \
                 'decision_function'}, default='predict'
             What a step returns.
+        lookahead : int, default=0
+            How many more steps are read before a step is answered. Then a step returns
+            what `method` gives of the sequence so far for the step that came so many
+            steps before; at first None, or NaN in an array of probabilities. Only with
+            ``crf=True`` or a `scheme`: otherwise no later step changes an answer.
 
         Returns
         -------
         stream : Stream
-            With the methods ``step(x)`` and ``reset()`` and the attribute ``state``.
+            With the methods ``step(x)`` and ``reset()`` and the attribute ``state``;
+            with `lookahead` also ``rest()``, which returns the answers for the last
+            steps.
 
         Raises
         ------
         ValueError
-            If the network is bidirectional, or whole paths are decoded.
+            If the network is bidirectional, if the scheme allows no labels for some
+            prefix, or if `lookahead` cannot change the answers.
         """
         self._check_is_fitted()
-        target = self._model.target
-        if target.crf or target.allowed is not None:
-            raise ValueError(
-                "A stream labels each step by itself, and crf=True or a scheme decodes "
-                "whole paths. Fit with crf=False and scheme=None."
-            )
-        return super().stream(n_seqs, method=method)
-
-
-def log_of(proba):
-    """Return logarithms that have the same bits on every machine."""
-    found = [log(p) if p > 0 else -np.inf for p in proba.ravel().tolist()]
-    return np.array(found).reshape(proba.shape)
+        reader = path_reader(self._model, method, lookahead)
+        return make_stream(self, n_seqs, method, path_reader=reader)
 
 
 def _possible(best, raw, batch, rows):

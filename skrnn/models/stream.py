@@ -228,10 +228,10 @@ class Stream:
             A fingerprint of the transforms.
         """
         make_output = transforming(transforms, names, self._make_output)
-        return Stream(copy(self._steps), make_output, f"{self._model} {model}")
+        return type(self)(copy(self._steps), make_output, f"{self._model} {model}")
 
     def __copy__(self):
-        return Stream(copy(self._steps), self._make_output, self._model)
+        return type(self)(copy(self._steps), self._make_output, self._model)
 
     def __deepcopy__(self, memo):
         return self.__copy__()  # the parameters never change

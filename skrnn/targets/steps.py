@@ -195,7 +195,7 @@ class StepClassTarget(_StepTarget):
         loss = LogLoss(max(2, len(self.classes)))
         classes = self.classes
         outputs = {"decision_function": lambda raw: raw.astype(np.float64)}
-        if loss.n_out == 1:
+        if loss.n_out == 1 and not self.crf:
             outputs["decision_function"] = lambda raw: raw[:, 0].astype(np.float64)
         if len(classes) == 1:
             outputs["predict"] = lambda raw: classes.take(np.zeros(len(raw), np.intp))
