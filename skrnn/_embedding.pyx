@@ -98,6 +98,44 @@ cdef class IdIndex:
         return DistinctIds(np.asarray(found)[:n], inverse, order, kept)
 
 
+def distinct_pairs(found, const int[::1] other, Py_ssize_t n_other):
+    """Return the DistinctIds of rows whose ids are pairs.
+
+    The ids are 0, 1, ... in the order in which the pairs come first.
+
+    Parameters
+    ----------
+    found : DistinctIds
+        Of the first id of each row.
+    other : ndarray of int32 (n_rows,)
+        The second id of each row, 0 .. n_other - 1.
+    n_other : int
+    """
+    cdef const Py_ssize_t[::1] order = found.order, starts = found.starts
+    cdef Py_ssize_t u, i, r, n = 0, n_rows = order.shape[0]
+    cdef int[::1] pair = np.empty(n_rows, dtype=np.int32)
+    # What each second id was last seen with, and which pair that is.
+    cdef Py_ssize_t[::1] seen = np.full(n_other, -1, dtype=np.intp)
+    cdef int[::1] place = np.empty(n_other, dtype=np.int32)
+    if other.shape[0] != n_rows:
+        raise ValueError(f"{n_rows} rows need as many ids, got {other.shape[0]}.")
+    for r in range(n_rows):
+        if not 0 <= other[r] < n_other:
+            raise IndexError(f"Row {r} has the id {other[r]}, of {n_other} from 0 on.")
+    with nogil:
+        for u in range(starts.shape[0] - 1):
+            for i in range(starts[u], starts[u + 1]):
+                r = order[i]
+                if seen[other[r]] != u:
+                    seen[other[r]] = u
+                    place[other[r]] = <int>n
+                    n += 1
+                pair[r] = place[other[r]]
+    pairs = IdIndex(max(n, 1)).distinct(pair)
+    return DistinctIds(np.arange(n, dtype=np.int32), pairs.inverse, pairs.order,
+                       pairs.starts)
+
+
 cdef int refuse_strides(const floating[:, :] x) except -1:
     if x.shape[1] > 1 and x.strides[1] != <Py_ssize_t>sizeof(floating):
         raise ValueError("Rows must be contiguous.")

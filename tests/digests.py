@@ -221,6 +221,12 @@ def make_cases():
     cases["characters"] = Case(
         RNNClassifier(**tokens), (characters, labels()), characters
     )
+    many = texts(64, longest=40)
+    cases["shared rows"] = Case(
+        RNNClassifier(**tokens | {"embedding_size": 12, "batch_size": 64}),
+        (many, labels(64)),
+        many,
+    )
     tokens |= {"categorical_features": [1, 2], "embedding_size": 5}
     cases["tokens beside numbers"] = Case(
         RNNRegressor(**tokens, dtype="float64"), (mixed, targets()), mixed

@@ -7,6 +7,7 @@ from cases import ISAS, instruction_set
 from skrnn._embedding import (
     IdIndex,
     StartRows,
+    distinct_pairs,
     gather,
     row_factors,
     scatter_add,
@@ -250,3 +251,24 @@ def test_starts_last_for_one_pass_and_are_checked():
         problem.started()
     with pytest.raises(ValueError, match="n_start is 1 to 5"):
         StartRows(problem.recurrence, 6)
+
+
+# Ids that are pairs -------------------------------------------------------------------
+
+
+def test_distinct_pairs():
+    first, second = ids_of("Zipf"), ids_of("few")
+    found = IdIndex(1000).distinct(first)
+    pairs = distinct_pairs(found, second, 5)
+    key = 5 * first.astype(int) + second
+    _, place, desired = np.unique(key, return_index=True, return_inverse=True)
+    assert list(pairs.ids) == list(range(len(place)))
+    rank = np.argsort(np.argsort(desired[pairs.order[pairs.starts[:-1]]]))
+    assert np.array_equal(rank[pairs.inverse], desired)
+    assert np.array_equal(pairs.order, np.argsort(pairs.inverse, kind="stable"))
+    assert np.array_equal(np.diff(pairs.starts), np.bincount(pairs.inverse))
+    assert len(distinct_pairs(IdIndex(1).distinct(first[:0]), first[:0], 2)) == 0
+    with pytest.raises(IndexError, match="Row 0 has the id 7, of 5"):
+        distinct_pairs(found, second + 7 - second[0], 5)
+    with pytest.raises(ValueError, match="1000 rows need as many ids, got 3"):
+        distinct_pairs(found, second[:3], 5)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.exceptions import ConvergenceWarning
@@ -30,6 +31,7 @@ from networks import make_network
 from skrnn import RNNClassifier, RNNRegressor, SequenceTagger
 from skrnn.export import load, save, to_torch
 from skrnn.inputs.packed import PackedBatch
+from skrnn.network import inputs
 from skrnn.network.inputs import TokenInput, auto_embedding_size
 from skrnn.preprocessing import SequenceVectorizer
 
@@ -94,6 +96,60 @@ def test_gradient_of_tables(sizes, dropout, same):
     assert_allclose(grad, numerical, rtol=1e-6, atol=1e-8)
     names = [f"embedding{j}.W" for j, size in enumerate(sizes) if size]
     assert [name for name in net.views(grad) if "embedding" in name] == names
+
+
+@pytest.fixture
+def shares(monkeypatch):
+    """A function that says whether the rows of tokens are shared."""
+
+    def choose(shared):
+        monkeypatch.setattr(inputs, "SHARED", 1.0 if shared else -1.0)
+        monkeypatch.setattr(inputs, "LEAST", 0)
+
+    return choose
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm", "rnn"])
+@pytest.mark.parametrize("sizes", [(3, 2), (4, 0), (0, 0)])
+@pytest.mark.parametrize("options", [{}, {"embedding_dropout": 0.4}])
+def test_rows_that_are_shared(shares, cell, sizes, options):
+    batch = batch_of_ids((14, 9, 9, 1), n_numbers=0)
+    net = make_network(
+        0, (3, 2), 2, dtype="float64", pooling="mean", cell=cell, bidirectional=True,
+        input=lambda: TokenInput((5, 3), sizes), **options,
+    )  # fmt: skip
+    theta = np.random.default_rng(2).normal(size=net.n_params) / 2
+    d_raw = np.random.default_rng(3).normal(size=(4, 2))
+
+    def forward():
+        net.load(theta)
+        state = np.random.RandomState(0)
+        return net.forward(batch, training=True, random_state=state).copy()
+
+    found = {}
+    for shared in (False, True):
+        shares(shared)
+        raw, grad = forward(), np.zeros_like(theta)
+        assert (net.stack.n_read < 33) is shared
+        net.backward(d_raw, grad)
+        found[shared] = raw, grad
+    assert_same_bits(found[True][0], found[False][0])
+    assert_allclose(found[True][1], found[False][1], rtol=1e-9, atol=1e-12)
+    numerical = numerical_gradient(lambda: np.sum(d_raw * forward()), theta)
+    assert_allclose(found[True][1], numerical, rtol=1e-5, atol=1e-8)
+
+
+def test_fits_with_rows_that_are_shared(shares):
+    X, y = texts()
+    found = []
+    for shared in (False, True):
+        shares(shared)
+        clf = RNNClassifier(6, embedding_size=5, alpha=0, dtype="float64", **QUICK)
+        frozen = clone(clf).set_params(embedding_trainable=False).fit(X, y)
+        found.append([*clf.fit(X, y).predict_proba(X), *frozen.predict_proba(X)])
+        alone = np.concatenate([clf.predict_proba(X[i : i + 1]) for i in range(60)])
+        assert_same_bits(alone, clf.predict_proba(X))
+    assert_allclose(*found, rtol=1e-6)
 
 
 def test_a_token_repeated_a_thousand_times():

@@ -2,10 +2,20 @@
 
 import numpy as np
 
-from skrnn._embedding import IdIndex, gather, row_factors, sum_by_id
-from skrnn.network.parts import Part
+from skrnn._embedding import (
+    IdIndex,
+    distinct_pairs,
+    gather,
+    row_factors,
+    sum_by_id,
+)
+from skrnn.network.parts import Part, SharedRows
 
 __all__ = ["Input", "NumbersInput", "TokenInput", "auto_embedding_size"]
+
+# Rows are shared if a batch has at most so many distinct ones for each of its rows, and
+# at least so many numbers in all of them: else it is faster to read each row.
+SHARED, LEAST = 0.6, 8192
 
 
 class Input(Part):
@@ -22,11 +32,14 @@ class Input(Part):
     can_step = "A network with this kind of input cannot follow a stream."
 
     def forward(self, run):
-        """Return the rows of a pass, (n_rows, n_out)."""
+        """Return the rows of a pass, (n_rows, n_out), or `SharedRows`."""
         raise NotImplementedError
 
     def backward(self, dx, g, run):
-        """Add to the gradients `g` of the parameters; dx is (n_rows, n_out)."""
+        """Add to the gradients `g` of the parameters.
+
+        dx is (n_rows, n_out), or of SharedRows (n_distinct, n_out).
+        """
 
 
 class NumbersInput(Input):
@@ -99,24 +112,61 @@ class TokenInput(Input):
                 self._tables[j] = p[slot]
 
     def forward(self, run):
-        """Return the rows of a pass, (n_rows, n_out)."""
-        batch, n_numbers = run.batch, self.n_in
-        x = self.memory("x", len(batch.x), self.n_out)
-        x[:, :n_numbers] = batch.x
-        self._found = []
-        for j, columns in enumerate(self._columns):
-            ids = batch.ids[:, j]
-            if run.training:
-                ids = self._hidden(ids, j, run)
-            found, factor = self._index[j].distinct(ids), None
-            rate = self.options.embedding_dropout
-            if run.training and rate:
-                mask = run.mask((run.shape.n_seqs, len(found)), rate, self.dtype)
-                factor = np.empty(len(ids), dtype=self.dtype)
-                row_factors(mask, found.inverse, run.shape.n_active, factor)
-            gather(self._tables[j], ids.astype(np.intp), factor, x[:, columns])
-            self._found.append((found, factor))
-        return x
+        """Return the rows of a pass, (n_rows, n_out), or `SharedRows`."""
+        features = [self._read(j, run) for j in range(len(self.n_ids))]
+        shared = self._shared(features)
+        if shared is None:
+            x = self.memory("x", len(run.batch.x), self.n_out)
+            x[:, : self.n_in] = run.batch.x
+            self._kept = [(found, factor) for _, found, factor in features]
+            for j, (_, found, factor) in enumerate(features):
+                self._gather(j, found.ids[found.inverse], factor, x)
+            return x
+        # The distinct rows are treated as the rows of a small batch.
+        first = shared.order[shared.starts[:-1]]
+        x = self.memory("x", len(first), self.n_out)
+        self._kept = []
+        for j, (ids, _, factor) in enumerate(features):
+            factor = None if factor is None else factor[first]
+            self._kept.append((self._index[j].distinct(ids[first]), factor))
+            self._gather(j, ids[first], factor, x)
+        return SharedRows(x, shared)
+
+    def _read(self, j, run):
+        # The ids of a feature, which of them are distinct, and factors of dropout.
+        ids, factor = run.batch.ids[:, j], None
+        if run.training:
+            ids = self._hidden(ids, j, run)
+        found = self._index[j].distinct(ids)
+        rate = self.options.embedding_dropout
+        if run.training and rate:
+            mask = run.mask((run.shape.n_seqs, len(found)), rate, self.dtype)
+            factor = np.empty(len(ids), dtype=self.dtype)
+            row_factors(mask, found.inverse, run.shape.n_active, factor)
+        return ids, found, factor
+
+    def _gather(self, j, ids, factor, x):
+        x = x[:, self._columns[j]]
+        gather(self._tables[j], ids.astype(np.intp), factor, x)
+
+    def _shared(self, features):
+        # The distinct rows of a batch, or None if they are too many to gain by them.
+        # Numbers stand before all tables: rows with numbers are hardly ever the same.
+        shared, n_rows = None, len(features[0][0])
+        if self.n_in or n_rows * self.n_out < LEAST:
+            return None
+        for _, found, factor in features:
+            keys = [(found.inverse, len(found))]
+            if factor is not None:
+                keys.append((factor != 0, 2))
+            for key, n in keys:
+                if shared is None:
+                    shared = found
+                elif n > 1:
+                    shared = distinct_pairs(shared, key.astype(np.int32), n)
+                if len(shared) > SHARED * n_rows:
+                    return None
+        return shared
 
     def _hidden(self, ids, j, run):
         # Tokens that occur once are read as unknown half of the time, to train that.
@@ -130,7 +180,7 @@ class TokenInput(Input):
     def backward(self, dx, g, run):
         """Add the sums of the gradients of each category's rows."""
         for slot, columns, (found, factor) in zip(
-            self.slots, self._columns, self._found, strict=True
+            self.slots, self._columns, self._kept, strict=True
         ):
             if slot is None:
                 continue

@@ -112,7 +112,8 @@ class Network:
             The gradient of the outputs, rows in packed order.
         grad : ndarray of shape (n_params,)
         dx : ndarray of shape (n_rows, n_in) or None, default=None
-            Filled with the gradient of the rows that the first layer read.
+            Filled with the gradient of the rows that the first layer read, if these
+            are numbers.
         """
         g = self._gradients(grad)
         self._backward(self.readout.backward(d_raw, g, self._pass), g, self._pass, dx)
@@ -120,7 +121,7 @@ class Network:
     def _backward(self, dpooled, g, run, dx=None):
         dstates = self.pooling.backward(dpooled, g, run)
         if dx is None and self.input.wants_dx:
-            dx = self.input.memory("dx", run.shape.n_rows, self.input.n_out)
+            dx = self.input.memory("dx", self.stack.n_read, self.input.n_out)
         self.stack.backward(dstates, g, run, dx=dx)
         if self.input.wants_dx:
             self.input.backward(dx, g, run)

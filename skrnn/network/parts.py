@@ -9,7 +9,7 @@ import numpy as np
 from skrnn._recurrence import PackedShape
 from skrnn.network.layout import Layout
 
-__all__ = ["Part", "Pass", "PassOptions", "States", "StatesGradient"]
+__all__ = ["Part", "Pass", "PassOptions", "SharedRows", "States", "StatesGradient"]
 
 
 @dataclass(frozen=True)
@@ -142,6 +142,23 @@ class Part(ABC):
     @abstractmethod
     def forward(self, *inputs: Any) -> Any:
         """Compute the part's outputs for one pass."""
+
+
+class SharedRows:
+    """What the first layer reads, where many packed rows are the same.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n_distinct, n_columns)
+        The distinct rows.
+    found : DistinctIds
+        ``x[found.inverse]`` are the packed rows.
+    """
+
+    __slots__ = ("found", "x")
+
+    def __init__(self, x: np.ndarray, found: Any) -> None:
+        self.x, self.found = x, found
 
 
 class States:

@@ -4,10 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skrnn._embedding import StartRows, sum_by_id
 from skrnn._recurrence import Recurrence
 from skrnn.cells import CELLS
 from skrnn.network.layout import Slot, constants, glorot_uniform, orthogonal
-from skrnn.network.parts import Part, States, join
+from skrnn.network.parts import Part, SharedRows, States, join
 
 __all__ = ["Layer", "RecurrentStack", "declare_layer", "make_recurrence"]
 
@@ -118,6 +119,8 @@ class RecurrentStack(Part):
             [make_recurrence(layer, dtype, options.trains) for layer in layers]
             for layers in self.layers
         ]
+        self._starts = [None] * len(self.directions)
+        self._shared = None
         self._pairs = [
             pair
             for layers, recurrences in zip(self.layers, self.recurrences, strict=True)
@@ -134,7 +137,7 @@ class RecurrentStack(Part):
 
         Parameters
         ----------
-        x : ndarray of shape (n_rows, n_in)
+        x : ndarray of shape (n_rows, n_in) or SharedRows
         run : Pass
         start : list of lists of (h0, m0) or None, default=None
             The initial states and memories (n_seqs, n_units) of each layer and
@@ -145,6 +148,7 @@ class RecurrentStack(Part):
         states : States
         """
         self._masks = []
+        x = self._begin(x, run)
         n_seqs, rate = run.shape.n_seqs, self.options.recurrent_dropout
         for k, layer in enumerate(self.recurrences):
             h = []
@@ -161,6 +165,7 @@ class RecurrentStack(Part):
                         x,
                         training=run.training,
                         mask=mask,
+                        starts=None if k else self._start_rows(d),
                         n_threads=run.n_threads,
                         **initial,
                     )
@@ -168,6 +173,22 @@ class RecurrentStack(Part):
             if k + 1 < len(self.recurrences):
                 x = self._dropped(join(h, self, f"input{k}"), k, run)
         return States(h, self)
+
+    def _begin(self, x, run):
+        # What the kernels of the first layer read at each step.
+        self._shared, self.n_read = None, len(x.x if isinstance(x, SharedRows) else x)
+        if not isinstance(x, SharedRows):
+            return x
+        self._shared = x
+        return np.empty((run.shape.n_rows, 0), dtype=self.dtype)
+
+    def _start_rows(self, d):
+        # What the sums of a direction of the first layer start from, or None.
+        if self._shared is None:
+            return None
+        if self._starts[d] is None:
+            self._starts[d] = StartRows(self.recurrences[0][d], self.n_in)
+        return self._starts[d].make(self._shared.x, self._shared.found.inverse)
 
     def _dropped(self, x, k, run):
         # The input of the layer above layer k.
@@ -187,8 +208,9 @@ class RecurrentStack(Part):
         g : list of ndarrays
             What `Layout.bind` gave for the gradient.
         run : Pass
-        dx : ndarray of shape (n_rows, n_in) or None, default=None
-            Filled with the gradient of what the stack read.
+        dx : ndarray of shape (n_read, n_in) or None, default=None
+            Filled with the gradient of what the stack read: `n_read` is n_rows, or the
+            number of distinct rows of SharedRows.
         dstart : list of lists of (dh0, dm0) or None, default=None
             Arrays (n_seqs, n_units) or None, filled with the gradient of `start`.
         """
@@ -201,9 +223,11 @@ class RecurrentStack(Part):
                 below = self.memory(f"dx{k % 2}", n_rows, self.layers[k][0].n_in)
             for d, layer in enumerate(self.layers[k]):
                 units = slice(d * layer.n_units, (d + 1) * layer.n_units)
-                part = below
-                if below is not None and d > 0:
+                part, shared = below, k == 0 and self._shared is not None
+                if d > 0 and below is not None:
                     part = self.memory("dx of the reverse", *below.shape)
+                elif shared and below is None:
+                    part = self.memory("dx", self.n_read, layer.n_in)
                 initial = {}
                 if dstart is not None:
                     initial = dict(zip(("dh0", "dm0"), dstart[k][d], strict=True))
@@ -213,13 +237,23 @@ class RecurrentStack(Part):
                     g[layer.b],
                     dy=None if dy is None else dy[:, units],
                     dlast=None if dlast is None else dlast[:, units],
-                    dx=part,
+                    dx=None if shared else part,
                     bptt_steps=self.options.bptt_steps,
                     n_threads=run.n_threads,
                     **initial,
                 )
-                if part is not below:
+                if shared:
+                    self._add_shared(d, g[layer.W], part)
+                if part is not below and below is not None:
                     below += part
             if k > 0 and self._masks[k - 1] is not None:
                 below *= self._masks[k - 1]
             dy, dlast = below, None
+
+    def _add_shared(self, d, dW, dx):
+        # The gradients of W and of the rows that the first layer shared.
+        starts, found = self._starts[d], self._shared.found
+        dz = starts.gradient_of_sums()
+        sums = self.memory("sums", self.n_read, dz.shape[1])
+        sum_by_id(dz, found.order, found.starts, None, sums)
+        starts.backward(sums, dW, dx)
