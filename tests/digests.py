@@ -241,6 +241,16 @@ def make_cases():
         ("tagger", SequenceTagger(**step_options), steps),
         ("tagger, crf", SequenceTagger(**step_options, crf=True), steps),
         ("step regressor", StepRegressor(**step_options), [x[:, 0] for x in X]),
+        (
+            "tagger, crf, segments",
+            SequenceTagger(**step_options, crf=True, segment_length=3),
+            steps,
+        ),
+        (
+            "step regressor, segments",
+            StepRegressor(**step_options, segment_length=3),
+            [x[:, 0] for x in X],
+        ),
     ):
         cases[name] = Case(estimator, (X, y), X)
     written = [[int(k) for k in own] for own in integers(6, 24).reshape(12, 2) % 3]

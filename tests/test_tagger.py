@@ -133,12 +133,14 @@ def test_a_crf_against_all_paths(scheme):
 
 @pytest.mark.parametrize("crf", [False, True])
 @pytest.mark.parametrize("partial", [False, True])
-def test_gradient_through_the_network(crf, partial):
+@pytest.mark.parametrize("segment_length", [1, 3])
+def test_gradient_through_the_network(crf, partial, segment_length):
     X, y = problem(6)
     if partial:
         y = [np.array([None if i % 3 == 1 else t for i, t in enumerate(z)]) for z in y]
         y[2] = [None] * len(X[2])
     tagger = SequenceTagger(3, crf=crf, dtype="float64", max_iter=1, random_state=0)
+    tagger.set_params(segment_length=segment_length)
     model = tagger.fit(X, y)._model
     loss = model.target.loss()
     network = Network(model.spec, loss)
@@ -247,20 +249,22 @@ def test_the_same_bits(crf, isa):
             assert a.tolist() == b.tolist()
 
 
-def test_streams():
+@pytest.mark.parametrize("segment_length", [1, 3])
+def test_streams(segment_length):
     X, y = problem()
-    tagger = SequenceTagger(bidirectional=False, **QUICK).fit(X, y)
-    reg = StepRegressor(**QUICK).fit(*numbers())
+    options = {"segment_length": segment_length, **QUICK}
+    tagger = SequenceTagger(bidirectional=False, **options).fit(X, y)
+    reg = StepRegressor(**options).fit(*numbers())
     for estimator, method in (
         (tagger, "predict"), (tagger, "predict_proba"), (tagger, "decision_function"),
         (reg, "predict"),
     ):  # fmt: skip
         stream = estimator.stream(method=method)
         x = max(X, key=len)
-        whole = getattr(estimator, method)([x])[0]
         for t, step in enumerate(x):
             found = stream.step(step)
-            assert np.array_equal(np.squeeze(found), np.squeeze(whole[t]))
+            whole = getattr(estimator, method)([x[: t + 1]])[0]
+            assert np.array_equal(np.squeeze(found), np.squeeze(whole[-1]))
     for other in (SequenceTagger(**QUICK), SequenceTagger(crf=True, **QUICK)):
         with pytest.raises(ValueError, match="stream"):
             other.fit(X, y).stream()
@@ -274,10 +278,12 @@ PATHS = {
 
 
 @pytest.mark.parametrize("lookahead", [0, 1, 3])
+@pytest.mark.parametrize("segment_length", [1, 3])
 @pytest.mark.parametrize("paths", PATHS)
-def test_streams_of_paths(paths, lookahead):
+def test_streams_of_paths(paths, segment_length, lookahead):
     X, y = problem()
-    tagger = SequenceTagger(bidirectional=False, **PATHS[paths], **QUICK).fit(X, y)
+    options = {"bidirectional": False, "segment_length": segment_length}
+    tagger = SequenceTagger(**options, **PATHS[paths], **QUICK).fit(X, y)
     methods = ["predict"]
     if tagger.crf:
         methods += ["predict_proba", "predict_log_proba"]

@@ -41,6 +41,11 @@ class StepRegressor(RegressorMixin, StepEstimator):
         cannot follow a stream.
     loss : {'squared_error', 'absolute_error'}, default='squared_error'
         What the network minimises: predictions are means or medians.
+    segment_length : 'auto' or int, default=1
+        How many steps are read at once: the network reads them as one long step, and
+        answers each of them. 'auto' is a twentieth of the median length, but at least
+        1 and at most 16, and 1 with categorical features. Long sequences are read much
+        faster by segments, and a gradient reaches farther back.
     standardize : bool, default=True
         Whether to subtract the mean of each feature and to divide by its standard
         deviation. Both are taken over all training steps, in float64. The targets are
@@ -171,6 +176,8 @@ class StepRegressor(RegressorMixin, StepEstimator):
         features of numbers. Only if there are categorical features.
     embeddings_ : dict of int to ndarray of shape (n_categories + 1, size)
         The tables by feature; the last row is that of unknown categories.
+    segment_length_ : int
+        How many steps are read at once.
     n_features_in_ : int
         Number of features per step. For sequences given as a 2-D array, number of
         steps.
@@ -278,6 +285,7 @@ class StepRegressor(RegressorMixin, StepEstimator):
         activation="tanh",
         bidirectional=False,
         loss="squared_error",
+        segment_length=1,
         standardize=True,
         missing="error",
         categorical_features="from_dtype",

@@ -19,11 +19,11 @@ class StepEstimator(SequenceEstimator):
     _parameter_constraints = {
         name: constraint
         for name, constraint in SequenceEstimator._parameter_constraints.items()
-        if name not in ("pooling", "segment_length")
+        if name != "pooling"
     }
     _fields = {**SequenceEstimator._fields, "_is_table": boolean}
 
-    _fixed_structure = {"pooling": "none", "segment_length": 1}
+    _fixed_structure = {"pooling": "none"}
 
     # Tables ----------------------------------------------------------------------
 

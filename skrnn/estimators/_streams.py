@@ -9,7 +9,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skrnn.inputs.packed import StepEncoder
-from skrnn.models.path_stream import DelayedStream, PathSteps, answering
+from skrnn.models.path_stream import DelayedStream, PathSteps, answering, in_segments
 from skrnn.models.stream import (
     Stream,
     choosing,
@@ -167,6 +167,8 @@ def make_stream(estimator, n_seqs, method, output=None, path_reader=None):
     n_seqs, categories = int(n_seqs), model.categories
     if path_reader is not None:
         output = answering
+    elif model.in_segments:
+        output = in_segments(model.segment_length, outputs[method])
     output = output or _output_maker(model.target, n_seqs, method)
     mark = fingerprint(model.theta, network, encoder, categories)
     if categories is not None:

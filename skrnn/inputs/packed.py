@@ -84,17 +84,34 @@ class PackedBatch:
     ids : ndarray of shape (n_rows, n_categorical), int32, or None
         The ids of the categorical features in the rows of `x`, if there are any; `x`
         has the numbers, then.
+    n_steps : ndarray of shape (n_seqs,), intp, or None
+        Steps of each sequence as the user counts them, in packed order, if known.
     """
 
-    __slots__ = ("ids", "lengths", "n_active", "offset", "order", "x")
+    __slots__ = ("ids", "lengths", "n_active", "n_steps", "offset", "order", "x")
 
-    def __init__(self, x, n_active, offset, lengths, order, ids=None):
+    def __init__(self, x, n_active, offset, lengths, order, ids=None, n_steps=None):
         self.x = x
         self.n_active = n_active
         self.offset = offset
         self.lengths = lengths
         self.order = order
         self.ids = ids
+        self.n_steps = n_steps
+
+    def by_step(self):
+        """Return the places of the same sequences, with a row for each single step.
+
+        What the network reads, `x` and `ids`, is not in it. The sequences must be
+        sorted by their steps, and not only by their segments.
+        """
+        lengths = self.n_steps
+        if (lengths[1:] > lengths[:-1]).any():
+            raise ValueError("The longest sequence of a batch must be the first.")
+        steps = np.arange(lengths[0])
+        n_active = np.searchsorted(-lengths, -steps).astype(np.int32)
+        offset = np.concatenate([[0], np.cumsum(n_active, dtype=np.intp)])
+        return PackedBatch(None, n_active, offset, lengths, self.order)
 
 
 def auto_segment_length(lengths, sample_weight=None):

@@ -143,6 +143,7 @@ class Sequences:
             encoder.missing == "indicator",
         )
         batch = PackedBatch(*arrays)
+        batch.n_steps = self.lengths[indices][batch.order]
         if not finite:
             self._refuse_packed(batch, indices, encoder)
         if self.tokens is not None:

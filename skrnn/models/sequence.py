@@ -25,6 +25,7 @@ from skrnn.models.checks import (
 )
 from skrnn.network import ALL_POOLINGS, Network, NetworkSpec, PassOptions
 from skrnn.network.inputs import TokenInput
+from skrnn.network.readout import StepsReadout
 from skrnn.targets import Target
 
 __all__ = ["SEQUENCE_FIELDS", "SequenceModel", "check_sequence_model"]
@@ -73,7 +74,7 @@ class SequenceModel:
     @cached_property
     def spec(self):
         """The description of the network."""
-        return make_spec(self.structure, self.segment_length)
+        return make_spec(self.structure, self.segment_length, self.target)
 
     @cached_property
     def encoder(self):
@@ -86,6 +87,11 @@ class SequenceModel:
             missing=self.structure["missing"],
             fill=self.input_fill,
         )
+
+    @property
+    def in_segments(self):
+        """Whether steps are answered one by one, but read by segments."""
+        return self.segment_length > 1 and self.target.per == "step"
 
     @property
     def weights(self):
@@ -147,10 +153,12 @@ class SequenceModel:
             batch = sequences.pack(indices, encoder, network.dtype)
             out = getattr(network, method)(batch, n_threads=n_threads)
             rows = indices[batch.order]
+            most = max(most, len(batch.x))
+            if method == "forward" and self.in_segments:
+                batch = batch.by_step()
             if not np.isfinite(out).all():
                 _refuse_overflow(sequences, out, batch, rows)
             yield out, batch, rows
-            most = max(most, len(batch.x))
         if most <= KEPT_ROWS:
             self._idle.append(network)
 
@@ -221,7 +229,7 @@ class SequenceModel:
         return len(self.structure["hidden_layer_sizes"]) + 2
 
 
-def make_spec(structure, segment_length):
+def make_spec(structure, segment_length, target):
     """Return the description of a network that reads segments of steps."""
     names = ("hidden_layer_sizes", "cell", "activation", "bidirectional")
     names += ("pooling", "n_out", "dtype")
@@ -231,6 +239,8 @@ def make_spec(structure, segment_length):
     if sizes is not None:
         n_ids = structure["n_ids"]
         options["input"] = functools.partial(TokenInput, n_ids, sizes)
+    if segment_length > 1 and target.per == "step":  # see `SequenceModel.in_segments`
+        options["readout"] = functools.partial(StepsReadout, segment_length)
     return NetworkSpec(segment_length * n_channels, **options)
 
 
@@ -372,7 +382,8 @@ def check_sequence_model(fields, target):
     if structure["standardize"] and not (fields["_input_scale"] > 0).all():
         raise ValueError("_input_scale must be positive.")
     loss = target.loss()
-    check_theta(make_spec(structure, fields["segment_length_"]), loss, fields["_theta"])
+    spec = make_spec(structure, fields["segment_length_"], target)
+    check_theta(spec, loss, fields["_theta"])
     expected = {
         "n_outputs_": loss.n_out,
         "n_layers_": len(structure["hidden_layer_sizes"]) + 2,

@@ -1,5 +1,7 @@
 """Readouts: from pooled states to the outputs of the network."""
 
+from copy import copy
+
 import numpy as np
 
 from skrnn._recurrence import Linear, PackedShape
@@ -7,7 +9,7 @@ from skrnn.network.layout import glorot_uniform, zeros
 from skrnn.network.parts import Part
 from skrnn.network.stack import declare_layer, make_recurrence
 
-__all__ = ["LinearReadout", "Readout", "SegmentReadout"]
+__all__ = ["LinearReadout", "Readout", "SegmentReadout", "StepsReadout"]
 
 
 class Readout(Part):
@@ -30,10 +32,14 @@ class Readout(Part):
         """Return the gradient of the pooled rows; add to those of the parameters."""
         raise NotImplementedError
 
+    def answered(self, run):
+        """Return the pass as a loss sees it, with the shape of the raw outputs."""
+        return run
+
     def value(self, pooled, states, run, loss, targets, weight, p):
         """Return a loss, without its gradient; see `value_and_gradient`."""
         raw = self.forward(pooled, states, run)
-        return loss.value(targets, raw, weight, run, p)
+        return loss.value(targets, raw, weight, self.answered(run), p)
 
     def value_and_gradient(
         self, pooled, states, run, loss, targets, weight, p, g, share
@@ -62,7 +68,8 @@ class Readout(Part):
         dpooled : ndarray of shape (n, n_in)
         """
         raw = self.forward(pooled, states, run)
-        value, d_raw = loss.value_and_gradient(targets, raw, weight, run, p, g, share)
+        seen = self.answered(run)
+        value, d_raw = loss.value_and_gradient(targets, raw, weight, seen, p, g, share)
         return value, self.backward(d_raw, g, run)
 
 
@@ -78,19 +85,19 @@ class LinearReadout(Readout):
     can_step = True
 
     def __init__(self, n_out):
-        self.n_out = n_out
+        self.n_out = self.n_columns = n_out
 
     def declare(self, layout, n_in):
         """Add the weights and the biases."""
         self.n_in = n_in
-        self.W = layout.add("head.W", (n_in, self.n_out), glorot_uniform())
-        self.b = layout.add("head.b", (self.n_out,), zeros, penalized=False)
+        self.W = layout.add("head.W", (n_in, self.n_columns), glorot_uniform())
+        self.b = layout.add("head.b", (self.n_columns,), zeros, penalized=False)
         return self.n_out
 
     def build(self, dtype, options):
         """Make the product."""
         super().build(dtype, options)
-        self.head = Linear(self.n_in, self.n_out, dtype)
+        self.head = Linear(self.n_in, self.n_columns, dtype)
 
     def load(self, p):
         """Take the weights and the biases."""
@@ -103,7 +110,7 @@ class LinearReadout(Readout):
             dropped = self.memory("dropped", *pooled.shape)
             pooled = np.multiply(pooled, self._mask, out=dropped)
         self._pooled = pooled
-        raw = np.empty((len(pooled), self.n_out), self.dtype)
+        raw = np.empty((len(pooled), self.n_columns), self.dtype)
         return self.head.forward(pooled, raw)
 
     def backward(self, d_raw, g, run):
@@ -113,6 +120,48 @@ class LinearReadout(Readout):
         if self._mask is not None:
             dpooled *= self._mask
         return dpooled
+
+
+class StepsReadout(LinearReadout):
+    """A linear function of the row of a segment, with outputs for each of its steps.
+
+    Parameters
+    ----------
+    segment_length : int
+        Steps that are read at once.
+    n_out : int
+        Outputs of a step. The steps that a last segment lacks have none.
+    """
+
+    def __init__(self, segment_length, n_out):
+        self.segment_length = segment_length
+        self.n_out, self.n_columns = n_out, segment_length * n_out
+
+    def forward(self, pooled, states, run):
+        """Return raw outputs, (n_rows, n_out), rows packed by single steps."""
+        outputs = super().forward(pooled, states, run).reshape(-1, self.n_out)
+        self._places = self._find_places(run.batch)
+        return outputs.take(self._places, axis=0)
+
+    def backward(self, d_raw, g, run):
+        """Return the gradient of the rows of segments."""
+        n_rows = run.shape.n_rows
+        d_outputs = np.zeros((n_rows * self.segment_length, self.n_out), d_raw.dtype)
+        d_outputs[self._places] = d_raw
+        return super().backward(d_outputs.reshape(n_rows, -1), g, run)
+
+    def answered(self, run):
+        """Return the pass with the shape of single steps."""
+        seen = copy(run)
+        seen.shape = PackedShape(run.batch.by_step().n_active)
+        return seen
+
+    def _find_places(self, batch):
+        """Return where the outputs of each step stand, (n_rows,)."""
+        k, steps = self.segment_length, batch.by_step()
+        step = np.repeat(np.arange(len(steps.n_active)), steps.n_active)
+        sequence = np.arange(len(step)) - steps.offset[step]
+        return (batch.offset[step // k] + sequence) * k + step % k
 
 
 class SegmentReadout(Readout):

@@ -141,8 +141,13 @@ class StepData(SequenceData):
 
     def batch(self, indices: np.ndarray, dtype: np.dtype) -> tuple[Any, Any, Any]:
         """Return the packed batch of sequences, targets and weights of its rows."""
+        if self.encoder.segment_length > 1:
+            # Sequences of equally many segments are sorted by their steps, too.
+            lengths = self.sequences.lengths[indices]
+            indices = indices[np.argsort(-lengths, kind="stable")]
         batch = self.sequences.pack(indices, self.encoder, dtype)
-        rows = packed_steps(batch, self._starts[indices[batch.order]])
+        steps = batch if self.encoder.segment_length == 1 else batch.by_step()
+        rows = packed_steps(steps, self._starts[indices[batch.order]])
         return batch, self._targets[rows], self._weight[rows]
 
 
