@@ -22,8 +22,6 @@ from outside import import_oracle
 from skrnn import (
     RNNClassifier,
     RNNRegressor,
-    SequenceTagger,
-    StepRegressor,
     __version__,
 )
 from skrnn.cells import CELLS as SPECS
@@ -387,18 +385,6 @@ def test_errors():
     for name in ("", 3):
         with pytest.raises(ValueError, match="name must be a str that is not empty"):
             to_onnx(model, name=name)
-
-
-def test_answers_for_each_step_are_refused():
-    for estimator, y in (
-        (SequenceTagger, [np.arange(len(x)) % 2 for x in X]),
-        (StepRegressor, [x[:, 0] for x in X]),
-    ):
-        model = estimator(4, max_iter=1, bidirectional=False).fit(X, y)
-        for streaming in (False, True):
-            refusal = f"{estimator.__name__} cannot be converted to ONNX: no converter"
-            with pytest.raises(TypeError, match=refusal):
-                to_onnx(model, streaming=streaming)
 
 
 def test_without_onnx(monkeypatch):

@@ -9,7 +9,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from skrnn import __version__
 from skrnn.estimators._fitted import FittedEstimator
-from skrnn.export.onnx import forecast, sequence  # noqa: F401 - they register models
+from skrnn.export.onnx import (  # noqa: F401 - they register models and targets
+    forecast,
+    sequence,
+    step_targets,
+)
 from skrnn.export.onnx.graph import (
     ML,
     OLDEST_OPSET,
@@ -51,7 +55,13 @@ def stamp(model, estimator, **about):
 
 
 def to_onnx(
-    estimator, *, streaming=False, input_dtype="float64", target_opset=18, name=None
+    estimator,
+    *,
+    streaming=False,
+    decode=True,
+    input_dtype="float64",
+    target_opset=18,
+    name=None,
 ):
     """Convert a fitted estimator, or a pipeline that ends with one, to ONNX.
 
@@ -60,7 +70,8 @@ def to_onnx(
 
     Parameters
     ----------
-    estimator : RNNClassifier, RNNRegressor, SequenceForecaster or Pipeline
+    estimator : RNNClassifier, RNNRegressor, SequenceTagger, StepRegressor, \
+            SequenceForecaster or Pipeline
         A fitted estimator, or a fitted :class:`~sklearn.pipeline.Pipeline` of
         transformers and a classifier or regressor. Any number of
         :class:`~skrnn.preprocessing.SequenceScaler` keeps what is said here of inputs;
@@ -69,6 +80,9 @@ def to_onnx(
     streaming : bool, default=False
         Whether the model takes one step of each sequence at a time, and the state of
         the network as further inputs and outputs.
+    decode : bool, default=True
+        Whether the model of a :class:`~skrnn.SequenceTagger` with ``crf=True`` finds
+        the best path of labels. False leaves ``label`` out.
     input_dtype : {'float64', 'float32'}, default='float64'
         Type of the inputs but ``sequence_lens``, and of probabilities, predictions and
         forecasts. Values that are large beside their spread, such as times, do not
@@ -95,7 +109,16 @@ def to_onnx(
         or (n_seqs, n_labels) for a multilabel indicator, and ``probabilities``; of a
         regressor ``variable`` of shape (n_seqs, n_outputs).
 
-        With ``streaming=True``, ``X`` has the shape (n_seqs, n_features), there is no
+        The outputs of a tagger and of a step regressor have the axes (n_seqs, n_steps)
+        in place of n_seqs. Behind the end of a sequence, numbers are NaN, and a label
+        is without meaning. A model with ``crf=True`` gives ``emissions`` (n_seqs,
+        n_steps, n_classes) and the constants ``transitions`` (n_classes, n_classes),
+        ``start_transitions`` and ``end_transitions`` (n_classes,) in place of
+        ``probabilities``; what is not allowed has minus infinity. A table is a batch of
+        one sequence.
+
+        With ``streaming=True``, ``X`` has the shape (n_seqs, n_features) and
+        ``tokens0`` the shape (n_seqs,), outputs have no axis of steps, there is no
         ``sequence_lens``, and each further input, such as ``h0``, goes with an output
         ``h0_next``, in the same order, behind those above. A sequence begins with
         zeros: :func:`onnx_initial_state` makes them.
@@ -113,8 +136,7 @@ def to_onnx(
     ------
     ValueError
         If the model is to follow a stream and the estimator cannot: it is
-        bidirectional, its pooling is "attention", it reads tokens, or it is a
-        forecaster.
+        bidirectional, its pooling is "attention", or it is a forecaster.
 
     See Also
     --------
@@ -168,6 +190,7 @@ def to_onnx(
             )
         return _convert_by_skl2onnx([*transformers, final], dtype, target_opset, name)
     g = Graph(target_opset)
+    g.decode = decode
     try:
         exported = exports[final._model](
             g, final._model, transformers, dtype, streaming
@@ -207,7 +230,10 @@ def _make_model(g, name, exported):
         g.nodes,
         name,
         [declare(name, *about) for name, about in exported.inputs.items()],
-        [declare(o.name, o.dtype, (first, *o.shape)) for o in exported.outputs],
+        [
+            declare(o.name, o.dtype, o.shape if o.is_constant else (first, *o.shape))
+            for o in exported.outputs
+        ],
         g.initializers,
     )
     opsets = [helper.make_opsetid("", g.opset)]

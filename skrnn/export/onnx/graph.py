@@ -15,8 +15,11 @@ Exported = namedtuple(
 OLDEST_OPSET = 14
 ML = "ai.onnx.ml"  # the operators of classical machine learning
 INPUT_DTYPES = ("float32", "float64")
-# What a graph gives: its tensor, with the shape behind the number of sequences.
-Output = namedtuple("Output", ["name", "tensor", "dtype", "shape"])
+# What a graph gives: its tensor, with the shape behind the number of sequences; a
+# constant has no such number.
+Output = namedtuple(
+    "Output", ["name", "tensor", "dtype", "shape", "is_constant"], defaults=[False]
+)
 
 
 def import_optional(name, user):
@@ -86,7 +89,14 @@ class Graph:
         The version of ONNX's operators.
     unique : callable, default=None
         Makes a name that is not in use from a name.
+
+    Attributes
+    ----------
+    decode : bool
+        Whether the graph finds the best paths of labels.
     """
+
+    decode = True
 
     def __init__(self, opset, unique=None):
         from onnx import helper, numpy_helper

@@ -21,7 +21,7 @@ from skrnn.network.pooling import (
     MaxPooling,
     MeanPooling,
 )
-from skrnn.network.readout import LinearReadout, SegmentReadout
+from skrnn.network.readout import LinearReadout, SegmentReadout, StepsReadout
 from skrnn.network.stack import RecurrentStack
 
 converts = Registry("kind of part")
@@ -54,11 +54,14 @@ class Run(NamedTuple):
         None if all sequences have all steps.
     future : str or None, default=None
         What `SegmentReadout` reads of the segments, (n_segments, n_seqs, n_future).
+    steps : Lengths or None, default=None
+        Lengths in single steps, where segments of them are read.
     """
 
     x: str
     lengths: Lengths | None = None
     future: str | None = None
+    steps: Lengths | None = None
 
 
 class States(NamedTuple):
@@ -384,6 +387,21 @@ def read_linear(g, readout, network, pooled, states, run):
     """Add a linear function of what was pooled, (..., n_out)."""
     W, b = (network.values[slot] for slot in (readout.W, readout.b))
     return g("Add", g("MatMul", pooled, W), b)
+
+
+@converts(StepsReadout)
+def read_each_step(g, readout, network, pooled, states, run):
+    """Add a linear function for each step of a segment, (n_steps, n_seqs, n_out)."""
+    raw = read_linear(g, readout, network, pooled, states, run)
+    k, n_out = readout.segment_length, readout.n_out
+    if run.lengths is None:  # a stream has the outputs of one segment
+        return g("Reshape", raw, np.array([0, k, n_out]))
+    raw = g("Reshape", raw, np.array([0, 0, k, n_out]))
+    # Not a copied size: 0 would be the one of the segments.
+    n_seqs = g.size(raw, 1)
+    raw = g("Transpose", raw, perm=[0, 2, 1, 3])
+    shape = g("Concat", np.array([-1]), n_seqs, np.array([n_out]), axis=0)
+    return g("Reshape", raw, shape)
 
 
 @converts(SegmentReadout)

@@ -109,9 +109,8 @@ class TokenEncoder:
         self.numbers, self.features = model.encoder, model.categories.features
         self.vocabularies = [model.categories.vocabularies[f] for f in self.features]
 
-    def inputs(self, dtype):
+    def inputs(self, dtype, axes=("n_seqs", "n_steps")):
         """Return the inputs of a graph by name: dtype and shape."""
-        axes = ("n_seqs", "n_steps")
         inputs = {}
         if self.numbers.n_features:
             inputs["X"] = dtype, (*axes, self.numbers.n_features)
@@ -121,7 +120,7 @@ class TokenEncoder:
         return inputs
 
     def join(self, g):
-        """Add numbers and ids side by side, (n_seqs, n_steps, n_features), double."""
+        """Add numbers and ids side by side, (..., n_features), double."""
         columns = [g.cast("X", np.float64)] if self.numbers.n_features else []
         for feature, vocabulary in zip(self.features, self.vocabularies, strict=True):
             tokens = vocabulary.tokens.tolist()
@@ -136,9 +135,9 @@ class TokenEncoder:
                 default_int64=vocabulary.unknown,
                 **keys,
             )
-            ids = g("Unsqueeze", ids, np.array([2]))
+            ids = g("Unsqueeze", ids, np.array([-1]))
             columns.append(g.cast(ids, np.float64))
-        return columns[0] if len(columns) == 1 else g("Concat", *columns, axis=2)
+        return columns[0] if len(columns) == 1 else g("Concat", *columns, axis=-1)
 
 
 @reads(TokenEncoder)
@@ -207,7 +206,9 @@ def read_batch(g, x, sequence_lens, encoder, dtype):
         x = g("Reshape", x, np.array([0, -1, encoder.n_in]))
     x = g("Transpose", x, perm=[1, 0, 2])
     valid = g("And", in_range, all_true(g, finite, 1, 2))
-    return Run(x, Lengths(g, segments, n_segments)), valid
+    lengths = Lengths(g, segments, n_segments)
+    steps = Lengths(g, lens, g("Mul", n_segments, np.array(k))) if k > 1 else lengths
+    return Run(x, lengths, steps=steps), valid
 
 
 def refuse(g, raw, valid, dtype):
@@ -236,8 +237,35 @@ def label_values(classes):
     )
 
 
+class Outputs:
+    """What an estimator makes of raw outputs.
+
+    Attributes
+    ----------
+    per_step : bool
+        Whether each step has outputs.
+    state : dict of str to (dtype, shape)
+        What the outputs of a stream keep, like that of `StepGraph`.
+    constants : list of Output
+        What does not depend on the inputs.
+    """
+
+    per_step = False
+    state: dict = {}
+    constants: list = []
+
+    @classmethod
+    def of(cls, g, model, streaming):
+        """Return the outputs of a model for a graph."""
+        return cls(model.target)
+
+    def step(self, g, raw, before, is_first, dtype):
+        """Add the outputs of a step of streams; return them, and the new state."""
+        return self.add(g, raw, dtype), {}
+
+
 @outputs_of(ClassTarget)
-class ClassOutputs:
+class ClassOutputs(Outputs):
     """Labels and probabilities.
 
     Parameters
@@ -262,15 +290,15 @@ class ClassOutputs:
     def add(self, g, raw, dtype):
         """Add the outputs, from raw outputs in double."""
         classes, zero = self.classes, np.array(0.0)
-        first = g("Gather", raw, np.array(0), axis=1)
+        first = g("Gather", raw, np.array(0), axis=-1)
         if self.several:
             proba = g("Sigmoid", raw)
             label = g.cast(g("Greater", raw, zero), np.int64)
         elif len(classes) > 2:
-            proba = g("Softmax", raw, axis=1)
-            label = g("Gather", classes, g("ArgMax", raw, axis=1, keepdims=0))
+            proba = g("Softmax", raw, axis=-1)
+            label = g("Gather", classes, g("ArgMax", raw, axis=-1, keepdims=0))
         elif len(classes) > 1:
-            proba = g("Concat", g("Sigmoid", g("Neg", raw)), g("Sigmoid", raw), axis=1)
+            proba = g("Concat", g("Sigmoid", g("Neg", raw)), g("Sigmoid", raw), axis=-1)
             label = g("Gather", classes, g.cast(g("Greater", first, zero), np.int64))
         else:
             # The only class is certain, and NaN stays NaN.
@@ -280,7 +308,7 @@ class ClassOutputs:
 
 
 @outputs_of(NumberTarget)
-class NumberOutputs:
+class NumberOutputs(Outputs):
     """Predictions.
 
     Parameters
@@ -313,10 +341,15 @@ def score_batch(g, x, sequence_lens, model, outputs, dtype, encoder=None):
     encoder = encoder or model.encoder
     network = FittedNetwork(model.spec, model.theta)
     n_seqs = g.size(x, 0)
+    n_steps = g.size(x, 1)
     run, valid = read_batch(g, x, sequence_lens, encoder, network.dtype)
     raw = refuse(g, run_network(g, network, run), valid, network.dtype)
-    tensors = outputs.add(g, raw, dtype)
-    return [g.slice(tensor, 0, 0, n_seqs) for tensor in tensors]
+    if not outputs.per_step:
+        tensors = outputs.add(g, raw, dtype)
+        return [g.slice(tensor, 0, 0, n_seqs) for tensor in tensors]
+    tensors = outputs.add_steps(g, raw, run.steps.alive, dtype)
+    tensors = [g.slice(tensor, 0, 0, n_seqs) for tensor in tensors]
+    return [g.slice(tensor, 1, 0, n_steps) for tensor in tensors]
 
 
 # ----------------------------------------------------------------- stream
@@ -330,6 +363,7 @@ class StepGraph:
     g : Graph
     model : SequenceModel
         Able to follow a stream.
+    encoder : StepEncoder or TokenEncoder
 
     Attributes
     ----------
@@ -337,31 +371,36 @@ class StepGraph:
         The state by name: dtype, and the shape behind n_seqs. Zeros begin.
     """
 
-    def __init__(self, g, model):
-        self.g, self.model = g, model
+    def __init__(self, g, model, encoder):
+        self.g, self.model, self.encoder = g, model, encoder
+        self.outputs = outputs_of[model.target].of(g, model, True)
         self.network = FittedNetwork(model.spec, model.theta)
         parts, dtype = self.network.parts, self.network.dtype
-        self.k = model.encoder.segment_length
+        self.k = encoder.segment_length
         self.pooling = steps[parts.pooling]
-        self.counts = self.k > 1 or self.pooling.has_total
+        self.counts = bool(self.k > 1 or self.pooling.has_total or self.outputs.state)
         self.layers = [layer for (layer,) in parts.stack.layers]
         self.state = {}
         if self.counts:
             self.state["n_steps"] = np.dtype(np.int64), ()
         if self.k > 1:
-            self.state["segment"] = dtype, (model.encoder.n_in,)
+            self.state["segment"] = dtype, (encoder.n_in,)
         if self.pooling.has_total:
             self.state["total"] = dtype, (parts.pooling.n_out,)
         for i, layer in enumerate(self.layers):
             for name in self._names(i):
                 self.state[name] = dtype, (layer.n_units,)
+        self.state |= self.outputs.state
 
     def _names(self, i):
         return [f"{letter}{i}" for letter in ONNX_CELLS[self.layers[i].cell].states]
 
     def inputs(self, dtype):
         """Return the inputs of the graph by name: dtype and shape."""
-        inputs = {"X": (dtype, ("n_seqs", self.model.encoder.n_features))}
+        if isinstance(self.encoder, TokenEncoder):
+            inputs = self.encoder.inputs(dtype, ("n_seqs",))
+        else:
+            inputs = {"X": (dtype, ("n_seqs", self.encoder.n_features))}
         return inputs | {s: (d, ("n_seqs", *n)) for s, (d, n) in self.state.items()}
 
     def score(self, x, dtype):
@@ -373,7 +412,7 @@ class StepGraph:
             name: g.pad(name, 1 + len(shape), missing)
             for name, (_, shape) in self.state.items()
         }
-        encoder = self.model.encoder
+        encoder = self.encoder
         x, finite = reads[encoder](g, encoder, g.pad(x, 2, missing), network.dtype)
         valid = all_true(g, finite, 1)
         after = {}
@@ -398,18 +437,27 @@ class StepGraph:
                 new = g("Squeeze", new, np.array([0]))
                 after[name] = self._where(commit, new, before[name])
         raw = convert(g, network, network.parts.readout, pooled, states, run)
+        if k > 1 and self.outputs.per_step:
+            at = g("Unsqueeze", filled, np.array([1]))
+            raw = g("GatherND", raw, at, batch_dims=1)
         raw = refuse(g, raw, valid, network.dtype)
-        target = self.model.target
-        outputs = outputs_of[target](target)
-        outputs = named(outputs, outputs.add(g, raw, dtype), dtype)
+        is_first = None
+        if self.counts:
+            is_first = g("Equal", before["n_steps"], np.array(0))
+            is_first = g("Unsqueeze", is_first, np.array([1]))
+        tensors, own = self.outputs.step(g, raw, before, is_first, dtype)
+        for name, new in own.items():
+            after[name] = self._where(commit, new, before[name])
+        outputs = named(self.outputs, tensors, dtype)
         for name, about in self.state.items():
             outputs.append(Output(f"{name}_next", after[name], *about))
-        return [o._replace(tensor=g.slice(o.tensor, 0, 0, n_seqs)) for o in outputs]
+        outputs = [o._replace(tensor=g.slice(o.tensor, 0, 0, n_seqs)) for o in outputs]
+        return outputs + self.outputs.constants
 
     def _fill_segment(self, x, before):
         # The step goes to its place and to all after it.
         g, k = self.g, self.k
-        n_channels = self.model.encoder.n_in // k
+        n_channels = self.encoder.n_in // k
         filled = g("Mod", before["n_steps"], np.array(k))
         place = np.repeat(np.arange(k), n_channels)
         here = g("GreaterOrEqual", place, g("Unsqueeze", filled, np.array([1])))
@@ -454,38 +502,28 @@ def convert_sequences(g, model, transformers, dtype, streaming):
     -------
     exported : Exported
     """
+    encoder = model.encoder
     if model.categories is not None:
-        return _convert_tokens(g, model, transformers, dtype, streaming)
-    step = StepGraph(g, model) if streaming else None
-    x = "X"
+        encoder = TokenEncoder(model)
+        if transformers:
+            raise ValueError(
+                f"{transformers[0]!r} cannot be converted before a network that reads "
+                "tokens. Convert the last step of the pipeline, and give the model "
+                "tokens."
+            )
+    step = StepGraph(g, model, encoder) if streaming else None
+    if model.categories is not None:
+        x = encoder.join(g)
+        inputs = encoder.inputs(dtype)
+    else:
+        x = "X"
+        inputs = {"X": (dtype, ("n_seqs", "n_steps", encoder.n_features))}
     for transformer in transformers:
         x = transforms[transformer](g, transformer, x, dtype)
     if streaming:
         return Exported(step.inputs(dtype), step.score(x, dtype), "n_seqs")
-    inputs = {
-        "X": (dtype, ("n_seqs", "n_steps", model.encoder.n_features)),
-        "sequence_lens": (np.dtype(np.int64), ("n_seqs",)),
-    }
-    outputs = outputs_of[model.target](model.target)
-    tensors = score_batch(g, x, "sequence_lens", model, outputs, dtype)
-    return Exported(inputs, named(outputs, tensors, dtype), "n_seqs")
-
-
-def _convert_tokens(g, model, transformers, dtype, streaming):
-    """Add a model whose steps hold tokens; see `convert_sequences`."""
-    if streaming:
-        raise ValueError(
-            "A network that reads tokens cannot be converted for streaming. Leave "
-            "streaming=False, or follow streams by the estimator's method stream."
-        )
-    if transformers:
-        raise ValueError(
-            f"{transformers[0]!r} cannot be converted before a network that reads "
-            "tokens. Convert the last step of the pipeline, and give the model tokens."
-        )
-    encoder = TokenEncoder(model)
-    inputs = encoder.inputs(dtype)
     inputs["sequence_lens"] = np.dtype(np.int64), ("n_seqs",)
-    outputs, x = outputs_of[model.target](model.target), encoder.join(g)
+    outputs = outputs_of[model.target].of(g, model, False)
     tensors = score_batch(g, x, "sequence_lens", model, outputs, dtype, encoder)
-    return Exported(inputs, named(outputs, tensors, dtype), "n_seqs")
+    outputs = named(outputs, tensors, dtype) + outputs.constants
+    return Exported(inputs, outputs, "n_seqs")
