@@ -8,6 +8,7 @@ import copy
 import fnmatch
 import importlib
 import pickle
+import re
 import unittest
 import warnings
 from pathlib import Path
@@ -15,21 +16,19 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from sklearn.base import (
-    BaseEstimator,
-    ClassifierMixin,
-    RegressorMixin,
-    TransformerMixin,
-)
 from sklearn.exceptions import EstimatorCheckFailedWarning, SkipTestWarning
-from sklearn.utils import check_array, column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_consistent_length,
     check_is_fitted,
 )
 
+from sequence_toys import (
+    Classifier,
+    Forecaster,
+    Labels,
+    Regressor,
+    Scaler,
+    TokenClassifier,
+)
 from skrnn.inputs.sequences import check_sequences
 from skrnn.testing import (
     check_sequence_estimator,
@@ -41,202 +40,14 @@ from skrnn.testing._checks import SEQUENCE_CHECKS
 OURS = [check.__name__ for check, _ in SEQUENCE_CHECKS]
 
 
-# Right ---------------------------------------------------------------------------
-
-
-class Linear(BaseEstimator):
-    """A linear model of what sequences are summed up as."""
-
-    def __init__(self, penalty=1.0, n_jobs=None, random_state=None):
-        self.penalty = penalty
-        self.n_jobs = n_jobs
-        self.random_state = random_state
-
-    def summaries(self, X, reset=False):
-        sequences = check_sequences(X, estimator=self, reset=reset)
-        return self.summarize([np.asarray(x, np.float64) for x in sequences])
-
-    def summarize(self, arrays):
-        """Sum up arrays (n_steps, n_features) as rows of numbers of moderate size."""
-        with np.errstate(over="ignore"):
-            means = np.tanh([x.mean(axis=0) for x in arrays])
-        lasts = np.tanh([x[-1] for x in arrays])
-        lengths = [[1.0, np.log(len(x))] for x in arrays]
-        return np.hstack([means, lasts, lengths])
-
-    def fit(self, X, y, sample_weight=None):
-        before = vars(self).copy()
-        try:
-            return self.learn(X, y, sample_weight, reset=True)
-        except Exception:
-            self.__dict__ = before
-            raise
-
-    def partial_fit(self, X, y, sample_weight=None, classes=None):
-        before = vars(self).copy()
-        try:
-            reset = not hasattr(self, "coef_")
-            return self.learn(X, y, sample_weight, reset, classes)
-        except Exception:
-            self.__dict__ = before
-            raise
-
-    def learn(self, X, y, sample_weight, reset, classes=None):
-        if y is None:
-            raise ValueError("This estimator requires y to be passed.")
-        S = self.summaries(X, reset)
-        y = self.encode(y, reset, classes)
-        check_consistent_length(S, y)
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, S)
-            S, y = S[sample_weight > 0], y[sample_weight > 0]
-            sample_weight = sample_weight[sample_weight > 0, None]
-        weighted = S if sample_weight is None else S * sample_weight
-        y = y.reshape(len(y), -1)
-        A, B = weighted.T @ S, weighted.T @ y
-        if not reset:
-            A, B = A + self._A, B + self._B
-        self._A, self._B = A, B
-        self.coef_ = np.linalg.solve(A + self.penalty * np.eye(len(A)), B)
-        return self
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        return tags
-
-
-class Classifier(ClassifierMixin, Linear):
-    def encode(self, y, reset, classes):
-        y = column_or_1d(y, warn=True)
-        if y.dtype.kind != "O":
-            check_array(y, ensure_2d=False, dtype=None, input_name="y")
-        check_classification_targets(y)
-        if reset:
-            self.classes_ = np.unique(y if classes is None else classes)
-        return (y[:, None] == self.classes_).astype(float)
-
-    def scores(self, X):
-        check_is_fitted(self)
-        return self.summaries(X) @ self.coef_
-
-    def decision_function(self, X):
-        scores = self.scores(X)
-        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
-
-    def predict_proba(self, X):
-        proba = np.exp(self.scores(X))
-        return proba / proba.sum(axis=1, keepdims=True)
-
-    def predict(self, X):
-        best = self.scores(X).argmax(axis=1)
-        return self.classes_[best]
-
-
-class Labels(Classifier):
-    """With multilabel targets, too."""
-
-    def encode(self, y, reset, classes):
-        self._many = np.ndim(y) == 2 and np.shape(y)[1] > 1
-        if not self._many:
-            return super().encode(y, reset, classes)
-        self.classes_ = np.arange(np.shape(y)[1])
-        return np.asarray(y, float)
-
-    def predict(self, X):
-        scores = self.scores(X)
-        return (scores > 0.5).astype(int) if self._many else super().predict(X)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
-        return tags
-
-
-class Regressor(RegressorMixin, Linear):
-    def encode(self, y, reset, classes):
-        y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
-        if y.shape[1:] == (1,):
-            y = column_or_1d(y, warn=True)
-        self._one = y.ndim == 1
-        return y
-
-    def predict(self, X):
-        check_is_fitted(self)
-        y = self.summaries(X) @ self.coef_
-        return y[:, 0] if self._one else y
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags
-
-
-class Scaler(TransformerMixin, BaseEstimator):
-    """Subtracts the mean of each sequence's feature, unknown values left out."""
-
-    def fit(self, X, y=None):
-        before = vars(self).copy()
-        try:
-            steps = list(check_sequences(X, estimator=self, missing="indicator"))
-            table = np.concatenate([np.asarray(x, np.float64) for x in steps])
-        except Exception:
-            self.__dict__ = before
-            raise
-        self.mean_ = np.nan_to_num(np.nanmean(table, axis=0))
-        return self
-
-    def transform(self, X):
-        check_is_fitted(self, "mean_")
-        sequences = check_sequences(X, estimator=self, reset=False, missing="indicator")
-        return [np.asarray(x, np.float64) - self.mean_ for x in sequences]
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        tags.input_tags.allow_nan = True
-        return tags
-
-
-class Forecaster(BaseEstimator):
-    """Without targets: a sample is a series, and its next steps are predicted."""
-
-    def __init__(self, horizon=3):
-        self.horizon = horizon
-
-    def fit(self, X, y=None):
-        before = vars(self).copy()
-        try:
-            sequences = check_sequences(X, estimator=self)
-        except Exception:
-            self.__dict__ = before
-            raise
-        with np.errstate(over="ignore"):
-            arrays = [np.asarray(x, np.float64) for x in sequences]
-            drifts = [(x[-1] - x[0]) / len(x) for x in arrays]
-            self.drift_ = np.mean(drifts, axis=0)
-        return self
-
-    def predict(self, X):
-        check_is_fitted(self, "drift_")
-        sequences = check_sequences(X, estimator=self, reset=False)
-        ahead = np.arange(1, self.horizon + 1)[:, None]
-        with np.errstate(over="ignore"):
-            return np.array(
-                [np.asarray(x, np.float64)[-1] + ahead * self.drift_ for x in sequences]
-            )
-
-    def score(self, X, y=None):
-        return -float(np.mean([np.abs(x).mean() for x in self.predict(X)]))
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.estimator_type = "forecaster"
-        tags.input_tags.three_d_array = True
-        return tags
-
-
-RIGHT = [Classifier(), Labels(), Regressor(), Scaler(), Forecaster()]
+RIGHT = [
+    Classifier(),
+    Labels(),
+    Regressor(),
+    Scaler(),
+    Forecaster(),
+    TokenClassifier(),
+]
 
 
 def statuses(estimator, **options):
@@ -697,6 +508,62 @@ class NeverSaysWhere(Regressor):
             raise ValueError("Something is wrong with X.") from error
 
 
+@caught_by("check_token_form_*")
+class TakesListsOfTokensOnly(TokenClassifier):
+    """Lists of str, and frames of pandas whose strings are str."""
+
+    def summaries(self, X, reset=False):
+        first = X[0] if isinstance(X, list) and X else None
+        if hasattr(first, "dtypes"):
+            plain = hasattr(first, "iloc") and str(first.dtypes.iloc[-1]) == "str"
+        else:
+            plain = isinstance(first, str) or (
+                isinstance(first, list)
+                and any(len(token) != 1 for x in X for token in x)
+            )
+        if not plain:
+            raise ValueError("X must be a list of texts or of lists.")
+        return super().summaries(X, reset)
+
+
+@caught_by("check_token_error_*", "check_token_kind")
+class TakesAnyToken(TokenClassifier):
+    def fit(self, X, y, sample_weight=None):
+        try:
+            return super().fit(X, y, sample_weight)
+        except (TypeError, ValueError):
+            return super().fit(["ab"] * 4, np.arange(4) % 2)
+
+    def predict(self, X):
+        try:
+            return super().predict(X)
+        except (TypeError, ValueError):
+            return np.zeros(20, dtype=int)
+
+
+@caught_by("check_token_invariance")
+class CountsTokensOfTheBatch(TokenClassifier):
+    def summaries(self, X, reset=False):
+        return super().summaries(X, reset) * (1 + len(X) % 2)
+
+
+@caught_by("check_token_unknown")
+class RefusesUnknownTokens(TokenClassifier):
+    def summaries(self, X, reset=False):
+        counts = super().summaries(X, reset)
+        if not reset and self._kind == "tokens" and counts[:, -1].any():
+            raise ValueError("There is an unknown token.")
+        return counts
+
+
+@caught_by("check_token_tools")
+class ScoresNoTokens(TokenClassifier):
+    def score(self, X, y):
+        if self._kind == "tokens":
+            raise ValueError("Tokens have no score.")
+        return super().score(X, y)
+
+
 # A check says what is wrong, or the estimator does, when it refuses what it should not.
 FAILURES = (AssertionError, TypeError, ValueError, AttributeError, pickle.PicklingError)
 
@@ -964,6 +831,6 @@ def test_the_estimator_is_left_alone_and_so_is_the_generator():
 def test_every_check_is_documented():
     page = (Path(__file__).parents[1] / "doc" / "testing.rst").read_text("utf-8")
     for check, _ in SEQUENCE_CHECKS:
-        name = check.__name__.removeprefix("check_form_").removeprefix("check_error_")
+        name = re.sub("check_(token_)?(form|error)_", "", check.__name__)
         assert f"``{name}``" in page, name
         assert check.__doc__.endswith(".") and len(check.__doc__) < 120

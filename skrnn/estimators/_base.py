@@ -625,7 +625,8 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
-        tags.input_tags.string = True
-        tags.input_tags.categorical = True
+        # Tokens are read one by one.
+        reads_tokens = self.segment_length in ("auto", 1)
+        tags.input_tags.string = tags.input_tags.categorical = reads_tokens
         tags.input_tags.allow_nan = self.missing == "indicator"
         return tags

@@ -14,6 +14,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 
+from skrnn.testing._forms import import_or_skip
+
 # Methods that say something of each sequence.
 METHODS = (
     "predict",
@@ -66,6 +68,27 @@ class Trial:
             table = np.concatenate(X)
             X = [table[i : i + n_steps].copy() for i, n_steps in enumerate(lengths)]
         return X if self.tags.input_tags.positive_only else [x - 1.5 for x in X]
+
+    def tokens(self, kind):
+        """Texts, lists of tokens or DataFrames, whose tokens are those of a class."""
+        rng = np.random.default_rng(5)
+        lengths = self.min_length + np.arange(20) * 7 % 9
+        words = [
+            [("abcd" if i % 2 else "cdef")[k] for k in rng.integers(0, 4, size=n)]
+            for i, n in enumerate(lengths)
+        ]
+        if kind == "texts":
+            return ["".join(x) for x in words]
+        # Of several lengths, with a zero at the end, and beyond 16 bits.
+        names = {"a": "a", "b": "Bee", "c": "\U0001f600", "d": "d e", "e": "", "f": "é"}
+        words = [[names[letter] for letter in x] for x in words]
+        if kind == "tokens":
+            return words
+        pandas = import_or_skip("pandas")
+        return [
+            pandas.DataFrame({"level": rng.integers(0, 17, size=len(x)) / 8, "kind": x})
+            for x in words
+        ]
 
     def targets(self, n_seqs=20, n_classes=2):
         """Targets of the sequences: classes, numbers, or None if there are none."""
@@ -281,6 +304,14 @@ def has_one_target(trial):
 
 def takes_2d(trial):
     return trial.tags.input_tags.two_d_array
+
+
+def takes_strings(trial):
+    return trial.tags.input_tags.string and trial.tags.input_tags.three_d_array
+
+
+def takes_categories(trial):
+    return takes_strings(trial) and trial.tags.input_tags.categorical
 
 
 def takes_nan(trial):
