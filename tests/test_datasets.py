@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.utils import Bunch
 
-from skrnn.datasets import load_japanese_vowels
+from skrnn.datasets import load_japanese_vowels, load_shakespeare
 
 
 def test_japanese_vowels():
@@ -56,3 +56,22 @@ def test_every_call_loads_afresh():
     y[:] = 0
     X, y = load_japanese_vowels(subset="test", return_X_y=True)
     assert X[0].any() and y.any()
+
+
+def test_shakespeare():
+    data = load_shakespeare()
+    assert isinstance(data, Bunch) and isinstance(data.data, str)
+    assert len(data.data) == 442_993 and len(set(data.data)) == 63
+    assert zlib.crc32(data.data.encode("ascii")) == 3960434421
+    assert data.data.startswith("First Citizen:\nBefore we proceed any further")
+    assert len(data.data.split("\n\n")) == 2751
+    for words in ("public domain", "442,993", "2,751", "Richard II", "char-rnn"):
+        assert words in data.DESCR
+    parts = [load_shakespeare(subset=subset).data for subset in ("train", "test")]
+    assert "".join(parts) == data.data
+    assert [len(part) for part in parts] == [399_863, 43_130]
+    for number in ("399,863", "43,130"):
+        assert number in data.DESCR
+    assert parts[0].endswith("\n\n")
+    with pytest.raises(ValueError, match="'subset' parameter .* Got 'valid' instead"):
+        load_shakespeare(subset="valid")
