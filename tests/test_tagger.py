@@ -15,14 +15,10 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import r2_score
 from sklearn.model_selection import (
-    GridSearchCV,
-    GroupKFold,
     KFold,
     TimeSeriesSplit,
     cross_val_predict,
     cross_val_score,
-    learning_curve,
-    train_test_split,
 )
 
 from cases import ISAS, assert_same_bits, instruction_set
@@ -30,7 +26,7 @@ from fitted import set_theta, theta_of
 from gradcheck import numerical_gradient
 from skrnn import SequenceTagger, StepRegressor
 from skrnn.export import load, save, to_torch
-from skrnn.metrics import chunk_f1_score, step_scorer
+from skrnn.metrics import chunk_f1_score
 from skrnn.network import Network
 from skrnn.training import StepData
 
@@ -354,57 +350,6 @@ def test_streams_of_paths_refuse():
 
 
 # Forms --------------------------------------------------------------------------------
-
-FORMS = {
-    "arrays": list,
-    "lists": lambda y: [item.tolist() for item in y],
-    "tuples": lambda y: [tuple(item.tolist()) for item in y],
-    "objects": lambda y: pd.Series(y).to_numpy(),
-    "series": pd.Series,
-    "series of each": lambda y: [pd.Series(item) for item in y],
-    "tuple of arrays": tuple,
-}
-
-
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("equal", [False, True])
-@pytest.mark.parametrize("kind", [SequenceTagger, StepRegressor])
-def test_forms_of_targets(form, equal, kind):
-    X, y = problem() if kind is SequenceTagger else numbers()
-    if equal:
-        X, y = zip(*[(x[:1], z[:1]) for x, z in zip(X, y, strict=True)], strict=True)
-        X, y = list(X), list(y)
-    expected = kind(**QUICK).fit(X, y)
-    found = kind(**QUICK).fit(X, FORMS[form](y))
-    assert_same_bits(theta_of(found), theta_of(expected))
-    predicted = found.predict(X)
-    assert isinstance(predicted, np.ndarray) and predicted.dtype == object
-    assert predicted.shape == (len(X),)
-    assert [len(item) for item in predicted] == [len(x) for x in X]
-    if equal:
-        found = kind(**QUICK).fit(np.array(X), np.array(y))
-        assert_same_bits(theta_of(found), theta_of(expected))
-
-
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("kind", [SequenceTagger, StepRegressor])
-def test_tools(form, kind):
-    X, y = problem() if kind is SequenceTagger else numbers()
-    y = FORMS[form](y)
-    estimator = kind(**QUICK | {"max_iter": 1})
-    assert len(cross_val_score(estimator, X, y, cv=2)) == 2
-    GridSearchCV(estimator, {"alpha": [0.1, 0.2]}, cv=2).fit(X, y)
-    learning_curve(estimator, X, y, cv=2, train_sizes=[0.5, 1.0])
-    train_test_split(X, y)
-    groups = np.arange(len(X)) % 4
-    cross_val_score(estimator, X, y, groups=groups, cv=GroupKFold(2))
-    predicted = cross_val_predict(estimator, X, y, cv=KFold(2))
-    assert [len(item) for item in predicted] == [len(x) for x in X]
-    if kind is SequenceTagger:
-        scoring = step_scorer("f1_macro")
-        assert np.isfinite(
-            cross_val_score(estimator, X, y, cv=2, scoring=scoring)
-        ).all()
 
 
 def test_tables():
