@@ -5,7 +5,13 @@ import sklearn
 from sklearn.base import TransformerMixin
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skrnn import RNNClassifier, RNNRegressor, SequenceForecaster
+from skrnn import (
+    RNNClassifier,
+    RNNRegressor,
+    SequenceForecaster,
+    SequenceTagger,
+    StepRegressor,
+)
 from skrnn.preprocessing import (
     ConvolutionFeatures,
     RandomConvolutions,
@@ -58,6 +64,13 @@ ESTIMATORS = [
         scoring="neg_mean_squared_error",
         n_jobs=2,
     ),
+    # The checks give one table: its rows are consecutive steps.
+    SequenceTagger(max_iter=3),
+    SequenceTagger(
+        **EXACT | {"max_iter": 5}, bidirectional=False, crf=True, segment_length=2
+    ),
+    StepRegressor(),
+    StepRegressor(**EXACT, cell="lstm", bidirectional=True, segment_length=2),
     SequenceForecaster(),
     SequenceForecaster(
         horizon=3,
@@ -102,6 +115,8 @@ def expected_failures(estimator):
             "check_methods_sample_order_invariance": reason,
             "check_methods_subset_invariance": reason,
         }
+    if isinstance(estimator, SequenceTagger | StepRegressor):
+        return failures_of_steps(estimator)
     if isinstance(estimator, TransformerMixin) or estimator.dtype == "float64":
         return {}
     # So it is for scikit-learn's own estimators that draw rows: they want a statistical
@@ -114,10 +129,37 @@ def expected_failures(estimator):
     return {"check_sample_weight_equivalence_on_dense_data": reason}
 
 
+def failures_of_steps(estimator):
+    order = (
+        "rows are consecutive steps of one sequence, and each is answered in the light "
+        "of those before it: in another order, or without them, rows are other steps"
+    )
+    failures = {
+        "check_methods_sample_order_invariance": order,
+        "check_methods_subset_invariance": order,
+        "check_sample_weight_equivalence_on_dense_data": (
+            "a row twice is two steps, and those after it are read after both; a row "
+            "of weight zero is still read, and one that is left out is not"
+        ),
+    }
+    if isinstance(estimator, SequenceTagger):
+        failures["check_n_features_in_after_fitting"] = (
+            "partial_fit needs the classes, which scikit-learn gives to classifiers, "
+            "and a tagger of ragged labels cannot be one"
+        )
+    if getattr(estimator, "crf", False):
+        weights = "the likelihood of a path has no weights of steps but 0 and 1"
+        failures["check_sample_weights_list"] = weights
+        failures["check_sample_weights_not_overwritten"] = weights
+    return failures
+
+
 def all_expected_failures(estimator):
     """Return the expected failures, with those of an old scikit-learn."""
     failures = expected_failures(estimator)
-    takes_categories = isinstance(estimator, RNNClassifier | RNNRegressor)
+    takes_categories = isinstance(
+        estimator, RNNClassifier | RNNRegressor | SequenceTagger | StepRegressor
+    )
     old = sklearn.__version__.startswith("1.6")
     # With gaps the check makes no ints.
     if old and takes_categories and estimator.missing == "error":

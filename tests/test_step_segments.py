@@ -76,12 +76,12 @@ def test_bits_do_not_depend_on_the_batch(kind):
     assert_same_bits(theta_of(other.fit(X, y)), theta)
 
 
-@pytest.mark.parametrize("kind", ["tagger", "regressor"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_unlabeled_steps_and_weights_of_steps(kind):
     estimator = clone(KINDS[kind])
     X, y = problem(estimator)
     hidden = [np.arange(len(x)) % 4 == 2 for x in X]
-    nothing = None if kind == "tagger" else np.nan
+    nothing = np.nan if kind == "regressor" else None
     partial = [
         [nothing if h else value for h, value in zip(hide, values, strict=True)]
         for hide, values in zip(hidden, y, strict=True)

@@ -1,6 +1,6 @@
 """What one fit learns from: checked sequences, their targets and weights."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.utils import _safe_indexing, check_array
@@ -38,6 +38,32 @@ class Samples:
             None if groups is None else groups[indices],
             self.source,
         )
+
+
+def without_labels_of_weight_zero(samples, name):
+    """Return samples whose steps of weight zero have no label, and no weights.
+
+    The likelihood of a path is no sum over its steps that weights could multiply.
+
+    Parameters
+    ----------
+    samples : Samples
+        With weights of steps.
+    name : str
+        What messages call the weights.
+    """
+    y = samples.y.copy()
+    for i, weight in enumerate(samples.sample_weight):
+        others = np.flatnonzero(~np.isin(weight, (0, 1)))
+        if len(others):
+            step = int(others[0])
+            raise ValueError(
+                f"{name}[{i}] is {weight[step]} at step {step}, and with crf=True "
+                "weights of steps are 0 or 1: the likelihood of a path is not a sum "
+                "over its steps. Give a weight for each sequence, or set crf=False."
+            )
+        y[i] = np.where(weight > 0, y[i].astype(object), None)
+    return replace(samples, y=y, sample_weight=None)
 
 
 def check_sample_weight(sample_weight, n_seqs, name="sample_weight", some=True):

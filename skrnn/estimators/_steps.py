@@ -1,9 +1,13 @@
 """Estimators that answer each step of a sequence."""
 
+import warnings
+
 import numpy as np
+from sklearn.exceptions import DataConversionWarning
 
 from skrnn.estimators._base import SequenceEstimator
 from skrnn.estimators._samples import check_sample_weight
+from skrnn.inputs.containers import open_container, refuse_sparse
 from skrnn.models.checks import boolean
 from skrnn.targets.steps import is_table, labels_of_steps
 from skrnn.training import StepData
@@ -30,6 +34,7 @@ class StepEstimator(SequenceEstimator):
     def _as_sequences(self, X, y, sample_weight, reset):
         if y is None:
             return X, y, sample_weight
+        X, y = _opened(X, "X"), _as_targets(_opened(y, "y"), X)
         table = is_table(y)
         known = vars(self).get("_learns_table")
         if known is None and not reset:
@@ -51,10 +56,12 @@ class StepEstimator(SequenceEstimator):
                 f"{[len(X), len(y)]}"
             )
         if sample_weight is not None:
-            sample_weight = [np.asarray(sample_weight)]
+            sample_weight = [_opened(sample_weight, "sample_weight")]
         return [X], [y], sample_weight
 
     def _check_table(self, X):
+        if open_container(X, "X").kind == "sparse":
+            refuse_sparse("X")
         if (X.ndim if hasattr(X, "ndim") else np.ndim(X)) != 2:
             raise ValueError(
                 "Expected 2D array: y has one target for each row, so X must be a "
@@ -65,6 +72,7 @@ class StepEstimator(SequenceEstimator):
     def _check_sequences(self, X):
         self._check_is_fitted()
         if self._model.target.table:
+            X = _opened(X, "X")
             self._check_table(X)
             X = [X]
         return super()._check_sequences(X)
@@ -144,3 +152,25 @@ class StepEstimator(SequenceEstimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
+
+
+def _opened(given, name):
+    """Return what is only known to be array-like as an array, all else as it is."""
+    if isinstance(given, str) or np.isscalar(given):
+        return given
+    return open_container(given, name).given
+
+
+def _as_targets(y, X):
+    """Return a column of targets (n_rows, 1), beside a table, as (n_rows,)."""
+    is_column = isinstance(y, np.ndarray) and y.ndim == 2 and y.shape[1] == 1
+    shape = getattr(X, "shape", ())
+    if not is_column or len(shape) != 2 or shape[1] == 1:
+        return y
+    warnings.warn(
+        "A column-vector y was passed when a 1d array was expected. Please change the "
+        "shape of y to (n_samples,), for example using ravel().",
+        DataConversionWarning,
+        stacklevel=2,
+    )
+    return y.ravel()

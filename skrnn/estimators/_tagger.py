@@ -8,6 +8,7 @@ from skrnn._recurrence import PackedShape
 from skrnn.estimators._base import all_or_nothing
 from skrnn.estimators._fitted import Of
 from skrnn.estimators._parameters import has_partial_fit
+from skrnn.estimators._samples import without_labels_of_weight_zero
 from skrnn.estimators._steps import StepEstimator
 from skrnn.estimators._streams import make_stream
 from skrnn.models.checks import array, boolean, either, labels, one_of
@@ -388,15 +389,12 @@ class SequenceTagger(StepEstimator):
             y, classes, table=self._learns_table, crf=self.crf, scheme=self.scheme
         )
 
-    def _check_weight(self, sample_weight, sequences, name):
-        weight = super()._check_weight(sample_weight, sequences, name)
+    def _check_samples(self, *args, suffix="", **options):
+        samples = super()._check_samples(*args, suffix=suffix, **options)
+        weight = samples.sample_weight
         if self.crf and weight is not None and weight.dtype == object:
-            raise ValueError(
-                f"{name} of steps is not for crf=True: the likelihood of a path is not "
-                "a sum over its steps. Give a weight for each sequence, or set "
-                "crf=False."
-            )
-        return weight
+            samples = without_labels_of_weight_zero(samples, f"sample_weight{suffix}")
+        return samples
 
     def _loss_weight(self, target, samples, training):
         weight = samples.sample_weight

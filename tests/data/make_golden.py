@@ -23,7 +23,13 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from skrnn import RNNClassifier, RNNRegressor, SequenceForecaster
+from skrnn import (
+    RNNClassifier,
+    RNNRegressor,
+    SequenceForecaster,
+    SequenceTagger,
+    StepRegressor,
+)
 from skrnn.export import save
 from skrnn.preprocessing import SequenceScaler
 
@@ -113,6 +119,26 @@ def panel():
     return series
 
 
+def labels_of_steps(X, *labels):
+    """Return labels in turn for the steps of sequences, and now and then none."""
+    integers = Integers(10)
+    return [[labels[integers.draw(0, len(labels) - 1)] for _ in x] for x in X]
+
+
+def words():
+    """Return sequences of words and tags of the scheme IOB2."""
+    sentences = ["to new york", "new", "from ä to new york city", "to to"] * 3
+    tags = ["O B-city I-city", "O", "O B-ä O B-city I-city I-city", "O O"] * 3
+    return [x.split() for x in sentences], [y.split() for y in tags]
+
+
+def numbers_of_steps(X):
+    """Return a number for each step of sequences, and now and then none."""
+    y = [50 + Integers(len(x)).array(len(x)) for x in X]
+    y[1][0] = y[4][-1] = np.nan
+    return y
+
+
 def asking(estimator):
     """Return a transformer whose output is a DataFrame."""
     return estimator.set_output(transform="pandas")
@@ -124,7 +150,8 @@ def cases():
     Without the first X the estimator is not fitted.
     """
     C, R, F = RNNClassifier, RNNRegressor, SequenceForecaster
-    X, rows = sequences(), table()
+    T, S = SequenceTagger, StepRegressor
+    X, rows, rows_with_gaps = sequences(), table(), np.concatenate(missing())
     return {
         "binary_gru": (C(**SMALL), X, classes("no", "yes")),
         "multiclass_lstm": (
@@ -209,6 +236,29 @@ def cases():
             ),
             panel(),
             None,
+        ),
+        "tagger": (
+            T(**SMALL, cell="lstm", class_weight="balanced"),
+            X,
+            labels_of_steps(X, "no", "yes", None),
+        ),
+        "tagger_paths": (T(**SMALL, crf=True, scheme="IOB2"), *words()),
+        "tagger_table": (
+            T(
+                **SMALL,
+                segment_length=3,
+                bidirectional=False,
+                missing="indicator",
+                scheme=~np.eye(3, dtype=bool),
+                dtype="float64",
+            ),
+            rows_with_gaps,
+            np.arange(len(rows_with_gaps)) * 5 % 7 % 3,
+        ),
+        "step_regressor": (
+            S(**SMALL, loss="absolute_error", segment_length=2),
+            X,
+            numbers_of_steps(X),
         ),
         "unfitted": (R(dtype=np.float64, n_jobs=2), None, None),
         "scaler": (SequenceScaler(), missing(), None),
