@@ -15,24 +15,28 @@ References
 Graves et al. 2006, "Connectionist temporal classification".
 """
 
+import importlib
+
 import numpy as np
 
+from cpython.pycapsule cimport PyCapsule_GetPointer
 from cython cimport floating
 from libc.math cimport INFINITY, NAN
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
 
 from skrnn._elementary cimport exp, log
+from skrnn._kernels.lattice cimport NOTHING, LatticeTable
 from skrnn._kernels.table cimport Table
 from skrnn._recurrence cimport PackedShape, find_table
+
+from skrnn._recurrence import build_info
 
 cdef extern from *:
     """
     #define TWO_52 0x4330000000000000LL    /* bits of 2^52 */
-    #define NOTHING (-1e15)
     """
     const uint64_t TWO_52
-    const double NOTHING
 
 cdef double LOG_2 = 0.6931471805599453
 cdef double LOG_2_HIGH = 0.6931471803691238  # 21 trailing zero bits
@@ -85,180 +89,211 @@ cdef inline void exp_pair(double x, double* v, double* e) noexcept nogil:
 # ----------------------------------------------------------------------- one sequence
 
 
-# The states -2 .. n_states + 1 of a step stand at v and e; the four outside are zero.
+# Pairs of numbers by place. Blank i stands before label i, and blank n behind the last
+# one; places -1 and n + 1 are there, too, and label n has the probability zero.
+cdef struct States:
+    double* blank_v
+    double* blank_e
+    double* label_v
+    double* label_e
+
+
+cdef enum:
+    FIRST = 8                    # numbers of a row before place 0
+    SPARE = 24                   # numbers of a row beside those of the labels
+
+
 cdef struct Lattice:
     Py_ssize_t n_steps
-    Py_ssize_t n_states
+    Py_ssize_t n_labels
     Py_ssize_t n_symbols
-    Py_ssize_t width             # n_states + 4
-    const Py_ssize_t* labels     # (n_states // 2,)
-    const double* skip           # (n_states + 2,) 1: may be reached from two before
-    const double* raw            # (n_steps, n_symbols)
+    Py_ssize_t width             # n_labels + SPARE
+    const Py_ssize_t* labels     # (n_labels,)
+    const double* skip           # (width,) 1: label i may follow label i - 1 at once
+    double* raw                  # (n_steps, n_symbols) less the largest of a step
     double* probability          # (n_steps, n_symbols)
-    double* v                    # alpha, (n_steps, width)
-    double* e
-    double* vy                   # probability of the states' symbols, (n_steps, width)
-    double* ey
-    double* back                 # beta times y of two steps, (4, width)
+    double* total                # (n_steps,) of exp(raw)
+    double* pairs                # of the symbols of one step
+    double* alpha                # (n_steps, 4, width)
+    double* emission             # (n_steps, 2, width) of the labels
+    double* blank                # (n_steps, 2) of the blank
+    double* back                 # (2, 4, width) beta times emission
+    double* gamma                # (2, width)
 
 
-cdef inline Py_ssize_t first_state(const Lattice* s, Py_ssize_t t) noexcept nogil:
-    return max(0, s.n_states - 2 * (s.n_steps - t))
+cdef inline States states_of(const Lattice* s, double* x) noexcept nogil:
+    cdef States z
+    z.blank_v, z.blank_e = x, x + s.width
+    z.label_v, z.label_e = x + 2 * s.width, x + 3 * s.width
+    return z
 
 
-cdef inline Py_ssize_t last_state(const Lattice* s, Py_ssize_t t) noexcept nogil:
-    return min(s.n_states, 2 * (t + 1))
+cdef inline double* alpha_at(const Lattice* s, Py_ssize_t t) noexcept nogil:
+    return s.alpha + 4 * t * s.width + FIRST
 
 
-cdef double softmax_row(const Table* table, const double* raw, double* out,
-                        Py_ssize_t n) noexcept nogil:
-    # out = softmax(raw); returns the logarithm of what it was divided by.
-    cdef Py_ssize_t k
-    cdef double most = raw[0], total = 0.0, by
-    for k in range(1, n):
-        if raw[k] > most:
-            most = raw[k]
-    for k in range(n):
-        out[k] = raw[k] - most
-    table.exponential(out, out, n)
-    for k in range(n):
-        total += out[k]
-    by = 1.0 / total
-    for k in range(n):
-        out[k] *= by
-    return most + log(total)
+cdef inline double* emission_at(const Lattice* s, Py_ssize_t t) noexcept nogil:
+    return s.emission + 2 * t * s.width + FIRST
 
 
-cdef bint emit(const Table* table, const Lattice* s, Py_ssize_t t) noexcept nogil:
-    # The probabilities of the states' symbols at a step. False: some are not numbers.
-    cdef Py_ssize_t i, symbol
-    cdef const double* raw = s.raw + t * s.n_symbols
-    cdef double* probability = s.probability + t * s.n_symbols
-    cdef double* v = s.vy + t * s.width + 2
-    cdef double* e = s.ey + t * s.width + 2
-    cdef double most = softmax_row(table, raw, probability, s.n_symbols)
-    if not (most > -INFINITY and most < INFINITY):
-        return False
-    for i in range(-1, s.n_states // 2):
-        symbol = 0 if i < 0 else s.labels[i]
-        if raw[symbol] != raw[symbol]:
+# Places that are reached by step t, and from which the end can be reached.
+cdef inline Py_ssize_t first_place(const Lattice* s, Py_ssize_t t) noexcept nogil:
+    return max(0, s.n_labels - (s.n_steps - t))
+
+
+cdef inline Py_ssize_t stop_place(const Lattice* s, Py_ssize_t t) noexcept nogil:
+    return min(s.n_labels + 1, t + 1)
+
+
+cdef inline void clear(States x, Py_ssize_t i) noexcept nogil:
+    x.blank_v[i], x.blank_e[i] = 0.0, NOTHING
+    x.label_v[i], x.label_e[i] = 0.0, NOTHING
+
+
+cdef inline double sum_of(const double* x, Py_ssize_t n) noexcept nogil:
+    # In four parts, so that one addition need not wait for the one before.
+    cdef Py_ssize_t i
+    cdef double a = 0.0, b = 0.0, c = 0.0, d = 0.0
+    for i in range(0, n - 3, 4):
+        a += x[i]
+        b += x[i + 1]
+        c += x[i + 2]
+        d += x[i + 3]
+    for i in range(n - n % 4, n):
+        a += x[i]
+    return (a + b) + (c + d)
+
+
+cdef bint softmax_rows(const Table* table, const Lattice* s) noexcept nogil:
+    # Probabilities of the symbols. False: some are not numbers.
+    cdef Py_ssize_t t, k, n = s.n_symbols
+    cdef double most, by
+    cdef double* row
+    for t in range(s.n_steps):
+        row = s.raw + t * n
+        most = row[0]
+        for k in range(1, n):
+            most = larger(row[k], most)
+        for k in range(n):
+            row[k] -= most
+    table.exponential(s.raw, s.probability, s.n_steps * n)
+    for t in range(s.n_steps):
+        row = s.probability + t * n
+        s.total[t] = sum_of(row, n)
+        if not s.total[t] < INFINITY:
             return False
-        if probability[symbol] > 1e-290:
-            split(probability[symbol], 0.0, &v[2 * i + 1], &e[2 * i + 1])
-        else:
-            exp_pair(raw[symbol] - most, &v[2 * i + 1], &e[2 * i + 1])
-    for i in range(s.n_states // 2 + 1):
-        v[2 * i], e[2 * i] = (v - 1)[0], (e - 1)[0]
+        by = 1.0 / s.total[t]
+        for k in range(n):
+            row[k] *= by
     return True
 
 
-cdef void clear_pairs(double* v, double* e, Py_ssize_t start,
-                      Py_ssize_t stop) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(start, stop):
-        v[i], e[i] = 0.0, NOTHING
-
-
-cdef void add_three(
-    const double* vb, const double* eb, int to, const double* skip, const double* vy,
-    const double* ey, double* v, double* e, Py_ssize_t start, Py_ssize_t stop
-) noexcept nogil:
-    # (b[i] + b[i + to] + b[i + 2 to], unless skip is 0) y[i]; y NULL: 1. In two loops,
-    # which compilers make vectors of.
-    cdef Py_ssize_t i
-    cdef double ec, most
-    for i in range(start, stop):
-        ec = eb[i + 2 * to] + (1.0 - skip[i]) * NOTHING
-        most = larger(larger(eb[i], eb[i + to]), ec)
-        v[i] = (vb[i] * exp2_of(eb[i] - most) + vb[i + to] * exp2_of(eb[i + to] - most)
-                ) + vb[i + 2 * to] * skip[i] * exp2_of(ec - most)
-        e[i] = larger(most, NOTHING)
-    if vy == NULL:
-        for i in range(start, stop):
-            split(v[i], e[i], &v[i], &e[i])
+cdef inline void emit_symbol(const Lattice* s, Py_ssize_t t, Py_ssize_t symbol,
+                             double* v, double* e) noexcept nogil:
+    cdef double probability = s.probability[t * s.n_symbols + symbol]
+    if probability > 1e-290:
+        split(probability, 0.0, v, e)
     else:
-        for i in range(start, stop):
-            split(v[i] * vy[i], e[i] + ey[i], &v[i], &e[i])
+        exp_pair(s.raw[t * s.n_symbols + symbol] - log(s.total[t]), v, e)
 
 
-cdef double sum_alignments(const Table* table, const Lattice* s, double* v_all,
+cdef void emit(const LatticeTable* kernels, const Lattice* s,
+               Py_ssize_t t) noexcept nogil:
+    # The probabilities of the labels and of the blank at a step.
+    cdef Py_ssize_t i, k, n = s.n_symbols
+    cdef const double* probability = s.probability + t * n
+    cdef double* v = s.pairs
+    cdef double* e = s.pairs + n + FIRST
+    cdef double* yv = emission_at(s, t)
+    cdef double* ye = yv + s.width
+    if n <= s.n_labels:
+        kernels.split(probability, v, e, n)
+        for k in range(n):
+            if not probability[k] > 1e-290:
+                emit_symbol(s, t, k, &v[k], &e[k])
+        for i in range(s.n_labels):
+            yv[i], ye[i] = v[s.labels[i]], e[s.labels[i]]
+    else:
+        for i in range(s.n_labels):
+            emit_symbol(s, t, s.labels[i], &yv[i], &ye[i])
+    yv[s.n_labels], ye[s.n_labels] = 0.0, NOTHING
+    emit_symbol(s, t, 0, &s.blank[2 * t], &s.blank[2 * t + 1])
+
+
+cdef double sum_alignments(const Table* table, const LatticeTable* kernels,
+                           const Lattice* s, double* v_all,
                            double* e_all) noexcept nogil:
     # Fill alpha; the pair of the sum, and its logarithm.
-    cdef Py_ssize_t t, i, start, stop
+    cdef Py_ssize_t t, stop, n = s.n_labels
     cdef double most
-    cdef double* v = s.v
-    cdef double* e = s.e
-    cdef const double* vy
-    cdef const double* ey
+    cdef States x = states_of(s, alpha_at(s, 0))
+    if not softmax_rows(table, s):
+        return NAN
+    if first_place(s, 0) >= 1:
+        return -INFINITY
     for t in range(s.n_steps):
-        if not emit(table, s, t):
-            return NAN
-        v, e = s.v + t * s.width + 2, s.e + t * s.width + 2
-        vy, ey = s.vy + t * s.width + 2, s.ey + t * s.width + 2
-        start, stop = first_state(s, t), last_state(s, t)
-        if start >= stop:
-            return -INFINITY
-        if t == 0:
-            for i in range(start, stop):
-                v[i], e[i] = vy[i], ey[i]
-        else:
-            add_three(v - s.width, e - s.width, -1, s.skip, vy, ey, v, e, start, stop)
-        clear_pairs(v, e, start - 2, start)
-        clear_pairs(v, e, stop, stop + 2)
-    # The last two states; NOTHING is below what any of them has.
-    i = s.n_states - 1
-    most = larger(e[i], e[i - 1])
-    split(v[i] * exp2_of(e[i] - most) + v[i - 1] * exp2_of(e[i - 1] - most), most,
-          v_all, e_all)
+        emit(kernels, s, t)
+    x.blank_v[0], x.blank_e[0] = s.blank[0], s.blank[1]
+    x.label_v[0], x.label_e[0] = emission_at(s, 0)[0], emission_at(s, 0)[s.width]
+    clear(x, -1)
+    clear(x, 1)
+    for t in range(1, s.n_steps):
+        stop = stop_place(s, t)
+        kernels.step_on(alpha_at(s, t - 1), alpha_at(s, t), emission_at(s, t), s.skip,
+                        s.blank[2 * t], s.blank[2 * t + 1], s.width, first_place(s, t),
+                        stop)
+        x = states_of(s, alpha_at(s, t))
+        clear(x, -1)
+        clear(x, stop)
+    # The last blank and the last label; NOTHING is below what any of them has.
+    most = larger(x.blank_e[n], x.label_e[n - 1])
+    split(x.blank_v[n] * exp2_of(x.blank_e[n] - most)
+          + x.label_v[n - 1] * exp2_of(x.label_e[n - 1] - most), most, v_all, e_all)
     if v_all[0] == 0.0:
         return -INFINITY
     return log(v_all[0]) + e_all[0] * LOG_2
 
 
-cdef void step_back(const Lattice* s, Py_ssize_t t, double* v, double* e,
-                    const double* va, const double* ea) noexcept nogil:
-    # beta of step t from beta times y of the step after.
-    cdef Py_ssize_t i, start = first_state(s, t), stop = last_state(s, t)
-    if t == s.n_steps - 1:
-        for i in range(start, stop):
-            v[i], e[i] = 1.0, 0.0
+cdef void step_back(const LatticeTable* kernels, const Lattice* s, Py_ssize_t t,
+                    double* x, double* beta) noexcept nogil:
+    # beta of step t; x is beta times emission of the step after.
+    cdef Py_ssize_t i, n = s.n_labels
+    cdef Py_ssize_t start = first_place(s, t), stop = stop_place(s, t)
+    cdef States z = states_of(s, beta)
+    if t < s.n_steps - 1:
+        kernels.step_back(x, beta, s.skip, s.width, start, stop, min(stop, n))
         return
-    add_three(va, ea, 1, s.skip + 2, NULL, NULL, v, e, start, stop)
+    for i in range(start, n + 1):
+        clear(z, i)
+    z.blank_v[n], z.blank_e[n] = 1.0, 0.0
+    z.label_v[n - 1], z.label_e[n - 1] = 1.0, 0.0
 
 
-cdef void occupancies(const Lattice* s, double v_all, double e_all, double* share,
-                      double* gamma) noexcept nogil:
-    # share (n_steps, n_symbols): -= the probability that a step has a symbol.
+cdef void occupancies(const LatticeTable* kernels, const Lattice* s, double v_all,
+                      double e_all) noexcept nogil:
+    # probability (n_steps, n_symbols): -= that a step has a symbol, given the labels.
     cdef Py_ssize_t t, i, start, stop
-    cdef double* v
-    cdef double* e
+    cdef double* beta
     cdef double* row
-    cdef const double* alpha
-    cdef const double* exponent
-    cdef const double* vy
-    cdef const double* ey
-    cdef double total
+    cdef double* blank = s.gamma + FIRST
+    cdef double* label = blank + s.width
+    cdef double of_blank, total
     for t in range(s.n_steps - 1, -1, -1):
-        v = s.back + (t % 2) * 2 * s.width + 2
-        e = v + s.width
-        step_back(s, t, v, e, s.back + ((t + 1) % 2) * 2 * s.width + 2,
-                  s.back + ((t + 1) % 2) * 2 * s.width + s.width + 2)
-        start, stop = first_state(s, t), last_state(s, t)
-        alpha, exponent = s.v + t * s.width + 2, s.e + t * s.width + 2
-        vy, ey = s.vy + t * s.width + 2, s.ey + t * s.width + 2
-        row = share + t * s.n_symbols
-        total = 0.0
-        for i in range(start, stop):
-            gamma[i] = (alpha[i] * v[i] / v_all) * exp2_of(exponent[i] + e[i] - e_all)
-        for i in range(start, stop):
-            total += gamma[i]
-        total = 1.0 / total
-        for i in range(start, stop):
-            row[s.labels[i // 2] if i % 2 else 0] -= gamma[i] * total
-        for i in range(start, stop):
-            split(v[i] * vy[i], e[i] + ey[i], &v[i], &e[i])
-        clear_pairs(v, e, start - 2, start)
-        clear_pairs(v, e, stop, stop + 2)
+        beta = s.back + (t % 2) * 4 * s.width + FIRST
+        step_back(kernels, s, t, s.back + (t + 1) % 2 * 4 * s.width + FIRST, beta)
+        start, stop = first_place(s, t), stop_place(s, t)
+        kernels.occupy(alpha_at(s, t), beta, blank, 1.0 / v_all, e_all, s.width, start,
+                       stop)
+        of_blank = sum_of(blank + start, stop - start)
+        total = 1.0 / (of_blank + sum_of(label + start, stop - start))
+        row = s.probability + t * s.n_symbols
+        row[0] -= of_blank * total
+        for i in range(start, min(stop, s.n_labels)):
+            row[s.labels[i]] -= label[i] * total
+        kernels.emit(beta, emission_at(s, t), s.blank[2 * t], s.blank[2 * t + 1],
+                     s.width, start, stop)
+        clear(states_of(s, beta), start - 1)
+        clear(states_of(s, beta), stop)
 
 
 # --------------------------------------------------------------------------- batches
@@ -306,18 +341,23 @@ cdef class AlignmentSums:
     """Losses, gradients and best alignments, with the memory that they need."""
 
     cdef const Table* table
+    cdef const LatticeTable* kernels
     cdef object memory, skip
     cdef Lattice lattice
 
     def __init__(self):
         self.table = find_table(np.float64)
+        isa = build_info()["instruction set"]
+        module = importlib.import_module(f"skrnn._kernels.{isa}_float64")
+        self.kernels = <const LatticeTable*>PyCapsule_GetPointer(
+            module.lattice, "skrnn.LatticeTable")
         self.memory = {}
 
     cdef double* take(self, name, Py_ssize_t n) except NULL:
         cdef double[::1] view
         array = self.memory.get(name)
         if array is None or len(array) < n:
-            array = self.memory[name] = np.empty(n)
+            array = self.memory[name] = np.zeros(n)
         view = array
         return &view[0]
 
@@ -325,24 +365,26 @@ cdef class AlignmentSums:
         # The lattice of one sequence.
         cdef const Py_ssize_t[::1] own
         cdef Lattice* s = &self.lattice
-        cdef Py_ssize_t i, n_labels = len(labels)
+        cdef Py_ssize_t i, n = len(labels)
         cdef double* skip
-        s.n_steps, s.n_states = n_steps, 2 * n_labels + 1
-        s.n_symbols, s.width = n_symbols, 2 * n_labels + 5
-        own = labels if n_labels else EMPTY
+        s.n_steps, s.n_labels, s.n_symbols = n_steps, n, n_symbols
+        s.width = n + SPARE
+        own = labels if n else EMPTY
         s.labels = &own[0]
-        skip = self.take("skip", s.n_states + 2)
-        for i in range(s.n_states + 2):
-            skip[i] = (i % 2 == 1 and i > 2 and i < s.n_states
-                       and own[i // 2] != own[i // 2 - 1])
+        skip = self.take("skip", s.width)
+        for i in range(n + 2):
+            skip[i] = 0 < i < n and own[i] != own[i - 1]
         s.skip = skip
         s.raw = self.take("raw", n_steps * n_symbols)
-        s.probability = self.take("probability", n_steps * n_symbols)
-        s.v = self.take("v", n_steps * s.width)
-        s.e = self.take("e", n_steps * s.width)
-        s.vy = self.take("vy", n_steps * s.width)
-        s.ey = self.take("ey", n_steps * s.width)
-        s.back = self.take("back", 4 * s.width)
+        # Vectors may end beyond the last symbol.
+        s.probability = self.take("probability", n_steps * n_symbols + SPARE)
+        s.total = self.take("total", n_steps)
+        s.pairs = self.take("pairs", 2 * n_symbols + SPARE)
+        s.alpha = self.take("alpha", n_steps * 4 * s.width)
+        s.emission = self.take("emission", n_steps * 2 * s.width)
+        s.blank = self.take("blank", 2 * n_steps)
+        s.back = self.take("back", 8 * s.width)
+        s.gamma = self.take("gamma", 2 * s.width)
         return 0
 
     def loss_and_gradient(self, PackedShape shape, const floating[:, ::1] raw,
@@ -371,7 +413,6 @@ cdef class AlignmentSums:
         cdef const int[::1] lengths = shape.lengths
         cdef Lattice* s = &self.lattice
         cdef double* copy
-        cdef double* gamma = self.take("gamma", 2 * targets.longest + 1)
         cdef double v_all = 0.0, e_all = 0.0, log_p, by
         cdef bint wanted = draw is not None
         if (raw.shape[0] != shape.n_rows or n_symbols != targets.n_symbols
@@ -384,17 +425,17 @@ cdef class AlignmentSums:
         for b in range(shape.n_seqs):
             length = lengths[b]
             self.start(length, targets.labels[starts[b] : starts[b + 1]], n_symbols)
-            copy = <double*>s.raw
+            copy = s.raw
             with nogil:
                 if weight[b] != 0.0:
                     for t in range(length):
                         r = shape.steps.offset[t] + b
                         for k in range(n_symbols):
                             copy[t * n_symbols + k] = raw[r, k]
-                    log_p = sum_alignments(self.table, s, &v_all, &e_all)
+                    log_p = sum_alignments(self.table, self.kernels, s, &v_all, &e_all)
                     each[b] = -log_p
                     if wanted and log_p > -INFINITY:
-                        occupancies(s, v_all, e_all, s.probability, gamma)
+                        occupancies(self.kernels, s, v_all, e_all)
                 if wanted:
                     by = weight[b]
                     for t in range(length):
@@ -430,7 +471,8 @@ cdef class AlignmentSums:
         cdef const Py_ssize_t[::1] starts = targets.starts
         cdef const int[::1] lengths = shape.lengths
         cdef Lattice* s = &self.lattice
-        cdef double* delta = self.take("gamma", 1)
+        cdef double* memory
+        cdef double* delta = NULL
         cdef double* last
         cdef double best
         cdef signed char[:, ::1] back
@@ -441,17 +483,19 @@ cdef class AlignmentSums:
         for b in range(shape.n_seqs):
             length = lengths[b]
             self.start(length, targets.labels[starts[b] : starts[b + 1]], raw.shape[1])
-            n_states = s.n_states
+            n_states = 2 * s.n_labels + 1
+            memory = self.take("delta", 2 * n_states)
             back = np.empty((length, n_states), dtype=np.int8)
             for t in range(length):
                 r = shape.steps.offset[t] + b
-                delta, last = s.v + (t % 2) * s.width, s.v + ((t + 1) % 2) * s.width
+                delta = memory + t % 2 * n_states
+                last = memory + (t + 1) % 2 * n_states
                 for i in range(n_states):
                     back[t, i] = 0
                     best = last[i] if t > 0 else (0.0 if i < 2 else -INFINITY)
                     if t > 0 and i > 0 and last[i - 1] > best:
                         best, back[t, i] = last[i - 1], 1
-                    if t > 0 and i > 1 and s.skip[i] and last[i - 2] > best:
+                    if t > 0 and i % 2 and s.skip[i // 2] != 0.0 and last[i - 2] > best:
                         best, back[t, i] = last[i - 2], 2
                     symbol = s.labels[i // 2] if i % 2 else 0
                     delta[i] = best if best == -INFINITY else best + raw[r, symbol]

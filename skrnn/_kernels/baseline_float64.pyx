@@ -1,1 +1,2 @@
 include "kernels.pxi"
+include "lattice.pxi"

@@ -134,7 +134,7 @@ class SequenceTranscriber(SequenceEstimator):
         The initial learning rate of 'adam' and 'sgd'.
     power_t : float, default=0.5
         Exponent of 'invscaling'.
-    max_iter : int, default=100
+    max_iter : int, default=40
         Largest number of epochs: how often each sequence is used. With 'lbfgs', largest
         number of iterations.
     shuffle : bool, default=True
@@ -348,7 +348,7 @@ class SequenceTranscriber(SequenceEstimator):
         learning_rate="linear",
         learning_rate_init=0.008,
         power_t=0.5,
-        max_iter=100,
+        max_iter=40,
         shuffle=True,
         max_grad_norm=1.0,
         bptt_steps=None,
@@ -525,8 +525,13 @@ class SequenceTranscriber(SequenceEstimator):
         return found
 
     def _pairs(self, X, y):
-        """Return checked sequences, and codes of labels, -1 for those not learned."""
+        """Return checked sequences, and codes of labels, -1 for those not learned.
+
+        Without `y` they are those of the predictions.
+        """
         sequences = self._check_sequences(X)
+        if y is None:
+            return sequences, _objects(self._predicted(sequences))
         checked = check_label_sequences(y, "y")
         if len(checked) != len(sequences):
             raise ValueError(
@@ -637,7 +642,7 @@ class SequenceTranscriber(SequenceEstimator):
 
         return self._each(sequences, log_proba)
 
-    def score_samples(self, X, y):
+    def score_samples(self, X, y=None):
         """Return log p(y | x) of each sequence, over all alignments.
 
         Parameters
@@ -645,8 +650,8 @@ class SequenceTranscriber(SequenceEstimator):
         X : list of ndarrays of shape (n_steps_i, n_features) or array-like of shape \
                 (n_seqs, n_steps, n_features) or (n_seqs, n_steps)
             The sequences.
-        y : list of str, list of sequences of labels, or array-like of shape (n_seqs,)
-            The labels.
+        y : list of str, list of sequences of labels, or array-like, default=None
+            The labels; None takes those that :meth:`predict` gives.
 
         Returns
         -------
@@ -683,6 +688,8 @@ class SequenceTranscriber(SequenceEstimator):
         score : float
             The larger, the better: 1 is perfect, and it can be negative.
         """
+        if y is None:
+            raise ValueError("score requires y, the right labels, but y is None.")
         sequences, codes = self._pairs(X, y)
         right = [own.tolist() for own in codes]
         found = [list(map(int, own)) for own in self._predicted(sequences)]
@@ -712,17 +719,13 @@ class SequenceTranscriber(SequenceEstimator):
         ValueError
             If a sequence cannot have the labels in `y`.
         """
-        if y is None:
-            sequences = self._check_sequences(X)
-            codes = _objects(self._predicted(sequences))
-        else:
-            sequences, codes = self._pairs(X, y)
-            for i, own in enumerate(codes):
-                if -1 in own:
-                    raise ValueError(
-                        f"y[{i}] has a label that was not learned, at place "
-                        f"{own.tolist().index(-1)}. It cannot be aligned."
-                    )
+        sequences, codes = self._pairs(X, y)
+        for i, own in enumerate(codes):
+            if -1 in own:
+                raise ValueError(
+                    f"y[{i}] has a label that was not learned, at place "
+                    f"{own.tolist().index(-1)}. It cannot be aligned."
+                )
         loss, k = self._model.target.loss(), self._model.segment_length
 
         def spans(raw, batch, rows):

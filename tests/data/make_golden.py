@@ -28,6 +28,7 @@ from skrnn import (
     RNNRegressor,
     SequenceForecaster,
     SequenceTagger,
+    SequenceTranscriber,
     StepRegressor,
 )
 from skrnn.export import save
@@ -41,6 +42,7 @@ METHODS = (
     "predict",
     "transform",
     "inverse_transform",
+    "label_log_proba",
 )
 
 
@@ -88,6 +90,18 @@ def classes(*labels, dtype=None, n_seqs=12):
 def targets(*shape, n_seqs=12):
     """Return numbers far from 0."""
     return 100 + Integers(3).array(n_seqs, *shape)
+
+
+def transcripts():
+    """Return the labels of sequences, of several kinds; some have none."""
+    kinds = ["ä", 7, "b", 7.5]
+    return [[kinds[i % 4], *kinds[: i % 3]][: len(x)] for i, x in enumerate(letters())]
+
+
+def letters(n_seqs=12):
+    """Return sequences of 4 to 9 steps."""
+    integers = Integers(10)
+    return [integers.array(integers.draw(4, 9), 2) for _ in range(n_seqs)]
 
 
 def indicator(n_labels=3, n_seqs=12):
@@ -259,6 +273,11 @@ def cases():
             S(**SMALL, loss="absolute_error", segment_length=2),
             X,
             numbers_of_steps(X),
+        ),
+        "transcriber": (
+            SequenceTranscriber(**SMALL, standardize="sequence", beam_width=4),
+            letters(),
+            transcripts(),
         ),
         "unfitted": (R(dtype=np.float64, n_jobs=2), None, None),
         "scaler": (SequenceScaler(), missing(), None),
