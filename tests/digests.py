@@ -293,13 +293,17 @@ def is_ragged(found):
 
 def outputs(estimator, X):
     """Everything that a fitted estimator says of X, as arrays."""
-    for name in METHODS:
-        if hasattr(estimator, name):
-            found = getattr(estimator, name)(X)
-            yield from found if is_ragged(found) else [found]
-    if hasattr(estimator, "n_best"):
-        for found, scores in zip(*estimator.n_best(X, 3), strict=True):
-            yield from (np.array(" ".join(map(str, found.tolist()))), scores)
+    for name in methods_of(estimator):
+        found = getattr(estimator, name)(X)
+        yield from found if is_ragged(found) else [found]
+
+
+def methods_of(estimator):
+    """The names of the methods that say something of X alone."""
+    names = [name for name in METHODS if hasattr(estimator, name)]
+    if isinstance(estimator, SequenceTranscriber):
+        names += ["score_samples", "align"]
+    return names
 
 
 def fitted(case, **parameters):

@@ -12,6 +12,7 @@ from skrnn.estimators import (
     RNNRegressor,
     SequenceForecaster,
     SequenceTagger,
+    SequenceTranscriber,
     StepRegressor,
 )
 from skrnn.models.sequence import SequenceModel
@@ -275,7 +276,7 @@ def from_torch(
 
 
 FROM_TORCH = (RNNClassifier, RNNRegressor)
-TO_TORCH = (*FROM_TORCH, SequenceTagger, StepRegressor)
+TO_TORCH = (*FROM_TORCH, SequenceTagger, SequenceTranscriber, StepRegressor)
 
 
 def _check_kind(estimator, kinds, more=""):

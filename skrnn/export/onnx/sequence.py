@@ -152,6 +152,19 @@ def encode_beside_tokens(g, encoder, x, dtype):
     return g("Concat", x, ids, axis=-1), g("Concat", known, finite, axis=-1)
 
 
+def center(g, x, sequence_lens):
+    """Add padded sequences less each one's mean over its known steps, in double."""
+    x = g.cast(x, np.float64)
+    at = g("Squeeze", g.size(x, 1), np.array([0]))
+    at = g("Range", np.array(0), at, np.array(1))
+    there = g("Less", at, g("Unsqueeze", sequence_lens, np.array([1])))
+    known = g("And", g("Unsqueeze", there, np.array([2])), g("Not", g("IsNaN", x)))
+    total = g.reduce("ReduceSum", g("Where", known, x, np.array(0.0)), 1)
+    count = g.reduce("ReduceSum", g.cast(known, np.float64), 1)
+    mean = g("Div", total, g("Max", count, np.array(1.0)))
+    return g("Sub", x, g("Unsqueeze", mean, np.array([1])))
+
+
 def read_batch(g, x, sequence_lens, encoder, dtype):
     """Add the way from padded sequences to what the network reads.
 
@@ -244,13 +257,15 @@ class Outputs:
     ----------
     per_step : bool
         Whether each step has outputs.
+    per_segment : bool
+        Whether these are outputs of segments of steps.
     state : dict of str to (dtype, shape)
         What the outputs of a stream keep, like that of `StepGraph`.
     constants : list of Output
         What does not depend on the inputs.
     """
 
-    per_step = False
+    per_step = per_segment = False
     state: dict = {}
     constants: list = []
 
@@ -347,7 +362,8 @@ def score_batch(g, x, sequence_lens, model, outputs, dtype, encoder=None):
     if not outputs.per_step:
         tensors = outputs.add(g, raw, dtype)
         return [g.slice(tensor, 0, 0, n_seqs) for tensor in tensors]
-    tensors = outputs.add_steps(g, raw, run.steps.alive, dtype)
+    lengths = run.lengths if outputs.per_segment else run.steps
+    tensors = outputs.add_steps(g, raw, lengths.alive, dtype)
     tensors = [g.slice(tensor, 0, 0, n_seqs) for tensor in tensors]
     return [g.slice(tensor, 1, 0, n_steps) for tensor in tensors]
 
@@ -437,7 +453,7 @@ class StepGraph:
                 new = g("Squeeze", new, np.array([0]))
                 after[name] = self._where(commit, new, before[name])
         raw = convert(g, network, network.parts.readout, pooled, states, run)
-        if k > 1 and self.outputs.per_step:
+        if k > 1 and self.outputs.per_step and not self.outputs.per_segment:
             at = g("Unsqueeze", filled, np.array([1]))
             raw = g("GatherND", raw, at, batch_dims=1)
         raw = refuse(g, raw, valid, network.dtype)
@@ -523,6 +539,8 @@ def convert_sequences(g, model, transformers, dtype, streaming):
     if streaming:
         return Exported(step.inputs(dtype), step.score(x, dtype), "n_seqs")
     inputs["sequence_lens"] = np.dtype(np.int64), ("n_seqs",)
+    if model.structure["standardize"] == "sequence":
+        x = center(g, x, "sequence_lens")
     outputs = outputs_of[model.target].of(g, model, False)
     tensors = score_batch(g, x, "sequence_lens", model, outputs, dtype, encoder)
     outputs = named(outputs, tensors, dtype) + outputs.constants

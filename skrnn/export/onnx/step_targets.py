@@ -10,10 +10,11 @@ from skrnn.export.onnx.graph import NotConvertibleError, Output
 from skrnn.export.onnx.sequence import (
     ClassOutputs,
     NumberOutputs,
+    Outputs,
     label_values,
     outputs_of,
 )
-from skrnn.targets import StepClassTarget, StepNumberTarget
+from skrnn.targets import LabelSequenceTarget, StepClassTarget, StepNumberTarget
 
 
 class _EachStep:
@@ -103,6 +104,32 @@ class StepClassOutputs(_EachStep, ClassOutputs):
             ("label", self.classes.dtype, self.axes),
             ("probabilities", dtype, (*self.axes, len(self.classes))),
         ]
+
+
+@outputs_of(LabelSequenceTarget)
+class SymbolOutputs(_EachStep, Outputs):
+    """Logarithms of the probabilities of the blank and of the labels, by segment."""
+
+    per_segment = True
+
+    def __init__(self, target):
+        self.n_symbols = len(target.labels) + 1
+
+    @classmethod
+    def of(cls, g, model, streaming):
+        """Return the outputs of a model for a graph."""
+        outputs = cls(model.target)
+        outputs.streaming = streaming
+        return outputs
+
+    def declare(self, dtype):
+        """Return the name, the dtype and the shape of each output."""
+        axes = () if self.streaming else ("n_segments",)
+        return [("log_probabilities", dtype, (*axes, self.n_symbols))]
+
+    def add(self, g, raw, dtype):
+        """Add the outputs, from raw outputs in double."""
+        return [g.cast(g("LogSoftmax", raw, axis=-1), dtype)]
 
 
 class AllowedOutputs(StepClassOutputs):
