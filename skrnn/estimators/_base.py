@@ -84,8 +84,8 @@ def may_hold_tokens(X):
     if isinstance(first, list | tuple):
         first = first[0] if first else 0.0
         if isinstance(first, list | tuple):  # several features in each step
-            return any(isinstance(value, str) or value is None for value in first)
-        return isinstance(first, str) or first is None
+            return any(isinstance(v, str | bytes) or v is None for v in first)
+        return isinstance(first, str | bytes) or first is None
     if isinstance(first, np.ndarray):
         return first.dtype.kind in "OUS"
     return not isinstance(first, int | float | np.number)
@@ -310,7 +310,8 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
                 f"This {type(self).__name__} estimator requires y to be passed, but "
                 "the target y is None."
             )
-        with naming("y", y):
+        # What is odd about one target for each sequence may be well for steps.
+        with naming("y", None if self._target_kind.per == "step" else y):
             checked = self._target_kind.check(y)
         check_number_of(checked, sequences, "X" + suffix)
         self._check_lengths(checked, sequences)

@@ -1,6 +1,8 @@
 """Estimators that answer each step of a sequence."""
 
+import re
 import warnings
+from contextlib import contextmanager
 
 import numpy as np
 from sklearn.exceptions import DataConversionWarning
@@ -8,6 +10,7 @@ from sklearn.exceptions import DataConversionWarning
 from skrnn.estimators._base import SequenceEstimator
 from skrnn.estimators._samples import check_sample_weight
 from skrnn.inputs.containers import open_container, refuse_sparse
+from skrnn.inputs.sequences import check_number_of
 from skrnn.models.checks import boolean
 from skrnn.targets.steps import is_table, labels_of_steps
 from skrnn.training import StepData
@@ -39,49 +42,49 @@ class StepEstimator(SequenceEstimator):
         known = vars(self).get("_learns_table")
         if known is None and not reset:
             known = self._model.target.table
-        if not reset and table != known:
-            known = "one table" if known else "sequences"
-            raise ValueError(
-                f"{type(self).__name__} was fitted to {known}; `X` and `y` must have "
-                "that form in all calls."
-            )
-        if reset:
+        if not reset:
+            self._check_form(table, known)
+        else:
             self._learns_table = table
         if not table:
             return X, y, sample_weight
-        self._check_table(X)
+        _check_table(X)
         if hasattr(X, "__len__") and len(X) != len(y):
             raise ValueError(
                 "Found input variables with inconsistent numbers of samples: "
                 f"{[len(X), len(y)]}"
             )
-        if sample_weight is not None:
+        if sample_weight is not None and not np.isscalar(sample_weight):
             sample_weight = [_opened(sample_weight, "sample_weight")]
         return [X], [y], sample_weight
 
-    def _check_table(self, X):
-        if open_container(X, "X").kind == "sparse":
-            refuse_sparse("X")
-        if (X.ndim if hasattr(X, "ndim") else np.ndim(X)) != 2:
+    def _check_form(self, table, known):
+        if table != known:
+            known = "one table" if known else "sequences"
             raise ValueError(
-                "Expected 2D array: y has one target for each row, so X must be a "
-                "table with a row for each step. For sequences, y is a list with the "
-                "targets of each sequence. Reshape your data."
+                f"{type(self).__name__} was fitted to {known}; `X` and `y` must have "
+                "that form in all calls."
             )
 
     def _check_sequences(self, X):
         self._check_is_fitted()
-        if self._model.target.table:
-            X = _opened(X, "X")
-            self._check_table(X)
-            X = [X]
-        return super()._check_sequences(X)
+        if not self._model.target.table:
+            return super()._check_sequences(X)
+        X = _opened(X, "X")
+        _check_table(X)
+        with _renaming(True):
+            return super()._check_sequences([X])
+
+    def _hold_out(self, samples, given, target, seed):
+        with _renaming(target.table, "_val"):
+            return super()._hold_out(samples, given, target, seed)
 
     # Fitting -----------------------------------------------------------------------
 
-    def _fit(self, *args, **kwargs):
+    def _fit(self, X, y, *args, **kwargs):
         try:
-            return super()._fit(*args, **kwargs)
+            with _renaming(y is not None and is_table(_opened(y, "y"))):
+                return super()._fit(X, y, *args, **kwargs)
         finally:
             vars(self).pop("_learns_table", None)
 
@@ -100,9 +103,10 @@ class StepEstimator(SequenceEstimator):
             return super()._check_weight(sample_weight, sequences, name)
         if not any(hasattr(item, "__len__") for item in sample_weight):
             return super()._check_weight(sample_weight, sequences, name)
-        weights = labels_of_steps(sample_weight, name)
+        weights = labels_of_steps(sample_weight, name, "weights")
+        check_number_of(weights, sequences, "X")
         for i, (item, n_steps) in enumerate(
-            zip(weights, sequences.lengths, strict=True)
+            zip(weights, sequences.lengths.tolist(), strict=True)
         ):
             weights[i] = check_sample_weight(
                 item.astype(np.float64), n_steps, f"{name}[{i}]", some=False
@@ -135,17 +139,12 @@ class StepEstimator(SequenceEstimator):
     def _targets_of(self, X, y):
         """Return sequences and checked targets to judge predictions by."""
         self._check_is_fitted()
-        target = self._model.target
-        if target.table:
-            X, y = [X], [y]
-        sequences = super()._check_sequences(X)
-        checked = self._target_kind.check(y)
-        if len(checked) != len(sequences):
-            raise ValueError(
-                "Found input variables with inconsistent numbers of samples: "
-                f"{[len(sequences), len(checked)]}"
-            )
-        self._check_lengths(checked, sequences)
+        X, y, _ = self._as_sequences(X, y, None, False)
+        with _renaming(self._model.target.table):
+            sequences = super()._check_sequences(X)
+            checked = self._target_kind.check(y)
+            check_number_of(checked, sequences, "X")
+            self._check_lengths(checked, sequences)
         return sequences, checked
 
     def __sklearn_tags__(self):
@@ -154,9 +153,47 @@ class StepEstimator(SequenceEstimator):
         return tags
 
 
+def _check_table(X):
+    """Refuse what is no table."""
+    if open_container(X, "X").kind == "sparse":
+        refuse_sparse("X")
+    if isinstance(X, str | bytes):
+        raise ValueError(
+            "X is one string. A list of texts, or of token lists, is expected, and y "
+            "is a list with the labels of each."
+        )
+    try:
+        n_dims = X.ndim if hasattr(X, "ndim") else np.ndim(X)
+    except ValueError:  # items of several shapes
+        n_dims = 1
+    if n_dims != 2:
+        raise ValueError(
+            "Expected 2D array: y has one target for each row, so X must be a table "
+            "with a row for each step. For sequences, y is a list with the targets of "
+            "each sequence. Reshape your data."
+        )
+
+
+@contextmanager
+def _renaming(table, suffix=""):
+    """Let errors speak of the table or of `y_val` where they are what was given."""
+    try:
+        yield
+    except ValueError as error:
+        message = str(error)
+        if suffix:
+            message = re.sub(r"\by(?=\[|\.iloc\[| has )", f"y{suffix}", message)
+        if table:
+            # The table is the only sequence.
+            message = re.sub(r"\b(X|y|sample_weight)(_val)?\[0\]", r"\1\2", message)
+        if message == str(error):
+            raise
+        raise type(error)(message) from error
+
+
 def _opened(given, name):
     """Return what is only known to be array-like as an array, all else as it is."""
-    if isinstance(given, str) or np.isscalar(given):
+    if given is None or np.isscalar(given):
         return given
     return open_container(given, name).given
 

@@ -287,8 +287,9 @@ class _Rows:
         """Whether a feature holds strings."""
         kind = self.array.dtype.kind
         if kind == "O":
-            return any(isinstance(value, str) for value in self.column(j))
-        return kind in "UT"
+            # Bytes are refused when they are read.
+            return any(isinstance(value, str | bytes) for value in self.column(j))
+        return kind in "SUT"
 
     def tokens(self, j):
         column = self.column(j)

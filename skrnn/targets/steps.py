@@ -23,7 +23,7 @@ def is_table(y):
 
     The first item tells: a str, a number, or nothing.
     """
-    if hasattr(y, "columns"):
+    if hasattr(y, "columns") or isinstance(y, str | bytes):
         return False
     if isinstance(y, np.ndarray):
         if y.ndim != 1 or y.dtype != object:
@@ -33,18 +33,18 @@ def is_table(y):
     return False
 
 
-def labels_of_steps(y, name="y"):
+def labels_of_steps(y, name="y", what="targets"):
     """Return targets as an object array (n_seqs,) of 1-D arrays of objects or numbers.
 
     Parameters
     ----------
     y : list or array of sequences
-    name : str
-        What messages call `y`.
+    name, what : str
+        What messages call `y`, and its items.
     """
     if y is None or isinstance(y, str) or not hasattr(y, "__len__"):
         raise ValueError(
-            f"{name} must hold a sequence of targets for each sequence of X, got "
+            f"{name} must hold a sequence of {what} for each sequence of X, got "
             f"{reprlib.repr(y)}."
         )
     if hasattr(y, "columns"):
@@ -58,8 +58,13 @@ def labels_of_steps(y, name="y"):
     for i, item in enumerate(items):
         if isinstance(item, str) or not hasattr(item, "__len__"):
             raise ValueError(
-                f"{name}[{i}] is {reprlib.repr(item)}. The targets of all steps of "
+                f"{name}[{i}] is {reprlib.repr(item)}. The {what} of all steps of "
                 "that sequence are expected: a list or a 1-D array."
+            )
+        if hasattr(item, "columns"):
+            raise ValueError(
+                f"{name}[{i}] is a {type(item).__name__}. The {what} of all steps of "
+                "that sequence are expected: take one of its columns."
             )
         if not isinstance(item, np.ndarray) or item.dtype.kind not in "biuf":
             values = np.empty(len(item), dtype=object)
@@ -67,8 +72,8 @@ def labels_of_steps(y, name="y"):
             item = values
         if item.ndim != 1:
             raise ValueError(
-                f"{name}[{i}] has the shape {item.shape}. One target for each step is "
-                "expected: a 1-D array."
+                f"{name}[{i}] has the shape {item.shape}. A 1-D array is expected, the "
+                f"{what} of its steps."
             )
         checked[i] = item
     return checked
@@ -124,9 +129,17 @@ class StepClassTarget(_StepTarget):
             if not classes:
                 raise ValueError("y has no label at all: all of its steps are None.")
         classes = sorted_labels(classes)
+        refuse_no_labels(classes.tolist(), y)
         allowed = None
         if scheme is not None:
-            allowed = scheme_constraints(classes.tolist(), scheme)
+            try:
+                allowed = scheme_constraints(classes.tolist(), scheme)
+            except ValueError as error:
+                raise ValueError(
+                    f"The scheme does not go with the labels, which are "
+                    f"{reprlib.repr(classes.tolist())}: {error} Mend the labels, or "
+                    "set scheme=None."
+                ) from error
         name = scheme if isinstance(scheme, str) else None
         target = cls(classes, table, crf, allowed, name)
         target.require_same(y)
@@ -284,7 +297,10 @@ class StepNumberTarget(_StepTarget):
                 ) from error
             if np.isinf(numbers).any():
                 step = int(np.flatnonzero(np.isinf(numbers))[0])
-                raise ValueError(f"y[{i}] is infinite at step {step}.")
+                raise ValueError(
+                    f"y[{i}] is infinite at step {step}. Replace it by a number, or by "
+                    "NaN, which is no target."
+                )
             checked[i] = numbers
         return checked
 
@@ -358,6 +374,26 @@ class StepNumberTarget(_StepTarget):
         """Raise ValueError unless the fields go together."""
         if not fields["_target_scale"] > 0:
             raise ValueError("_target_scale must be positive.")
+
+
+def refuse_no_labels(classes, y):
+    """Refuse bytes and numbers that are not whole, which are no labels, by name."""
+    for label in classes:
+        if isinstance(label, bytes):
+            remedy = "bytes. Decode it first: .decode('utf-8')"
+        elif isinstance(label, float) and not label.is_integer():
+            remedy = (
+                "a number that is not whole. Use StepRegressor for numbers, or make "
+                "strings of the labels"
+            )
+        else:
+            continue
+        where = "classes holds"
+        for i, item in enumerate(y):
+            if label in (items := item.tolist()):
+                where = f"y[{i}] has, at step {items.index(label)},"
+                break
+        raise ValueError(f"Unknown label type: {where} {label!r}, {remedy}.")
 
 
 def sorted_labels(labels):

@@ -137,6 +137,8 @@ class StepData(SequenceData):
             self._targets = np.maximum(self._targets, 0)
         total = np.add.accumulate(np.concatenate([[0.0], counted]))
         by_sequence = total[self._starts[1:]] - total[self._starts[:-1]]
+        if len(y) and not by_sequence.any():
+            raise ValueError("No step that has a target has a positive sample weight.")
         super().__init__(sequences, encoder, y, by_sequence)
 
     def batch(self, indices: np.ndarray, dtype: np.dtype) -> tuple[Any, Any, Any]:
