@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PARITY = ["torch", "onnx", "onnxruntime", "skl2onnx", "jiwer", "sacrebleu"]
+PARITY = [
+    "torch",
+    "onnx",
+    "onnxruntime",
+    "skl2onnx",
+    "jiwer",
+    "kaldi_native_fbank",
+    "sacrebleu",
+]
 
 
 def _without_root():

@@ -1,4 +1,4 @@
-"""Oracles from outside: torch, onnx, onnxruntime, jiwer, sacrebleu."""
+"""Oracles from outside: torch, onnx, onnxruntime, jiwer, sacrebleu and others."""
 
 import importlib
 import os

@@ -34,6 +34,7 @@ LAYERS = [
     "_windows",
     "_ngram",
     "_convolutions",
+    "_mel",
     "text",
     "_edit",
     "metrics",
@@ -56,7 +57,7 @@ LAYERS = [
 BESIDE = {
     "_show_versions": {"_recurrence"},
     "datasets": set(),
-    "preprocessing": {"_callbacks", "_stamp", "inputs"},
+    "preprocessing": {"_callbacks", "_elementary", "_mel", "_stamp", "inputs"},
     "testing": set(),
     "skrnn": {"_show_versions", "estimators"},
 }

@@ -15,6 +15,7 @@ from skrnn import (
 )
 from skrnn.preprocessing import (
     ConvolutionFeatures,
+    LogMel,
     RandomConvolutions,
     SequenceScaler,
 )
@@ -40,6 +41,8 @@ ESTIMATORS = [
     SequenceScaler(),
     RandomConvolutions(8),
     ConvolutionFeatures(84),
+    LogMel(8000),
+    LogMel(200, n_mels=4, hop=0.02, f_min=0.0, n_deltas=1),
     RNNClassifier(**EXACT),
     RNNRegressor(**EXACT),
     RNNClassifier(

@@ -4,6 +4,7 @@ The classes are those in `CLASSES` and no others, whatever a file asks for.
 """
 
 from contextlib import contextmanager
+from inspect import Parameter, signature
 from reprlib import repr as short
 
 import numpy as np
@@ -35,6 +36,7 @@ from skrnn.models.checks import (
 )
 from skrnn.preprocessing import (
     ConvolutionFeatures,
+    LogMel,
     RandomConvolutions,
     SequenceScaler,
     SequenceVectorizer,
@@ -48,6 +50,7 @@ LEFT_OUT = {
     "_skl_callbacks",
     "_sklearn_output_config",
 }
+REQUIRED = Parameter.empty  # what a parameter without a default has
 METHODS = (
     "fit",
     "partial_fit",
@@ -84,6 +87,9 @@ seen = either(
     array("int64", _n_features),
     array("float64", _n_features),
 )
+
+
+INTS = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
 
 
 def _vocabulary(value, name, state):
@@ -165,6 +171,11 @@ FIELDS = {
     },
     RobustScaler: {**FEATURES, "center_": per_feature, "scale_": per_feature},
     SequenceVectorizer: {"vocabulary_": _vocabulary},
+    LogMel: {
+        **FEATURES,
+        "_columns_are_steps": boolean,
+        "sample_type_": one_of("float", *INTS),
+    },
     RandomConvolutions: {
         **CONVOLUTIONS,
         "channels_": _rows_of(None),
@@ -347,7 +358,7 @@ def _refuse_unknown_attributes(estimator, prefix):
 def _describe_parameters(estimator, encoder, prefix):
     parameters = {}
     cls = type(estimator)
-    defaults = {} if issubclass(cls, FittedEstimator) else cls().get_params(deep=False)
+    defaults = {} if issubclass(cls, FittedEstimator) else _defaults(cls)
     for name, value in sorted(estimator.get_params(deep=False).items()):
         # Of scikit-learn's classes only what differs from the default, so that versions
         # which have more parameters, or fewer, read it as well.
@@ -356,6 +367,12 @@ def _describe_parameters(estimator, encoder, prefix):
         if name not in defaults or type(value) is not type(default) or value != default:
             parameters[name] = encoder.encode(value, prefix + name)
     return parameters
+
+
+def _defaults(cls):
+    """Return the parameters of a class with their defaults, or `REQUIRED`."""
+    parameters = signature(cls).parameters
+    return {name: parameter.default for name, parameter in parameters.items()}
 
 
 def _describe_pipeline(pipeline, encoder, prefix):
@@ -416,7 +433,7 @@ def restore(model, decoder):
         return _restore_pipeline(model, decoder)
     _check_keys(model, ("class", "fitted", "parameters"), ("output", "requests"))
     fitted = decoder.decode(model["fitted"])
-    estimator = cls(**_restore_parameters(model, decoder, cls()))
+    estimator = cls(**_restore_parameters(model, decoder, _defaults(cls)))
     if fitted is not None:
         check_names(_expect_dict(fitted), _fields(cls), "what was fitted")
         if isinstance(estimator, FittedEstimator):
@@ -433,9 +450,10 @@ def restore(model, decoder):
     return estimator
 
 
-def _restore_parameters(model, decoder, example):
+def _restore_parameters(model, decoder, defaults):
     parameters = _expect_dict(decoder.decode(model["parameters"]))
-    _check_keys(parameters, (), example.get_params(deep=False))
+    required = [name for name, value in defaults.items() if value is REQUIRED]
+    _check_keys(parameters, required, defaults)
     return parameters
 
 
@@ -451,8 +469,8 @@ def _restore_requests(estimator, requests):
 
 def _restore_pipeline(model, decoder):
     _check_keys(model, ("class", "parameters", "steps"))
-    parameters = _restore_parameters(model, decoder, Pipeline([]))
-    _check_keys(parameters, (), ("transform_input", "verbose"))
+    known = {"transform_input": None, "verbose": False}
+    parameters = _restore_parameters(model, decoder, known)
     steps = []
     for item in _expect(model["steps"], list):
         if not isinstance(item, list) or len(item) != 2:

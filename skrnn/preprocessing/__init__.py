@@ -6,6 +6,7 @@ from skrnn.preprocessing._convolutions import (
     ConvolutionStream,
     RandomConvolutions,
 )
+from skrnn.preprocessing._mel import LogMel, LogMelStream
 from skrnn.preprocessing._scaler import SequenceScaler
 from skrnn.preprocessing._union import SequenceUnion, make_sequence_union
 from skrnn.preprocessing._vectorizer import SequenceVectorizer
@@ -13,6 +14,8 @@ from skrnn.preprocessing._vectorizer import SequenceVectorizer
 __all__ = [
     "ConvolutionFeatures",
     "ConvolutionStream",
+    "LogMel",
+    "LogMelStream",
     "RandomConvolutions",
     "SequenceColumns",
     "SequenceScaler",
