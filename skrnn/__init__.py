@@ -26,6 +26,7 @@ __version__ = "0.1.0.dev0"
 
 from skrnn._show_versions import show_versions
 from skrnn.estimators import (
+    LanguageModel,
     RNNClassifier,
     RNNRegressor,
     SequenceForecaster,
@@ -36,6 +37,7 @@ from skrnn.estimators import (
 from skrnn.estimators._streams import stream
 
 __all__ = [
+    "LanguageModel",
     "RNNClassifier",
     "RNNRegressor",
     "SequenceForecaster",

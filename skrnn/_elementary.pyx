@@ -238,6 +238,29 @@ def softmax(const floating[:, ::1] raw, double[:, ::1] out, bint logarithm):
                     out[i, k] /= 1.0 + rest
 
 
+def log_proba_at(const floating[:, ::1] raw, const Py_ssize_t[::1] y, double[::1] out):
+    """out = the logarithm of the softmax of each row at one class, as `softmax` has it.
+
+    raw : (n, n_classes); y : (n,) the class; out : (n,)
+    """
+    cdef Py_ssize_t i, k, top, n_classes = raw.shape[1]
+    cdef double most, rest
+    if y.shape[0] != raw.shape[0] or out.shape[0] != raw.shape[0]:
+        raise ValueError("the shapes do not match.")
+    for i in range(y.shape[0]):
+        if not 0 <= y[i] < n_classes:
+            raise IndexError(f"there is no class {y[i]}.")
+    with nogil:
+        for i in range(raw.shape[0]):
+            top = argmax(&raw[i, 0], n_classes)
+            most = raw[i, top]
+            rest = 0.0
+            for k in range(n_classes):
+                if k != top:
+                    rest += exp(raw[i, k] - most)
+            out[i] = (raw[i, y[i]] - most) - log1p(rest)
+
+
 def expit(const floating[:, ::1] raw, double sign, double[:, :] out, bint logarithm):
     """out = 1 / (1 + exp(-sign * raw)), or its logarithm."""
     cdef Py_ssize_t i, k

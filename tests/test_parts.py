@@ -11,7 +11,7 @@ from skrnn.network import POOLINGS, Network, NetworkSpec, PassOptions
 from skrnn.network.layout import Layout, zeros
 from skrnn.network.pooling import EveryStep
 from skrnn.solvers import Adam
-from skrnn.training import Trainer, TrainingOptions
+from skrnn.training import Data, Trainer, TrainingOptions
 from toy_parts import ChainLoss, StepByStep, SumPooling, TokenTable
 
 LENGTHS = (3, 1, 5, 2)
@@ -93,7 +93,7 @@ def test_parts_from_outside_are_trained():
     values = np.linspace(-1, 1, N_TOKENS)
     targets = values[batch.ids]
 
-    class Data:
+    class Examples(Data):
         used, mean_weight = np.arange(4), len(targets) / 4
 
         def batch(self, indices, dtype):
@@ -112,7 +112,7 @@ def test_parts_from_outside_are_trained():
     options = TrainingOptions(max_iter=150, batch_size=4, tol=0.0)
     solver = Adam(0.03, learning_rate="linear")
     trainer = Trainer(network, loss, solver, options, np.random.RandomState(0))
-    history = trainer.fit(theta, Data())
+    history = trainer.fit(theta, Examples())
     assert history.loss_curve[-1] < 0.01 * history.loss_curve[0]
     assert network.views(theta)["chain.carry"] != 0
 

@@ -40,7 +40,8 @@ def describe_embeddings(estimator, categories):
             if hasattr(estimator, "feature_names_in_"):
                 size = asked.get(estimator.feature_names_in_[feature], size)
         if size == "auto" and estimator.embedding_init is not None:
-            size = _size_of_vectors(estimator.embedding_init, categories, feature)
+            tokens = categories.vocabularies[feature].tokens
+            size = size_of_vectors(estimator.embedding_init, tokens)
         sizes.append(auto_embedding_size(n_ids - 1) if size == "auto" else int(size))
     return {"n_ids": tuple(categories.sizes), "embedding_sizes": tuple(sizes)}
 
@@ -53,8 +54,9 @@ def _given(init, token):
     return init.loc[token] if table is not init else init[token]
 
 
-def _size_of_vectors(init, categories, feature):
-    for token in categories.vocabularies[feature].tokens:
+def size_of_vectors(init, tokens):
+    """Return how long the vectors of a mapping are, "auto" if it has no token."""
+    for token in tokens:
         vector = _given(init, token)
         if vector is not None:
             return len(vector)
@@ -80,28 +82,44 @@ def initialize_embeddings(model, init, seed):
     for j, feature in enumerate(model.categories.features):
         if f"embedding{j}.W" not in views:
             continue
-        table, rows = views[f"embedding{j}.W"], {}
-        for i, token in enumerate(model.categories.vocabularies[feature].tokens):
-            vector = _given(init, token)
-            if vector is None:
-                continue
-            vector = np.asarray(vector, dtype=np.float64)
-            if vector.shape != table.shape[1:]:
-                raise ValueError(
-                    f"embedding_init has a vector of shape {vector.shape} for "
-                    f"{token!r}, and embedding_size is {table.shape[1]}."
-                )
-            rows[i] = vector
-        if not rows:
-            continue
-        given = np.array(list(rows.values()))
-        if not np.isfinite(given).all():
-            raise ValueError("embedding_init holds values that are not finite.")
-        mean, spread = given.mean(), given.std() or 1.0
-        drawn = 2 * random_state.random_sample(table.shape) - 1
-        table[...] = mean + np.sqrt(3.0) * spread * drawn
-        table[list(rows)] = given
+        tokens = model.categories.vocabularies[feature].tokens
+        write_vectors(views[f"embedding{j}.W"], init, tokens, random_state)
     return model.with_theta(theta)
+
+
+def write_vectors(table, init, tokens, random_state):
+    """Begin a table with the vectors of a mapping, if it has any of the tokens.
+
+    Parameters
+    ----------
+    table : ndarray of shape (n_rows, size)
+        Changed in place. The rows of tokens that the mapping lacks, and rows that are
+        not of a token, are drawn with the spread of the vectors.
+    init : mapping
+    tokens : ndarray of shape (n_tokens,)
+    random_state : RandomState
+    """
+    rows = {}
+    for i, token in enumerate(tokens):
+        vector = _given(init, token)
+        if vector is None:
+            continue
+        vector = np.asarray(vector, dtype=np.float64)
+        if vector.shape != table.shape[1:]:
+            raise ValueError(
+                f"embedding_init has a vector of shape {vector.shape} for "
+                f"{token!r}, and embedding_size is {table.shape[1]}."
+            )
+        rows[i] = vector
+    if not rows:
+        return
+    given = np.array(list(rows.values()))
+    if not np.isfinite(given).all():
+        raise ValueError("embedding_init holds values that are not finite.")
+    mean, spread = given.mean(), given.std() or 1.0
+    drawn = 2 * random_state.random_sample(table.shape) - 1
+    table[...] = mean + np.sqrt(3.0) * spread * drawn
+    table[list(rows)] = given
 
 
 def pass_options_with_embeddings(estimator, model):

@@ -13,11 +13,12 @@ from skrnn.forecasting.windows import (
 )
 from skrnn.network import NetworkSpec
 from skrnn.network.readout import SegmentReadout
+from skrnn.training import Data
 
 __all__ = ["WindowData", "WindowForecaster", "initialize", "make_spec"]
 
 
-class WindowData:
+class WindowData(Data):
     """Windows with their targets, as the training reads them.
 
     Parameters

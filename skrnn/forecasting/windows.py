@@ -141,6 +141,7 @@ class WindowBatch:
     """
 
     __slots__ = ("future", "n_active", "x")
+    carry = None  # all windows start from zero
 
     def __init__(self, x, n_active, future):
         self.x = x

@@ -86,11 +86,25 @@ class PackedBatch:
         has the numbers, then.
     n_steps : ndarray of shape (n_seqs,), intp, or None
         Steps of each sequence as the user counts them, in packed order, if known.
+    carry : Carry or None
+        The states that the sequences start from, and where their last ones go; None if
+        all start from zero.
     """
 
-    __slots__ = ("ids", "lengths", "n_active", "n_steps", "offset", "order", "x")
+    __slots__ = (
+        "carry",
+        "ids",
+        "lengths",
+        "n_active",
+        "n_steps",
+        "offset",
+        "order",
+        "x",
+    )
 
-    def __init__(self, x, n_active, offset, lengths, order, ids=None, n_steps=None):
+    def __init__(
+        self, x, n_active, offset, lengths, order, ids=None, n_steps=None, carry=None
+    ):
         self.x = x
         self.n_active = n_active
         self.offset = offset
@@ -98,6 +112,7 @@ class PackedBatch:
         self.order = order
         self.ids = ids
         self.n_steps = n_steps
+        self.carry = carry
 
     def by_step(self):
         """Return the places of the same sequences, with a row for each single step.

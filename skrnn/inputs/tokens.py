@@ -364,8 +364,35 @@ class Vocabulary:
         -------
         vocabulary : Vocabulary
         """
-        column = _column(tokens)
-        found, counts, n_missing = _count(column)
+        found, counts, n_missing = _count(_column(tokens))
+        return cls.of_counts(
+            found,
+            counts,
+            n_missing,
+            min_frequency=min_frequency,
+            max_categories=max_categories,
+        )
+
+    @classmethod
+    def of_counts(
+        cls, found, counts, n_missing=0, *, min_frequency=1, max_categories=None
+    ):
+        """The vocabulary of tokens that were counted.
+
+        Parameters
+        ----------
+        found : list of str, int or bool
+            The tokens, in increasing order.
+        counts : ndarray of shape (n,), int64
+        n_missing : int
+            How many steps have no token.
+        min_frequency, max_categories : object
+            As in `learn`.
+
+        Returns
+        -------
+        vocabulary : Vocabulary
+        """
         if len(found) > MOST_CATEGORIES:
             raise ValueError(
                 f"A feature has {len(found)} categories, more than {MOST_CATEGORIES}. "
@@ -373,7 +400,7 @@ class Vocabulary:
             )
         least = min_frequency
         if not isinstance(min_frequency, Integral):
-            least = min_frequency * len(column)
+            least = min_frequency * (int(counts.sum()) + n_missing)
         kept = counts >= least
         n_kept = int(kept.sum())
         if max_categories is not None and n_kept > max_categories:

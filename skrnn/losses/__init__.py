@@ -4,7 +4,7 @@ All arithmetic is in double; a probability depends on its own row and on nothing
 """
 
 from skrnn.losses.base import Loss
-from skrnn.losses.classes import LogLoss, MultilabelLogLoss
+from skrnn.losses.classes import LogLoss, MultilabelLogLoss, TokenLogLoss
 from skrnn.losses.forecasts import (
     FORECAST_LOSSES,
     ForecastAbsoluteError,
@@ -32,5 +32,6 @@ __all__ = [
     "SquaredError",
     "StepAbsoluteError",
     "StepSquaredError",
+    "TokenLogLoss",
     "make_forecast_loss",
 ]

@@ -5,7 +5,7 @@ import numpy as np
 from skrnn import _elementary
 from skrnn.losses.base import PointLoss
 
-__all__ = ["LogLoss", "MultilabelLogLoss"]
+__all__ = ["LogLoss", "MultilabelLogLoss", "TokenLogLoss"]
 
 
 class _LogLoss(PointLoss):
@@ -51,6 +51,30 @@ class LogLoss(_LogLoss):
             _elementary.expit(raw, 1.0, out[:, 1:], logarithm)
         else:
             _elementary.softmax(raw, out, logarithm)
+        return out
+
+
+class TokenLogLoss(_LogLoss):
+    """Log loss of the next token, with an output for each token, even for two.
+
+    Parameters
+    ----------
+    n_tokens : int
+        Number of tokens, at least 1.
+    """
+
+    out_activation = "softmax"
+
+    def __init__(self, n_tokens):
+        self.n_classes = self.n_out = n_tokens
+
+    def _compute(self, y, raw, weight, gradient):
+        scratch = np.empty(self.n_classes)
+        return _elementary.multinomial_loss(y, raw, weight, gradient, scratch)
+
+    def _predict(self, raw, logarithm):
+        out = np.empty(raw.shape)
+        _elementary.softmax(raw, out, logarithm)
         return out
 
 

@@ -64,6 +64,8 @@ class TokenInput(Input):
         Number of ids of each categorical feature, the unknown one included.
     sizes : tuple of int
         Columns of each table; 0 is one-hot.
+    bound : float, default=1.0
+        The largest first value of a table.
 
     References
     ----------
@@ -73,8 +75,8 @@ class TokenInput(Input):
 
     can_step = True
 
-    def __init__(self, n_ids, sizes):
-        self.n_ids, self.sizes = tuple(n_ids), tuple(sizes)
+    def __init__(self, n_ids, sizes, bound=1.0):
+        self.n_ids, self.sizes, self._bound = tuple(n_ids), tuple(sizes), bound
 
     def declare(self, layout, n_in):
         """Add the tables."""
@@ -84,7 +86,9 @@ class TokenInput(Input):
             slot = None
             if size:
                 # No penalty: rows that no batch has would shrink to nothing.
-                slot = layout.add(f"embedding{j}.W", (n, size), _uniform, False)
+                slot = layout.add(
+                    f"embedding{j}.W", (n, size), uniform(self._bound), False
+                )
             self.slots.append(slot)
             width = size or n - 1
             self._columns.append(slice(self.n_out, self.n_out + width))
@@ -104,6 +108,10 @@ class TokenInput(Input):
             for n, size in zip(self.n_ids, self.sizes, strict=True)
         ]
         self._index = [IdIndex(n) for n in self.n_ids]
+
+    def table_of(self, j):
+        """Return what the first layer reads of each id of a feature."""
+        return self._tables[j]
 
     def load(self, p):
         """Take the tables."""
@@ -189,8 +197,13 @@ class TokenInput(Input):
             g[slot][found.ids] += total
 
 
-def _uniform(view, random_state):
-    view[...] = 2 * random_state.random_sample(view.shape) - 1
+def uniform(bound):
+    """Return an init that draws from the uniform distribution up to a bound."""
+
+    def init(view, random_state):
+        view[...] = bound * (2 * random_state.random_sample(view.shape) - 1)
+
+    return init
 
 
 def auto_embedding_size(n_categories):

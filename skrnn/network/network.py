@@ -89,12 +89,22 @@ class Network:
         return self.readout.forward(self.pooling.forward(states, run), states, run)
 
     def _states(self, run):
-        return self.stack.forward(self.input.forward(run), run)
+        x, carry = self.input.forward(run), run.batch.carry
+        if carry is None:
+            return self.stack.forward(x, run)
+        states = self.stack.forward(x, run, carry.start(self.stack), carry.room())
+        carry.keep()
+        return states
 
     def hidden_states(self, batch, n_threads=1):
         """Return the states of the last layer, one row for each packed step."""
         run = Pass(batch, n_threads=n_threads)
         return self._states(run).joined().copy()
+
+    def pooled(self, batch, n_threads=1):
+        """Return the rows that the readout reads, good until the next pass."""
+        run = Pass(batch, n_threads=n_threads)
+        return self.pooling.forward(self._states(run), run)
 
     def attention(self, batch, n_threads=1):
         """Return the weights (n_rows,) that the pooling gives the packed steps."""

@@ -4,12 +4,22 @@ from copy import copy
 
 import numpy as np
 
+from skrnn._elementary import total_weight
 from skrnn._recurrence import Linear, PackedShape
 from skrnn.network.layout import glorot_uniform, zeros
 from skrnn.network.parts import Part
 from skrnn.network.stack import declare_layer, make_recurrence
 
-__all__ = ["LinearReadout", "Readout", "SegmentReadout", "StepsReadout"]
+__all__ = [
+    "BlockedReadout",
+    "LinearReadout",
+    "Readout",
+    "SegmentReadout",
+    "StepsReadout",
+    "TiedReadout",
+]
+
+BLOCK_ROWS = 128  # whose outputs a BlockedReadout holds at once
 
 
 class Readout(Part):
@@ -162,6 +172,114 @@ class StepsReadout(LinearReadout):
         step = np.repeat(np.arange(len(steps.n_active)), steps.n_active)
         sequence = np.arange(len(step)) - steps.offset[step]
         return (batch.offset[step // k] + sequence) * k + step % k
+
+
+class BlockedReadout(LinearReadout):
+    """A linear function with many outputs, which are never held for all rows at once.
+
+    Its loss must be a mean over rows. The outputs of some rows, their loss and its
+    gradient are computed together, while they are in the cache.
+    """
+
+    def value(self, pooled, states, run, loss, targets, weight, p):
+        """Return a loss, without its gradient."""
+        total, value = total_weight(weight), 0.0
+        for at in _blocks(len(pooled)):
+            part = total_weight(weight[at])
+            if part:
+                raw = self._raw(pooled[at])
+                value += part / total * loss.value(targets[at], raw, weight[at])
+        return value
+
+    def value_and_gradient(
+        self, pooled, states, run, loss, targets, weight, p, g, share
+    ):
+        """Return ``share`` times a loss, and the gradient of the pooled rows."""
+        dpooled = self.memory("dpooled", *pooled.shape)
+        mask = run.mask(pooled.shape, self.options.dropout, self.dtype)
+        if mask is not None:
+            dropped = self.memory("dropped", *pooled.shape)
+            pooled = np.multiply(pooled, mask, out=dropped)
+        total, value, dW = total_weight(weight), 0.0, self._begin(g)
+        for at in _blocks(len(pooled)):
+            part = share * total_weight(weight[at]) / total
+            if not part:
+                dpooled[at] = 0
+                continue
+            raw = self._raw(pooled[at])
+            more, d_raw = loss.value_and_gradient(
+                targets[at], raw, weight[at], share=part
+            )
+            value += more
+            self.head.backward(pooled[at], d_raw, dW, g[self.b], dpooled[at])
+        self._end(dW, g)
+        if mask is not None:
+            dpooled *= mask
+        return value, dpooled
+
+    def _raw(self, rows):
+        raw = self.memory("raw", len(rows), self.n_out)
+        return self.head.forward(rows, raw)
+
+    def _begin(self, g):
+        """Return an array to add the gradient of the weights to."""
+        return g[self.W]
+
+    def _end(self, dW, g):
+        """Add that array to the gradient, if it is another one."""
+
+
+class TiedReadout(BlockedReadout):
+    """A readout whose weights are the table of the network's first embedding.
+
+    The table has a row for each output, and perhaps more rows. Its columns are as many
+    as the pooled units.
+
+    References
+    ----------
+    Press & Wolf 2017, "Using the output embedding to improve language models".
+    """
+
+    def declare(self, layout, n_in):
+        """Find the table, and add the biases."""
+        self.n_in = n_in
+        (self.W,) = [slot for slot in layout.slots if slot.name == "embedding0.W"]
+        if self.W.shape[1] != n_in or self.W.shape[0] < self.n_out:
+            raise ValueError(
+                f"A table of shape {self.W.shape} cannot be the weights of {self.n_out}"
+                f" outputs of {n_in} units."
+            )
+        self.b = layout.add("head.b", (self.n_out,), zeros, penalized=False)
+        return self.n_out
+
+    def load(self, p):
+        """Take the table and the biases."""
+        self.head.load(np.ascontiguousarray(p[self.W][: self.n_out].T), p[self.b])
+
+    def backward(self, d_raw, g, run):
+        """Return the gradient of the pooled rows."""
+        dpooled = self.memory("dpooled", len(d_raw), self.n_in)
+        dW = self._begin(g)
+        self.head.backward(self._pooled, d_raw, dW, g[self.b], dpooled)
+        self._end(dW, g)
+        if self._mask is not None:
+            dpooled *= self._mask
+        return dpooled
+
+    def _begin(self, g):
+        # The table has the other order of axes.
+        dW = self.memory("dW", self.n_in, self.n_out)
+        dW[...] = 0
+        return dW
+
+    def _end(self, dW, g):
+        g[self.W][: self.n_out] += dW.T
+
+
+def _blocks(n_rows):
+    """Yield slices of a bounded number of rows."""
+    for start in range(0, n_rows, BLOCK_ROWS):
+        yield slice(start, start + BLOCK_ROWS)
 
 
 class SegmentReadout(Readout):

@@ -81,6 +81,11 @@ class RecurrentStack(Part):
         self.directions = ("", ".reverse") if bidirectional else ("",)
 
     @property
+    def has_memory(self):
+        """Whether the cells have a memory beside the state."""
+        return CELLS[self.cell].has_memory
+
+    @property
     def can_step(self):
         """True, or the reason why the stack cannot follow a stream."""
         return len(self.directions) == 1 or (
@@ -132,7 +137,7 @@ class RecurrentStack(Part):
         for layer, recurrence in self._pairs:
             recurrence.load(p[layer.W], p[layer.U], p[layer.b])
 
-    def forward(self, x, run, start=None):
+    def forward(self, x, run, start=None, last=None):
         """Return the states of the last layer.
 
         Parameters
@@ -142,6 +147,10 @@ class RecurrentStack(Part):
         start : list of lists of (h0, m0) or None, default=None
             The initial states and memories (n_seqs, n_units) of each layer and
             direction, or None for zero.
+        last : list of lists of (h, m) or None, default=None
+            Arrays (n_seqs, n_units), filled with the states and memories after the last
+            step of each sequence; only for layers that read from the beginning. ``m``
+            is None where a cell has no memory.
 
         Returns
         -------
@@ -159,6 +168,8 @@ class RecurrentStack(Part):
                 initial = {}
                 if start is not None:
                     initial = dict(zip(("h0", "m0"), start[k][d], strict=True))
+                if last is not None:
+                    initial["last_m"] = last[k][d][1]
                 h.append(
                     recurrence.forward(
                         run.shape,
@@ -170,6 +181,8 @@ class RecurrentStack(Part):
                         **initial,
                     )
                 )
+                if last is not None:
+                    np.take(h[-1], run.shape.last_row, axis=0, out=last[k][d][0])
             if k + 1 < len(self.recurrences):
                 x = self._dropped(join(h, self, f"input{k}"), k, run)
         return States(h, self)

@@ -20,8 +20,8 @@ from sklearn.utils._param_validation import (
 )
 
 from skrnn._stamp import Stamped
+from skrnn.inputs.analysis import BYTES, analysis
 from skrnn.preprocessing._base import SequenceTransformerMixin
-from skrnn.preprocessing._tokens import BYTES, analysis
 
 FEATURE = re.compile(r"lower|shape|(prefix|suffix)([1-9][0-9]*)")
 LONGEST_RUN = 4  # of one kind of characters in a shape

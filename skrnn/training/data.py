@@ -7,6 +7,7 @@ import numpy as np
 
 from skrnn._ctc import LabelSequences
 from skrnn._elementary import total_weight
+from skrnn.training.options import TrainingOptions
 
 __all__ = ["BLOCK_ROWS", "Data", "LabelData", "SequenceData", "StepData"]
 
@@ -23,10 +24,24 @@ class Data(Protocol):
     mean_weight : float or None
         The mean weight of the used items. None if the weights of each batch are
         relative to that batch.
+    ordinary_weight : float
+        What stands for the mean weight where only a part of all data is known.
     """
 
     used: np.ndarray
     mean_weight: float | None
+    ordinary_weight: float = 1.0
+
+    def batches(
+        self, random_state: np.random.RandomState, options: TrainingOptions
+    ) -> Iterator[np.ndarray]:
+        """Yield the indices of the items of each batch of one epoch."""
+        indices = self.used
+        if options.shuffle:
+            indices = indices[random_state.permutation(len(indices))]
+        indices = indices[: options.epoch_size]
+        for start in range(0, len(indices), options.batch_size):
+            yield indices[start : start + options.batch_size]
 
     def batch(self, indices: np.ndarray, dtype: np.dtype) -> tuple[Any, Any, Any]:
         """Return the packed batch of some items, its targets and its weights."""
@@ -38,7 +53,7 @@ class Data(Protocol):
         """Return the weights of some items, (n_items,)."""
 
 
-class SequenceData:
+class SequenceData(Data):
     """Sequences with their targets and weights.
 
     Parameters

@@ -54,16 +54,12 @@ def run_epochs(job, n_epochs, resumed=False, incremental=False):
     # an ordinary weight.
     mean_weight = job.data.mean_weight
     if incremental and mean_weight is not None:
-        mean_weight = 1.0
+        mean_weight = job.data.ordinary_weight
     for epoch in range(n_epochs):
         job.report.begin()
-        indices = job.data.used
-        if options.shuffle:
-            order = job.objective.random_state.permutation(len(indices))
-            indices = indices[order]
-        indices = indices[: options.epoch_size]
-        value, norm = _epoch(job, indices, mean_weight)
-        watch.look(job.theta, len(indices), value, norm)
+        batches = job.data.batches(job.objective.random_state, options)
+        value, norm = _epoch(job, batches, mean_weight)
+        watch.look(job.theta, len(job.data.used[: options.epoch_size]), value, norm)
         solver.set_time(history.t, (epoch + 1) / options.max_iter)
         if job.report():
             history.stopped_because = "callback"
@@ -78,7 +74,7 @@ def run_epochs(job, n_epochs, resumed=False, incremental=False):
     history.stopped_because = "max_iter"
 
 
-def _epoch(job, indices, mean_weight):
+def _epoch(job, batches, mean_weight):
     """Make one update per batch; return the mean loss and the mean gradient norm.
 
     A batch counts by its weight: its loss is divided by the mean weight of all data,
@@ -88,8 +84,7 @@ def _epoch(job, indices, mean_weight):
     objective, theta, options = job.objective, job.theta, job.options
     most = options.max_grad_norm
     value_sum = weight_sum = norm_sum = n_batches = 0
-    for start in range(0, len(indices), options.batch_size):
-        chosen = indices[start : start + options.batch_size]
+    for chosen in batches:
         batch, targets, sample_weight = job.data.batch(chosen, theta.dtype)
         weight, share = total_weight(sample_weight), 1.0
         if mean_weight is not None:

@@ -1,0 +1,574 @@
+"""LanguageModel: probabilities of texts, lanes, and what it writes."""
+
+import itertools
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from scipy.stats import chisquare
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_score
+
+from fitted import set_theta, theta_of
+from gradcheck import numerical_gradient
+from skrnn import LanguageModel, export
+from skrnn._generate import Rules, uniform_at
+from skrnn.network import Network
+from skrnn.solvers import SGD
+from skrnn.training import Trainer, TrainingOptions
+from skrnn.training.lanes import LaneData, Texts
+
+WORDS = ["anna", "hanna", "susanna", "johanna", "ann", "hannah", "", "o"]
+QUICK = {"hidden_layer_sizes": 6, "max_iter": 2, "batch_size": 4, "random_state": 0}
+
+
+def fit(X=WORDS, **parameters):
+    return LanguageModel(**{**QUICK, **parameters}).fit(X)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def oracle(model, text):
+    """The log-probabilities of a text by an LSTM in NumPy, in float64."""
+    weights = {name: w.astype(np.float64) for name, w in model.weights_.items()}
+    known = {token: i for i, token in enumerate(model.tokens_)}
+    ids = [known.get(token, model.unknown_) for token in text]
+    n = weights["layer0.U"].shape[0]
+    h, c, found = np.zeros(n), np.zeros(n), []
+    head = weights.get("head.W")
+    if head is None:
+        head = weights["embedding0.W"][: model.n_tokens_].T
+    targets = [*ids, model.end_] if model.end_ is not None else ids
+    for token, target in zip([model.begin_, *ids], targets, strict=False):
+        x = weights["embedding0.W"][token] if "embedding0.W" in weights else None
+        if x is None:
+            x = np.zeros(model.begin_)
+            if token < model.begin_:
+                x[token] = 1
+        z = x @ weights["layer0.W"] + h @ weights["layer0.U"] + weights["layer0.b"]
+        i, f, g, o = np.split(z, 4)
+        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+        h = sigmoid(o) * np.tanh(c)
+        raw = h @ head + weights["head.b"]
+        found.append(raw[target] - np.logaddexp.reduce(raw))
+    return np.array(found)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{}, {"ends": False}, {"tie_embeddings": True}, {"embedding_size": 3}],
+    ids=str,
+)
+def test_scores_are_those_of_the_oracle(parameters):
+    model = fit(dtype="float64", **parameters)
+    texts = [*WORDS, "zebra"]
+    with pytest.warns(UserWarning, match="did not occur in fit"):
+        found = model.score_tokens(texts)
+    for text, values in zip(texts, found, strict=True):
+        assert len(values) == len(text) + (parameters.get("ends", True))
+        np.testing.assert_allclose(values, oracle(model, text), rtol=0, atol=1e-12)
+
+
+def test_probabilities_of_all_strings_sum_to_one():
+    model = fit(["ab", "ba", "a", "b", "aab"], dtype="float64")
+    n_known = model.n_tokens_ - 1  # with the unknown token
+    alphabet = [*model.tokens_, "?"]
+    assert len(alphabet) == n_known
+    total, open_ends = 0.0, 1.0
+    with pytest.warns(UserWarning, match="did not occur"):
+        for length in range(5):
+            strings = ["".join(s) for s in itertools.product(alphabet, repeat=length)]
+            scores = model.score_tokens(strings)
+            begun = sum(np.exp(s[:-1].sum()) for s in scores)
+            assert begun == pytest.approx(1 - total, abs=1e-12)
+            total += sum(np.exp(s.sum()) for s in scores)
+            open_ends = begun
+    assert 0 < total < 1 and open_ends > 0
+
+
+def test_measures():
+    model = fit()
+    tokens = model.score_tokens(WORDS)
+    n = sum(map(len, tokens))
+    assert n == sum(len(text) + 1 for text in WORDS)
+    total = sum(values.sum() for values in tokens)
+    np.testing.assert_allclose(
+        model.score_samples(WORDS), [values.sum() for values in tokens]
+    )
+    assert model.score(WORDS) == pytest.approx(total / n)
+    assert model.perplexity(WORDS) == pytest.approx(np.exp(-total / n))
+    characters = sum(map(len, WORDS))
+    expected = -total / np.log(2) / characters
+    assert model.bits_per_character(WORDS) == pytest.approx(expected)
+    weight = np.arange(len(WORDS))
+    weighted = (weight * model.score_samples(WORDS)).sum()
+    weighted /= (weight * [len(text) + 1 for text in WORDS]).sum()
+    assert model.score(WORDS, sample_weight=weight) == pytest.approx(weighted)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_the_same_bits_whatever_stands_beside(cell, monkeypatch):
+    model = fit(cell=cell, hidden_layer_sizes=(6, 5))
+    texts = [*WORDS, "hannahannasusanna" * 30]
+    expected = model.score_tokens(texts)
+    proba = model.predict_log_proba(texts)
+    for i, text in enumerate(texts):
+        np.testing.assert_array_equal(model.score_tokens([text])[0], expected[i])
+        np.testing.assert_array_equal(model.predict_log_proba([text])[0], proba[i])
+        stream, found = model.stream(), []
+        for token in text:
+            found.append(stream.log_proba()[list(model.tokens_).index(token)])
+            stream.step(token)
+        found.append(stream.log_proba()[model.end_])
+        np.testing.assert_array_equal(found, expected[i])
+    monkeypatch.setattr("skrnn.models.language.READ_LANES", 2)
+    monkeypatch.setattr("skrnn.models.language.READ_STEPS", 7)
+    for one, other in zip(model.score_tokens(texts), expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+    model.set_params(n_jobs=3)
+    np.testing.assert_array_equal(model.predict_log_proba(texts), proba)
+
+
+# Lanes -----------------------------------------------------------------------------
+
+
+def make_texts(lengths=(7, 3, 5, 1, 9), seed=0, end=3):
+    rng = np.random.default_rng(seed)
+    ids = rng.integers(3, size=sum(lengths)).astype(np.int32)
+    start = np.concatenate([[0], np.cumsum(lengths)]).astype(np.intp)
+    return Texts(ids, start, 3, end)
+
+
+def total_gradient(model, data):
+    """The sum of the gradients of all windows, and of the losses of all tokens."""
+    network = Network(model.spec)
+    network.load(model.theta)
+    grad, value = np.zeros_like(model.theta), 0.0
+    for window in data.blocks():
+        batch, targets, weight = data.batch(window, network.dtype)
+        value += network.add_gradient(
+            model.loss,
+            batch,
+            targets,
+            weight,
+            grad,
+            share=float(weight.sum()),
+            random_state=None,
+            n_threads=1,
+        )
+    return value, grad
+
+
+def make_model(cell="lstm", tied=False, **parameters):
+    words = ["abc", "cab", "bca"]
+    model = LanguageModel(
+        5, cell=cell, dtype="float64", tie_embeddings=tied, max_iter=1, random_state=0
+    )
+    model.set_params(min_frequency=1, **parameters).fit(words)
+    return model._model
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("n_steps", [4, 100])
+def test_gradients_of_lanes_are_the_sum_over_texts(cell, n_steps):
+    model, texts = make_model(cell), make_texts()
+    whole = LaneData(texts, None, 2, n_steps, split=False)
+    value, grad = total_gradient(model, whole)
+    value_alone, grad_alone = 0.0, 0.0
+    for i in range(len(texts)):
+        one = texts.take(np.array([i]))
+        # The cuts of the lane lie elsewhere in the text, unless there are none.
+        if n_steps == 100:
+            more = total_gradient(model, LaneData(one, None, 1, n_steps))
+            value_alone, grad_alone = value_alone + more[0], grad_alone + more[1]
+        else:
+            value_alone += total_gradient(model, LaneData(one, None, 1, 100))[0]
+    assert value == pytest.approx(value_alone, rel=1e-12)
+    if n_steps == 100:
+        np.testing.assert_allclose(grad, grad_alone, atol=1e-12)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_gradients_against_finite_differences(tied, monkeypatch):
+    monkeypatch.setattr("skrnn.network.readout.BLOCK_ROWS", 4)
+    model, texts = make_model(tied=tied), make_texts()
+    data = LaneData(texts, np.array([1.0, 2.0, 0.0, 1.0, 0.5]), 2, 100)
+    value, grad = total_gradient(model, data)
+
+    theta = model.theta.copy()
+    changed = model.with_theta(theta)
+    expected = numerical_gradient(lambda: total_gradient(changed, data)[0], theta)
+    np.testing.assert_allclose(grad, expected, atol=1e-6)
+    assert value > 0
+
+
+@pytest.mark.parametrize("n_steps", [1, 2, 3, 8])
+@pytest.mark.parametrize("n_lanes", [1, 2, 7])
+@pytest.mark.parametrize("end", [3, None])
+def test_each_prediction_is_made_once(n_steps, n_lanes, end):
+    for longest in range(1, 3 * n_steps + 2):
+        texts = make_texts((longest, 2, 1, longest // 2 + 1), end=end)
+        data = LaneData(texts, None, n_lanes, n_steps)
+        seen = []
+        for window in data.blocks():
+            batch, text, at = data.window(window, np.float32)
+            seen += list(zip(text.tolist(), at.tolist(), strict=True))
+            assert batch.lengths.max() <= n_steps
+            assert (np.diff(batch.n_active) <= 0).all()
+        expected = [(i, j) for i, n in enumerate(texts.lengths) for j in range(n)]
+        assert sorted(seen) == expected
+
+
+def test_a_border_ends_the_state():
+    """What stands before a text in its lane does not change its gradient."""
+    model = make_model()
+    first, second = make_texts((6, 4)), make_texts((6, 4), seed=1)
+    ids = np.concatenate([first.ids[:6], second.ids[6:]])
+    mixed = Texts(ids, second.start, 3, 3)
+    for texts in (second, mixed):
+        data = LaneData(texts, np.array([1e-300, 1.0]), 1, 3, split=False)
+        value, grad = total_gradient(model, data)
+        alone = LaneData(texts.take(np.array([1])), None, 1, 100)
+        assert value == pytest.approx(total_gradient(model, alone)[0], rel=1e-12)
+
+
+def test_states_are_carried_across_borders_if_asked():
+    texts = make_texts((5, 4, 3), end=None)
+    model = make_model(ends=False)
+    whole = Texts(texts.ids, np.array([0, 12], dtype=np.intp), 3, None)
+    data = LaneData(texts, None, 1, 4, carried=True)
+    sources = [data._source[slice(*data._window_starts[w : w + 2])] for w in range(3)]
+    assert [s.tolist() for s in sources][0][0] == -1
+    assert sum((s < 0).sum() for s in sources) == 1
+    assert total_gradient(model, data)[0] > 0 and len(whole) == 1
+    carried = fit(["abab", "baba"], carry_state=True, ends=False)
+    assert carried.score(["abab", "baba"]) < 0
+
+
+def test_an_epoch_of_one_step_is_that_of_one_update():
+    texts = make_texts()
+    model = make_model()
+    network, options = Network(model.spec), TrainingOptions(2, 1)
+    solver, generator = SGD(0.1, learning_rate="linear"), np.random.RandomState(0)
+    trainer = Trainer(network, model.loss, solver, options, generator)
+    theta = model.theta.copy()
+    history = trainer.fit(theta, LaneData(texts, None, 3, 100))
+    assert (
+        len(history.loss_curve) == 2 and history.loss_curve[1] < history.loss_curve[0]
+    )
+    assert history.t == 2 * len(texts)
+
+
+# Writing ---------------------------------------------------------------------------
+
+
+def test_samples_follow_the_probabilities():
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=6) * 2
+    z[2] = -np.inf
+    p = np.exp(z) / np.exp(z).sum()
+    rules = Rules(1.0, 0, 1.0, np.ones(6))
+    draws = [rules.draw(z, uniform_at(7, n)) for n in range(20000)]
+    counts = np.bincount(draws, minlength=6)
+    assert counts[2] == 0
+    kept = p > 0
+    assert chisquare(counts[kept], p[kept] * 20000).pvalue > 0.001
+    assert rules.draw(z, 0.0) == 0 and rules.draw(z, 1 - 2**-53) == 5
+    tiny = np.log([1e-7, 1 - 2e-7, 1e-7])
+    rules = Rules(1.0, 0, 1.0, np.ones(3))
+    assert [rules.draw(tiny, u) for u in (0.0, 0.9e-7, 1.1e-7, 0.5, 1 - 2**-53)] == [
+        0,
+        0,
+        1,
+        1,
+        2,
+    ]
+
+
+def test_rules():
+    z = np.log([0.4, 0.1, 0.3, 0.2])
+    u = np.linspace(0, 1, 1000, endpoint=False)
+
+    def drawn(*arguments):
+        return {Rules(*arguments).draw(z, each) for each in u}
+
+    everything = np.ones(4)
+    assert drawn(1.0, 0, 1.0, everything) == {0, 1, 2, 3}
+    assert drawn(1.0, 2, 1.0, everything) == {0, 2}
+    assert drawn(1.0, 1, 1.0, everything) == drawn(0.0, 0, 1.0, everything) == {0}
+    assert drawn(1.0, 0, 1e-9, everything) == {0}
+    assert drawn(1.0, 0, 0.65, everything) == {0, 2}
+    assert drawn(1.0, 0, 0.75, everything) == {0, 2, 3}
+    assert drawn(1.0, 3, 0.75, everything) == {0, 2}  # of .9
+    assert drawn(1.0, 0, 1.0, np.array([0, 1, 0, 1])) == {1, 3}
+    assert drawn(0.0, 0, 1.0, np.array([0, 1, 0, 1])) == {3}
+    ties = np.zeros(4)
+    assert Rules(1.0, 2, 1.0, everything).draw(ties, 0.99) == 1
+
+
+def test_what_is_written_depends_on_seed_and_number_alone():
+    model = fit(hidden_layer_sizes=(6, 5))
+    five = model.generate("h", n_samples=5, random_state=3)
+    assert model.generate("h", n_samples=4, random_state=3) == five[:4]
+    assert model.generate("h", random_state=3) == five[0]
+    assert "".join(model.generate_iter("h", random_state=3)) == five[0]
+    many = model.generate("h", n_samples=100, random_state=3)
+    assert many[:5] == five
+    assert model.generate(["h", "h", "h"], random_state=3) == five[:3]
+    text, log_proba = model.generate("h", random_state=3, return_log_proba=True)
+    whole = model.score_tokens([text])[0]
+    assert log_proba == pytest.approx(whole[1:].sum(), abs=1e-9)
+
+
+def test_greedy_texts_are_those_of_the_probabilities():
+    model = fit(max_iter=20)
+    text = ""
+    for _ in range(12):
+        proba = model.predict_proba([text])[0].copy()
+        proba[model.unknown_] = -1
+        if proba.argmax() == model.end_:
+            break
+        text += model.tokens_[proba.argmax()]
+    options = {"max_new_tokens": 12}
+    assert model.generate(temperature=0, **options) == text
+    assert model.generate(top_k=1, **options) == text
+    assert model.generate(top_p=1e-9, **options) == text
+    assert model.generate(temperature=1e-6, **options) == text
+
+
+def test_stops():
+    X = ["aab"] * 30
+    model = fit(X, max_iter=60, learning_rate_init=0.05)
+    assert model.generate(temperature=0) == "aab"
+    assert model.generate(temperature=0, stop="ab") == "a"
+    assert model.generate("a", temperature=0, stop=["b", "x"]) == "aa"
+    assert "".join(model.generate_iter(temperature=0, stop="ab")) == "a"
+    assert model.generate("aa", max_new_tokens=0) == "aa"
+    tokens = fit([list("aab")] * 30, max_iter=60, learning_rate_init=0.05)
+    assert tokens.generate(temperature=0) == ["a", "a", "b"]
+    assert tokens.generate(temperature=0, stop="b") == ["a", "a"]
+    assert sum(tokens.generate_iter(temperature=0, stop="b"), []) == ["a", "a"]
+
+
+def test_forms_of_texts():
+    texts = fit()
+    expected = texts.score_samples(WORDS)
+    for X in (tuple(WORDS), pd.Series(WORDS), pl.Series(WORDS), np.array(WORDS)):
+        np.testing.assert_array_equal(texts.score_samples(X), expected)
+        np.testing.assert_array_equal(
+            fit(X).weights_["head.W"], texts.weights_["head.W"]
+        )
+    lists = fit([list(text) for text in WORDS])
+    np.testing.assert_array_equal(theta_of(lists), theta_of(texts))
+    ids = fit([[ord(c) - 90 for c in text] for text in WORDS])
+    np.testing.assert_array_equal(theta_of(ids), theta_of(texts))
+    assert ids.tokens_.tolist() == [ord(c) - 90 for c in texts.tokens_]
+    written = ids.generate([ord("h") - 90], random_state=0)
+    assert "".join(chr(i + 90) for i in written) == texts.generate("h", random_state=0)
+    words = fit(["the dog sat.", "the cat"], analyzer="word")
+    assert words.tokens_.tolist() == [".", "cat", "dog", "sat", "the"]
+    assert words.generate("the", max_new_tokens=1, temperature=0).startswith("the ")
+    one = fit("hanna susanna", ends=False)
+    assert len(one.score_tokens("hanna")[0]) == 5
+
+
+def test_bytes():
+    model = fit(["é", "日本"], analyzer="byte")
+    assert model.unknown_ is None and len(model.tokens_) == 256
+    assert len(model.score_tokens(["é"])[0]) == 3
+    assert model.generate("日本", max_new_tokens=0) == "日本"
+    text = model.generate("é", random_state=0, max_new_tokens=30)
+    assert "".join(model.generate_iter("é", random_state=0, max_new_tokens=30)) == text
+
+
+STRANGE = "".join(map(chr, [0, 1, 10, 13, 0x301, 0xD800, 0x1F600]))
+
+
+def test_strange_characters_come_back(tmp_path):
+    model = fit([STRANGE, STRANGE[::-1]])
+    export.save(model, tmp_path / "model.skrnn")
+    copies = [model, pickle.loads(pickle.dumps(model))]
+    for copy in [*copies, export.load(tmp_path / "model.skrnn")]:
+        assert copy.generate(STRANGE, max_new_tokens=0) == STRANGE
+        assert copy.generate(random_state=1) == model.generate(random_state=1)
+        expected = model.score_samples([STRANGE])
+        np.testing.assert_array_equal(copy.score_samples([STRANGE]), expected)
+        assert copy.get_params() == model.get_params()
+
+
+def test_a_model_goes_on_learning():
+    model = fit(max_iter=4)
+    warm = fit(warm_start=True)
+    assert warm.fit(WORDS).n_iter_ == 2 and len(warm.loss_curve_) == 4
+    parts = LanguageModel(**{**QUICK, "learning_rate": "constant"})
+    parts.partial_fit(WORDS).partial_fit(WORDS)
+    assert parts.n_iter_ == 2 and parts.loss_curve_[1] < parts.loss_curve_[0]
+    assert parts.loss_curve_[0] == pytest.approx(model.loss_curve_[0], rel=0.05)
+    before = parts.tokens_.tolist()
+    with pytest.warns(UserWarning, match="did not occur"):
+        parts.score(["xyz"])
+    parts.partial_fit(["xyz"])
+    assert parts.tokens_.tolist() == before
+
+
+def test_early_stopping():
+    model = fit(WORDS * 5, early_stopping=True, max_iter=5)
+    assert len(model.validation_scores_) == 5
+    assert model.best_validation_score_ == max(model.validation_scores_)
+    given = fit(early_stopping=True)
+    one = LanguageModel(**QUICK, early_stopping=True).fit("hanna susanna" * 9)
+    assert len(one.validation_scores_) == 2 and given.validation_scores_
+    other = LanguageModel(**QUICK, early_stopping=True).fit(WORDS, X_val=["hanna"])
+    expected = -other.score(["hanna"])
+    assert min(other.validation_loss_curve_) == pytest.approx(expected, rel=1e-5)
+
+
+def test_weights_count_texts():
+    X = ["ab", "ba", "b"]
+    weight = [2.0, 0.0, 1.0]
+    model = fit(X, shuffle=False)
+    assert model.tokens_.tolist() == ["a", "b"]
+    weighted = LanguageModel(**QUICK).fit(X, sample_weight=weight)
+    assert weighted.score(["ab"]) != model.score(["ab"])
+    left_out = LanguageModel(**QUICK).fit(["ab", "cc", "b"], sample_weight=weight)
+    assert left_out.tokens_.tolist() == ["a", "b"]
+
+
+def test_rare_tokens_are_unknown():
+    model = fit(["aab", "aac", "aabd"], min_frequency=2)
+    assert model.tokens_.tolist() == ["a", "b"]
+    assert model.score(["aac"]) == model.score(["aad"])
+    assert (
+        "<unk>"
+        in model.generate(
+            n_samples=50, allow_unknown=True, random_state=0, max_new_tokens=20
+        ).__repr__()
+    )
+    assert "<unk>" not in repr(model.generate(n_samples=50, random_state=0))
+    assert fit(["aab", "aac"], max_categories=2).tokens_.tolist() == ["a"]
+
+
+def test_tools_of_scikit_learn():
+    X = WORDS * 4
+    model = LanguageModel(**QUICK)
+    assert (cross_val_score(model, X, cv=3) < 0).all()
+    assert len(cross_val_score(model, X, cv=TimeSeriesSplit(3))) == 3
+    search = GridSearchCV(model, {"max_iter": [1, 8]}, cv=2).fit(X)
+    assert search.best_params_ == {"max_iter": 8}
+    assert search.score(X) < 0 and clone(model).get_params() == model.get_params()
+    assert model.__sklearn_tags__().estimator_type == "density_estimator"
+
+
+@pytest.mark.parametrize(
+    "X, error, words",
+    [
+        (b"abc", TypeError, "X is bytes"),
+        ([b"abc"], TypeError, r"X\[0\] is bytes"),
+        (["a", None], TypeError, r"X\[1\] is None"),
+        (["a", 3], TypeError, r"X\[1\] is 3"),
+        (["a", ["b"]], ValueError, r"X\[1\] is one of the lists of tokens"),
+        ([], ValueError, "0 sample"),
+        (["", ""], ValueError, "no token"),
+        (None, TypeError, "X is None"),
+        (7, TypeError, "X is 7"),
+        ([[1.5, 2]], ValueError, "whole numbers"),
+        ([["a", 1]], ValueError, "all strings or all numbers"),
+    ],
+    ids=str,
+)
+def test_what_is_no_text_is_refused(X, error, words):
+    model = fit()
+    before = pickle.dumps(model)
+    with pytest.raises(error, match=words):
+        model.fit(X)
+    assert pickle.dumps(model) == before
+
+
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (lambda m: m.score([["a", "b"]]), "was fitted to texts"),
+        (lambda m: m.generate(temperature=-1), "temperature"),
+        (lambda m: m.generate(temperature=np.nan), "temperature"),
+        (lambda m: m.generate(top_k=0), "top_k"),
+        (lambda m: m.generate(top_p=0.0), "top_p"),
+        (lambda m: m.generate(stop=""), "empty string"),
+        (lambda m: m.generate(stop=3), "stop must be a string"),
+        (lambda m: m.generate(n_samples=0), "n_samples"),
+        (lambda m: m.generate(max_new_tokens=-1), "max_new_tokens"),
+        (lambda m: m.generate_iter(["a", "b"]), "writes one text"),
+        (lambda m: m.predict_next(["a"], k=0), "k must be"),
+        (lambda m: m.stream(0), "n_seqs"),
+        (lambda m: m.stream(2).step("a"), "a token for each of the 2"),
+        (lambda m: m.stream().step(3), "tokens in fit were strings"),
+        (
+            lambda m: m.set_params(tie_embeddings=True, embedding_size=3).fit(["a"]),
+            "tie",
+        ),
+        (
+            lambda m: m.set_params(warm_start=True, cell="gru").fit(["a"]),
+            "cannot change",
+        ),
+        (lambda m: LanguageModel().fit(["ab"], X_val=["a"]), "early_stopping=True"),
+    ],
+)
+def test_what_is_wrong_is_said(call, words):
+    with pytest.raises(ValueError, match=words):
+        call(fit())
+
+
+def test_streams_side_by_side():
+    model = fit()
+    stream = model.stream(2)
+    first = stream.step(["h", "o"])
+    alone = model.stream()
+    np.testing.assert_array_equal(first[0], alone.step("h"))
+    state = stream.state
+    second = stream.step(["a", "h"])
+    stream.state = state
+    np.testing.assert_array_equal(stream.log_proba(), first)
+    np.testing.assert_array_equal(stream.step(["a", "h"]), second)
+    stream.reset()
+    np.testing.assert_array_equal(stream.log_proba(), model.predict_log_proba(["", ""]))
+    with pytest.raises(ValueError, match="another number of texts"):
+        stream.state = alone.state
+
+
+def test_vocabularies_do_not_depend_on_hash_seeds():
+    code = (
+        "from skrnn import LanguageModel\n"
+        "m = LanguageModel(4, analyzer='word', max_iter=1, random_state=0)\n"
+        "m.fit(['the dog sat', 'a cat sat', 'dogs'])\n"
+        "print(m.tokens_.tolist(), m.score(['the cat']))"
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**__import__("os").environ, "PYTHONHASHSEED": str(seed)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in (0, 1)
+    }
+    assert len(found) == 1
+
+
+def test_hidden_states():
+    model = fit()
+    states = model.hidden_states(["ha", ""])
+    assert [s.shape for s in states] == [(3, 6), (1, 6)]
+    np.testing.assert_array_equal(states[0][0], states[1][0])
+
+
+def test_set_theta_changes_the_scores():
+    model = fit()
+    changed = set_theta(pickle.loads(pickle.dumps(model)), theta_of(model) * 0)
+    n = model.n_tokens_
+    np.testing.assert_allclose(changed.score_tokens(["h"])[0], -np.log(n), rtol=1e-6)
