@@ -1,12 +1,14 @@
 """Networks that read tokens as ONNX graphs."""
 
+import io
+
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.pipeline import make_pipeline
 
-from skrnn import RNNClassifier, RNNRegressor
-from skrnn.export import from_torch, to_onnx, to_torch
+from skrnn import RNNClassifier, RNNRegressor, SequenceTagger, StepRegressor
+from skrnn.export import from_torch, load, save, to_onnx, to_torch
 from skrnn.preprocessing import SequenceScaler, SequenceVectorizer
 
 onnx = pytest.importorskip("onnx")
@@ -91,5 +93,71 @@ def test_what_is_refused():
         to_onnx(pipe)
     with pytest.raises(ValueError, match="before a network that reads tokens"):
         to_onnx(make_pipeline(SequenceScaler().fit([[[0.0]]]), pipe[-1]))
-    with pytest.raises(ValueError, match="embedding0.weight"):
-        from_torch(to_torch(pipe[-1]), pipe[-1])
+    mapping, clf = to_torch(pipe[-1]), pipe[-1]
+    with pytest.raises(ValueError, match="embedding0.weight.*pass categories"):
+        from_torch(mapping, clf)
+    with pytest.raises(ValueError, match=r"embedding0.weight has the shape \(\d+, "):
+        from_torch(mapping, clf, categories=[clf.categories_[0][:-1]])
+    with pytest.raises(ValueError, match="features in categories"):
+        from_torch(mapping, clf, categories=[*clf.categories_, None])
+    with pytest.raises(ValueError, match="sorted categories of each feature"):
+        from_torch(mapping, clf, categories=[clf.categories_[0][::-1]])
+
+
+@pytest.mark.parametrize("size", ["auto", 3])
+@pytest.mark.parametrize(
+    "make", [RNNClassifier, RNNRegressor, SequenceTagger, StepRegressor]
+)
+def test_weights_there_and_back(make, size):
+    lists, y = token_lists()
+    rng = np.random.default_rng(1)
+    mixed = [
+        [[float(rng.normal()), word, int(rng.integers(-3, 3))] for word in words]
+        for words in lists
+    ]
+    if make in (SequenceTagger, StepRegressor):
+        y = [[len(word) % 3 for word in x] for x in lists]
+    for X, selected in ((lists, "from_dtype"), (mixed, [1, 2])):
+        model = make(
+            4, categorical_features=selected, embedding_size=size, **QUICK
+        ).fit(X, y)
+        options = {"classes": model.classes_} if hasattr(model, "classes_") else {}
+        again = from_torch(
+            to_torch(model), model, categories=model.categories_, **options
+        )
+        method = "predict_proba" if options else "predict"
+        found, desired = (list(getattr(m, method)(X)) for m in (again, model))
+        for a, b in zip(found, desired, strict=True):
+            assert_array_equal(a, b)
+        for name, table in model.embeddings_.items():
+            assert_array_equal(again.embeddings_[name], table)
+        again.partial_fit(X, y)
+        file = io.BytesIO()
+        save(again, file)
+        file.seek(0)
+        assert_array_equal(list(load(file).predict(X))[0], list(again.predict(X))[0])
+
+
+@pytest.mark.parametrize("options", [{}, {"scheme": "IOB2"}, {"segment_length": 2}])
+def test_a_tagger_there_and_back_with_classes_in_another_order(options):
+    rng = np.random.default_rng(0)
+    X = [rng.normal(size=(n, 2)) for n in rng.integers(1, 9, size=20)]
+    y = [np.where(x[:, 0] > 0, "O", "B-x") for x in X]
+    tagger = SequenceTagger(4, crf=True, **options, **QUICK).fit(X, y)
+    mapping, n = to_torch(tagger), len(tagger.classes_)
+    for name, axes in (("crf.transitions", 2), ("crf.start", 1), ("crf.end", 1)):
+        mapping[name] = np.flip(mapping[name], axis=tuple(range(axes)))
+    for name in ("head.weight", "head.bias"):
+        rows = mapping[name].reshape(-1, n, *mapping[name].shape[1:])
+        mapping[name] = rows[:, ::-1].reshape(mapping[name].shape)
+    again = from_torch(mapping, tagger, classes=tagger.classes_[::-1])
+    for a, b in zip(again.predict_proba(X), tagger.predict_proba(X), strict=True):
+        assert_array_equal(a, b)
+    two = SequenceTagger(4, **QUICK).fit(X, y)
+    again = from_torch(to_torch(two), two, classes=two.classes_)
+    assert_array_equal(again.predict_proba(X)[3], two.predict_proba(X)[3])
+    with pytest.raises(ValueError, match="rows, and there are 3 classes"):
+        from_torch(to_torch(two), two, classes=["a", "b", "c"])
+    reg = StepRegressor(4, **QUICK).fit(X, [x[:, 0] for x in X])
+    with pytest.raises(ValueError, match="are for classifiers"):
+        from_torch(to_torch(reg), reg, classes=[0, 1])

@@ -15,11 +15,13 @@ from skrnn.estimators import (
     SequenceTranscriber,
     StepRegressor,
 )
+from skrnn.inputs.tokens import Categories
 from skrnn.models.sequence import SequenceModel
 from skrnn.models.training_state import TrainingState
-from skrnn.network import POOLINGS
+from skrnn.network import ALL_POOLINGS
 from skrnn.network.layout import Layout
-from skrnn.targets import NumberTarget
+from skrnn.targets import NumberTarget, StepClassTarget, StepNumberTarget
+from skrnn.targets.steps import sorted_labels
 
 __all__ = ["from_torch", "to_torch"]
 
@@ -168,6 +170,7 @@ def from_torch(
     *,
     classes=None,
     multilabel=False,
+    categories=None,
     rnn="rnn",
     attention="attention",
     head="head",
@@ -184,16 +187,21 @@ def from_torch(
         ``state_dict()`` of a module; torch itself is not needed. Biases may be left
         out, as with ``bias=False``. The head of a classifier has a row for each class,
         and may have one row, the log-odds of the second class, if there are two.
-    estimator : RNNClassifier or RNNRegressor
+    estimator : RNNClassifier, RNNRegressor, SequenceTagger or StepRegressor
         Says what network the parameters belong to: `hidden_layer_sizes`, `cell`,
-        `activation`, `bidirectional`, `pooling`, `dtype`, and what is done to the
-        inputs: `segment_length` ('auto' is that of the mapping, and 1 if it has none),
-        `missing` and `standardize`, which needs the means and scales in the mapping.
-        The estimator stays as it is.
+        `activation`, `bidirectional`, `pooling`, `dtype`, of a tagger `crf` and
+        `scheme`, and what is done to the inputs: `segment_length` ('auto' is that of
+        the mapping, and 1 if it has none), `missing` and `standardize`, which needs the
+        means and scales in the mapping. The estimator stays as it is.
     classes : array-like of shape (n_classes,), default=None
         Labels of the rows of the head, in their order. None is 0, 1, 2, ...
     multilabel : bool, default=False
         Whether the rows of the head are labels, of which a sequence can have several.
+    categories : list of (array-like or None), default=None
+        For each feature its sorted categories, and None if it holds numbers, such as
+        the attribute `categories_`. A table ``embedding0.weight`` has a row for each
+        category of the first categorical feature and a last row for all others; a
+        feature without a table is read as one-hot. None: all features are numbers.
     rnn : str, default='rnn'
         What stands in front of the names of the recurrent layers, without the dot.
     attention : str, default='attention'
@@ -203,8 +211,9 @@ def from_torch(
 
     Returns
     -------
-    fitted : RNNClassifier or RNNRegressor
-        A clone of `estimator` with these parameters.
+    fitted : estimator
+        A clone of `estimator` with these parameters. A tagger and a step regressor take
+        lists of sequences, and not a table.
 
     Raises
     ------
@@ -240,28 +249,28 @@ def from_torch(
     estimator._check_parameters(incremental=False)
     structure = estimator._describe_structure()
     arrays = _Arrays(mapping, np.dtype(structure["dtype"]))
-    tables = [name for name in mapping if str(name).startswith("embedding")]
-    if tables:
-        raise ValueError(
-            f"The mapping has {tables[0]!r}, the table of a network that reads tokens, "
-            "but not the tokens. Fit an estimator with embedding_init, a dict of the "
-            "rows by token, or keep the fitted estimator in a model file."
-        )
     theta = _read_layers(arrays, structure, rnn)
+    categories, tables = _read_tables(arrays, structure, categories)
+    theta |= tables
     pooled = Layout()
-    n_pooled = POOLINGS[structure["pooling"]]().declare(pooled, _n_pooled(structure))
+    pooling = ALL_POOLINGS[structure["pooling"]]()
+    n_pooled = pooling.declare(pooled, _n_pooled(structure))
     if "attention.q" in {slot.name for slot in pooled.slots}:
         theta["attention.q"] = arrays.take(f"{attention}.weight", (1, n_pooled))[0]
     W, b = _read_head(arrays, structure, head)
-    if isinstance(estimator, RNNClassifier):
-        W, b, y = _sort_classes(estimator, W, b, classes, multilabel)
-    elif classes is not None or multilabel:
-        raise ValueError("classes and multilabel are for classifiers.")
+    segment_length = _read_segment_length(arrays, structure)
+    if isinstance(estimator, SequenceTagger) and not multilabel:
+        W, b, target, scores = _sort_step_classes(
+            arrays, estimator, W, b, classes, segment_length
+        )
+        theta |= scores
     else:
-        y = np.zeros((1, len(W)) if len(W) > 1 else 1)
+        W, b, target = _make_target(
+            estimator, W, b, classes, multilabel, segment_length
+        )
     theta["head.W"], theta["head.b"] = W.T, b
-    target = type(estimator)._target_kind.learn(y)
-    model = _read_scales(arrays, structure, target, theta["layer0.W"].shape[0])
+    n_in = theta["layer0.W"].shape[0]
+    model = _read_scales(arrays, structure, target, n_in, segment_length, categories)
     arrays.check_empty()
     layout = model.spec.layout(target.loss())
     vector = np.empty(layout.n_params, structure["dtype"])
@@ -275,8 +284,8 @@ def from_torch(
     return estimator
 
 
-FROM_TORCH = (RNNClassifier, RNNRegressor)
-TO_TORCH = (*FROM_TORCH, SequenceTagger, SequenceTranscriber, StepRegressor)
+FROM_TORCH = (RNNClassifier, RNNRegressor, SequenceTagger, StepRegressor)
+TO_TORCH = (*FROM_TORCH, SequenceTranscriber)
 
 
 def _check_kind(estimator, kinds, more=""):
@@ -476,8 +485,87 @@ def _sort_classes(estimator, W, b, classes, multilabel):
     return W, b, classes
 
 
-def _read_scales(arrays, structure, target, n_in):
-    """Return a model without weights: what is done to inputs and targets."""
+def _make_target(estimator, W, b, classes, multilabel, segment_length):
+    """Return the head, and the target of a network without tags."""
+    if isinstance(estimator, RNNClassifier):
+        W, b, y = _sort_classes(estimator, W, b, classes, multilabel)
+        return W, b, type(estimator)._target_kind.learn(y)
+    if multilabel or classes is not None:
+        raise ValueError("classes and multilabel are for classifiers.")
+    if not isinstance(estimator, StepRegressor):
+        y = np.zeros((1, len(W)) if len(W) > 1 else 1)
+        return W, b, type(estimator)._target_kind.learn(y)
+    if len(W) != segment_length:
+        raise ValueError(
+            f"The head has {len(W)} rows. A StepRegressor has one for each of the "
+            f"{segment_length} steps that are read at once."
+        )
+    return W, b, StepNumberTarget(False, estimator.loss)
+
+
+def _sort_step_classes(arrays, estimator, W, b, classes, segment_length):
+    """Return the head in the order of sorted classes, the target, and its scores."""
+    n_rows, rest = divmod(len(W), segment_length)
+    classes = np.arange(max(2, n_rows)) if classes is None else np.asarray(classes)
+    labels = sorted_labels(classes)
+    if np.ndim(classes) != 1 or not 0 < len(classes) == len(labels):
+        raise ValueError(
+            f"classes must hold one label at least, and each once, got {classes!r}."
+        )
+    n, crf = len(labels), estimator.crf
+    if rest or (n_rows != n and (crf or n_rows > 1 or n > 2)):
+        raise ValueError(f"The head has {len(W)} rows, and there are {n} classes.")
+    given = classes.tolist()
+    order = np.array([given.index(label) for label in labels.tolist()])
+    W, b = W.reshape(segment_length, n_rows, -1), b.reshape(segment_length, n_rows)
+    if n_rows > 1:
+        W, b = W[:, order], b[:, order]
+    elif order[0] == 1:
+        W, b = -W, -b
+    if n_rows == 2 and not crf:
+        W, b = (np.diff(v.astype(np.float64), axis=1).astype(v.dtype) for v in (W, b))
+    scores = {}
+    if crf:
+        pairs = arrays.take("crf.transitions", (n, n))[order][:, order]
+        scores["crf.transitions"] = pairs
+        for name in ("crf.start", "crf.end"):
+            scores[name] = arrays.take(name, (n,))[order]
+    target = StepClassTarget.learn([], labels, crf=crf, scheme=estimator.scheme)
+    return W.reshape(-1, W.shape[2]), b.ravel(), target, scores
+
+
+def _read_tables(arrays, structure, categories):
+    """Return the Categories or None, and the tables; note both in the structure."""
+    if categories is None:
+        if "embedding0.weight" in arrays:
+            raise ValueError(
+                "The mapping has 'embedding0.weight', the table of a network that "
+                "reads tokens, but not the tokens: pass categories, which "
+                "estimator.categories_ are, too."
+            )
+        return None, {}
+    try:
+        found = Categories.from_arrays(categories)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "categories must be a list with the sorted categories of each feature, or "
+            f"None: {error}."
+        ) from error
+    if not found.features:
+        return None, {}
+    tables, sizes = {}, []
+    for j, n_ids in enumerate(found.sizes):
+        sizes.append(0)
+        if f"embedding{j}.weight" in arrays:
+            table = arrays.take(f"embedding{j}.weight", (n_ids, None))
+            tables[f"embedding{j}.W"] = table
+            sizes[-1] = table.shape[1]
+    structure |= {"n_ids": tuple(found.sizes), "embedding_sizes": tuple(sizes)}
+    return found, tables
+
+
+def _read_segment_length(arrays, structure):
+    """Return how many steps are read at once."""
     segment_length = structure["segment_length"]
     given = 1 if segment_length == "auto" else segment_length
     if "segment_length" in arrays:
@@ -487,14 +575,37 @@ def _read_scales(arrays, structure, target, n_in):
                 f"The mapping is of a network with segment_length={given}, and the "
                 f"estimator has segment_length={segment_length}."
             )
-    indicator = structure["missing"] == "indicator"
-    n_features, rest = divmod(n_in, given * (1 + indicator))
-    if rest or not n_features:
+    if given > 1 and "n_ids" in structure:
+        raise ValueError("Tokens are read one by one: segment_length must be 1.")
+    return given
+
+
+def _count_numbers(n_in, structure, segment_length, categories):
+    """Return how many features hold numbers."""
+    numbers = n_in
+    if categories is not None:
+        sizes = zip(structure["embedding_sizes"], structure["n_ids"], strict=True)
+        numbers -= sum(size or n - 1 for size, n in sizes)
+    n, rest = divmod(numbers, segment_length * (1 + (structure["missing"] != "error")))
+    if categories is None:
+        if rest or n < 1:
+            raise ValueError(
+                f"The first layer reads {n_in} numbers, which are no whole number of "
+                f"features with segment_length={segment_length} and missing="
+                f"{structure['missing']!r}."
+            )
+    elif rest or n != len(categories.vocabularies) - len(categories.features):
         raise ValueError(
-            f"The first layer reads {n_in} numbers, which are no whole number of "
-            f"features with segment_length={given} and missing="
-            f"{structure['missing']!r}."
+            f"The first layer reads {n_in} numbers, which are not those of the tables "
+            f"and of the {len(categories.vocabularies)} features in categories."
         )
+    return n
+
+
+def _read_scales(arrays, structure, target, n_in, segment_length, categories):
+    """Return a model without weights: what is done to inputs and targets."""
+    n_numbers = _count_numbers(n_in, structure, segment_length, categories)
+    indicator = structure["missing"] == "indicator"
 
     def take(name, n, positive=False):
         if name not in arrays:
@@ -502,7 +613,7 @@ def _read_scales(arrays, structure, target, n_in):
                 f"The mapping has no {name!r}, which standardize=True asks for. Add "
                 "it, or set standardize=False if the network was trained without."
             )
-        values = arrays.take(name, (n,), np.float64)
+        values = arrays.take(name, (n,) if n is not None else (), np.float64)
         if positive and not (values > 0).all():
             raise ValueError(f"{name} must be positive, got {values}.")
         return values
@@ -512,15 +623,21 @@ def _read_scales(arrays, structure, target, n_in):
     no_scale = np.zeros((1, n_out)), None, False
     target = target.scaled(*no_scale)
     if structure["standardize"]:
-        mean = take("input_mean", n_features)
-        scale = take("input_scale", n_features, positive=True)
+        mean = take("input_mean", n_numbers)
+        scale = take("input_scale", n_numbers, positive=True)
         if isinstance(target, NumberTarget):
             target_mean = take("target_mean", n_out)
             target_scale = take("target_scale", n_out, positive=True)
             target = NumberTarget(target.shape, target_mean, target_scale)
+        elif isinstance(target, StepNumberTarget):
+            moments = take("target_mean", None), take("target_scale", None, True)
+            target = StepNumberTarget(False, target.kind, *map(float, moments))
     elif indicator:
-        fill = np.zeros(n_features)
+        fill = np.zeros(n_numbers)
         if "input_fill" in arrays:
-            fill = take("input_fill", n_features)
+            fill = take("input_fill", n_numbers)
+    n_features = n_numbers if categories is None else len(categories.vocabularies)
     structure = {**structure, "n_features": n_features, "n_out": n_out}
-    return SequenceModel(structure, given, mean, scale, fill, target, None)
+    return SequenceModel(
+        structure, segment_length, mean, scale, fill, target, None, categories
+    )
