@@ -294,7 +294,8 @@ cdef class Writer:
                    self.rows_of_table + ids[b] * self.row_size, self.row_size)
         self.stepper.advance(self.x.data, self.stepper.n_in)
 
-    cdef int32_t draw(self, Py_ssize_t b, Rules rules, double* log_proba) noexcept nogil:
+    cdef int32_t draw(self, Py_ssize_t b, Rules rules,
+                      double* log_proba) noexcept nogil:
         cdef Py_ssize_t k, n = self.head.n_out, token
         cdef double most = -INFINITY, rest = 0
         cdef const char* row = self.raw.data + b * n * self.stepper.itemsize

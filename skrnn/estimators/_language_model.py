@@ -203,7 +203,7 @@ class LanguageModel(
     >>> bool(model.score(["hanna"]) > model.score(["nahna"]))
     True
     >>> model.generate("jo", temperature=0)
-    'johanna'
+    'joanna'
     >>> model.predict_next(["han"], k=1)
     [[('n', ...)]]
     """
