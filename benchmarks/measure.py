@@ -54,29 +54,30 @@ def options(doc, *, isa=True, **more):
 # ------------------------------------------------------------------------- timing
 
 
-def seconds_a_call(function, n_calls):
+def seconds_a_call(function, n_calls, clock=perf_counter):
     """Return the mean time of some calls, after one that is not counted."""
     function()
-    start = perf_counter()
+    start = clock()
     for _ in range(n_calls):
         function()
-    return (perf_counter() - start) / n_calls
+    return (clock() - start) / n_calls
 
 
-def in_turns(*functions, rounds, least=0.02, pause=0.0):
+def in_turns(*functions, rounds, least=0.02, pause=0.0, clock=perf_counter):
     """Return times (n_functions, rounds) of functions that are called in turns.
 
     Each turn is as many calls as take `least` seconds, and each round goes the other
     way round than the last one. Before a turn, `pause` lets idle threads of another
-    library fall asleep, so that they do not take a core from this one.
+    library fall asleep, so that they do not take a core from this one. `clock` may be
+    `time.process_time`, which other work on the machine disturbs less.
     """
-    n_calls = [max(1, round(least / seconds_a_call(f, 2))) for f in functions]
+    n_calls = [max(1, round(least / seconds_a_call(f, 2, clock))) for f in functions]
     times = np.empty((len(functions), rounds))
     for r in range(rounds):
         turns = range(len(functions))
         for i in turns if r % 2 == 0 else reversed(turns):
             sleep(pause)
-            times[i, r] = seconds_a_call(functions[i], n_calls[i])
+            times[i, r] = seconds_a_call(functions[i], n_calls[i], clock)
     return times
 
 

@@ -2,5 +2,6 @@
 
 from skrnn.plotting._forecast import ForecastDisplay
 from skrnn.plotting._tagging import TaggingDisplay
+from skrnn.plotting._transcript import TranscriptDisplay
 
-__all__ = ["ForecastDisplay", "TaggingDisplay"]
+__all__ = ["ForecastDisplay", "TaggingDisplay", "TranscriptDisplay"]
