@@ -76,13 +76,28 @@ print(X[1], "->", y[1])
 # The pipeline
 # ------------
 #
-# Words are dropped at random in training, so that the network does not rely on a single
-# one. Words that occur once teach it what to do with a word that it has never seen.
+# Many words of a new question were never seen. So each step has the word as it is
+# written and four features of it: in lower case, its first and its last three letters,
+# and its shape, such as Xx for a name. Each of them has vectors of its own. Words are
+# dropped at random in training, so that the network does not rely on a single one, and
+# those that occur once teach it what to do with a word that it has never seen.
+# Attention weighs the words.
+#
+# All this was chosen by cross-validation on the questions to learn from. There the
+# accuracy was .884 with features and attention, .879 with features and the largest
+# state, and .857 with words alone.
 
 model = make_pipeline(
-    SequenceVectorizer(),
+    SequenceVectorizer(
+        lowercase=False, token_features=("lower", "prefix3", "suffix3", "shape")
+    ),
     RNNClassifier(
-        bidirectional=True, embedding_dropout=0.2, max_iter=8, random_state=0
+        bidirectional=True,
+        pooling="attention",
+        embedding_dropout=0.2,
+        learning_rate_init=0.004,
+        max_iter=8,
+        random_state=0,
     ),
 )
 model.fit(X, y)
@@ -115,11 +130,12 @@ plt.show()
 # ---------------------------------------
 #
 # The vectors of words are in ``embeddings_``, a row for each category and the last one
-# for all unknown words. Their two main directions show which words are used alike.
+# for all unknown words; those of the words in lower case are the second feature. Their
+# two main directions show which words are used alike.
 
 network = model[-1]
-words = network.categories_[0]
-vectors = network.embeddings_[0][:-1]
+words = network.categories_[1]
+vectors = network.embeddings_[1][:-1]
 shown = ["who", "whom", "where", "when", "how", "many", "why", "what", "year", "city"]
 shown += ["country", "man", "president", "mean", "far", "state"]
 shown = [word for word in shown if word in words]

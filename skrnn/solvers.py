@@ -33,6 +33,9 @@ class _Stochastic:
     loop = "epochs"  # the training loop that runs it
     has_partial_fit = has_validation = drops_out = True
     arrays = ("n_stalls",)  # the state; other arrays are None before the first step
+    # How many parameters, the first ones, are left as they are: their gradient is zero,
+    # and so is what was kept of it, so that a step would change nothing but the time.
+    n_frozen = 0
 
     def __init__(self, learning_rate_init, learning_rate, power_t):
         self.learning_rate_init = learning_rate_init
@@ -131,11 +134,12 @@ class Adam(_Stochastic):
             self.second_moment = np.zeros_like(theta)
             self.powers = np.ones(2)
         _check_sizes(theta, grad, self.first_moment)
+        trained = slice(self.n_frozen, None)
         _elementary.adam_step(
-            theta,
-            grad,
-            self.first_moment,
-            self.second_moment,
+            theta[trained],
+            grad[trained],
+            self.first_moment[trained],
+            self.second_moment[trained],
             self.powers,
             self.learning_rate,
             self.beta_1,
@@ -181,10 +185,11 @@ class SGD(_Stochastic):
         if self.velocity is None:
             self.velocity = np.zeros_like(theta)
         _check_sizes(theta, grad, self.velocity)
+        trained = slice(self.n_frozen, None)
         _elementary.sgd_step(
-            theta,
-            grad,
-            self.velocity,
+            theta[trained],
+            grad[trained],
+            self.velocity[trained],
             self.learning_rate,
             self.momentum,
             self.nesterovs_momentum,

@@ -29,6 +29,7 @@ from cases import ISAS, assert_same_bits, instruction_set
 from gradcheck import numerical_gradient
 from networks import make_network
 from skrnn import RNNClassifier, RNNRegressor, SequenceTagger
+from skrnn.estimators import _base, _embeddings
 from skrnn.export import load, save, to_torch
 from skrnn.inputs.packed import PackedBatch
 from skrnn.network import inputs
@@ -150,6 +151,24 @@ def test_fits_with_rows_that_are_shared(shares):
         alone = np.concatenate([clf.predict_proba(X[i : i + 1]) for i in range(60)])
         assert_same_bits(alone, clf.predict_proba(X))
     assert_allclose(*found, rtol=1e-6)
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_solvers_leave_out_what_is_frozen(solver, monkeypatch):
+    X, y = texts()
+    clf = RNNClassifier(6, embedding_size=5, embedding_trainable=False, solver=solver)
+    clf.set_params(**QUICK)
+    found = clf.fit(X, y).predict_proba(X)
+    with monkeypatch.context() as patch:
+        patch.setattr(_base, "count_frozen", lambda estimator, model: 0)
+        assert_same_bits(clf.fit(X, y).predict_proba(X), found)
+    (table,) = clf.embeddings_.values()
+    assert _embeddings.count_frozen(clf, clf._model) == table.size
+    # What was trained before is left as it is from now on.
+    clf.set_params(warm_start=True, embedding_trainable=True).fit(X, y)
+    table = clf.embeddings_[0].copy()
+    clf.set_params(embedding_trainable=False).fit(X, y)
+    assert_same_bits(clf.embeddings_[0], table)
 
 
 def test_a_token_repeated_a_thousand_times():

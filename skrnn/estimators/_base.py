@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_consistent_length
 
 from skrnn._callbacks import CallbackSupportMixin, with_callbacks
 from skrnn.estimators._embeddings import (
+    count_frozen,
     describe_embeddings,
     initialize_embeddings,
     pass_options_with_embeddings,
@@ -419,6 +420,7 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
         if not self.embedding_trainable:
             solver_state = without_moments(solver_state, model)
         solver = self._make_solver(solver_state, incremental)
+        solver.n_frozen = count_frozen(self, model)
         generator, loss = training.generator(), model.target.loss()
         batch_size = self.batch_size
         if batch_size == "auto":

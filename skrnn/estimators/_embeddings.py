@@ -142,6 +142,18 @@ def pass_options_with_embeddings(estimator, model):
     )
 
 
+def count_frozen(estimator, model):
+    """Return how many parameters, the first ones, are tables that are not trained."""
+    if estimator.embedding_trainable or model.categories is None:
+        return 0
+    stops = [
+        slot.stop
+        for slot in model.spec.layout().slots
+        if slot.name.startswith("embedding")
+    ]
+    return max(stops, default=0)
+
+
 def without_moments(solver_state, model):
     """Return what a solver has kept, as if no table had ever been trained.
 
