@@ -32,6 +32,7 @@ from skrnn.estimators import (
     SequenceForecaster,
     SequenceTagger,
     SequenceTranscriber,
+    SeriesOutlierDetector,
     StepRegressor,
 )
 from skrnn.estimators._streams import stream
@@ -43,6 +44,7 @@ __all__ = [
     "SequenceForecaster",
     "SequenceTagger",
     "SequenceTranscriber",
+    "SeriesOutlierDetector",
     "StepRegressor",
     "__version__",
     "show_versions",

@@ -46,6 +46,7 @@ LAYERS = [
     "training",
     "targets",
     "forecasting",
+    "detection",
     "models",
     "_callbacks",
     "models",
@@ -110,7 +111,11 @@ INSIDE = {
         "forecast",
         "forecast_fields",
         "forecast_fit",
+        "detector",
+        "detector_stream",
+        "detector_fields",
     ],
+    "detection": ["memory", "evidence", "scorer", "episodes"],
 }
 MAY_IMPORT = {name: set(LAYERS[:i]) for i, name in enumerate(LAYERS)} | BESIDE
 

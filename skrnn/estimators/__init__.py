@@ -3,6 +3,7 @@
 from skrnn.estimators._classifier import RNNClassifier
 from skrnn.estimators._forecaster import SequenceForecaster
 from skrnn.estimators._language_model import LanguageModel
+from skrnn.estimators._outlier_detector import SeriesOutlierDetector
 from skrnn.estimators._regressor import RNNRegressor
 from skrnn.estimators._step_regressor import StepRegressor
 from skrnn.estimators._tagger import SequenceTagger
@@ -15,5 +16,6 @@ __all__ = [
     "SequenceForecaster",
     "SequenceTagger",
     "SequenceTranscriber",
+    "SeriesOutlierDetector",
     "StepRegressor",
 ]

@@ -332,6 +332,12 @@ def describe(estimator, encoder, prefix=""):
         "fitted": fitted,
         "parameters": _describe_parameters(estimator, encoder, prefix),
     }
+    inner = _inner_estimators(estimator)
+    if inner:
+        model["estimators"] = {
+            name: describe(value, encoder, f"{prefix}{name}__")
+            for name, value in inner.items()
+        }
     if "_sklearn_output_config" in state:
         model["output"] = state["_sklearn_output_config"].get("transform", "default")
     if "_metadata_request" in state:
@@ -355,11 +361,23 @@ def _refuse_unknown_attributes(estimator, prefix):
         )
 
 
+def _inner_estimators(estimator):
+    """Return the parameters that are estimators themselves, sorted by name."""
+    parameters = estimator.get_params(deep=False)
+    return {
+        name: value
+        for name, value in sorted(parameters.items())
+        if isinstance(value, FittedEstimator)
+    }
+
+
 def _describe_parameters(estimator, encoder, prefix):
-    parameters = {}
+    parameters, inner = {}, _inner_estimators(estimator)
     cls = type(estimator)
     defaults = {} if issubclass(cls, FittedEstimator) else _defaults(cls)
     for name, value in sorted(estimator.get_params(deep=False).items()):
+        if name in inner:
+            continue
         # Of scikit-learn's classes only what differs from the default, so that versions
         # which have more parameters, or fewer, read it as well.
         # 1 is not 1.0: where one is a number of texts, the other is a share.
@@ -431,9 +449,16 @@ def restore(model, decoder):
         raise ValueError(f"there is no class {short(model['class'])} to make it of")
     if cls is Pipeline:
         return _restore_pipeline(model, decoder)
-    _check_keys(model, ("class", "fitted", "parameters"), ("output", "requests"))
+    optional = "estimators", "output", "requests"
+    _check_keys(model, ("class", "fitted", "parameters"), optional)
     fitted = decoder.decode(model["fitted"])
-    estimator = cls(**_restore_parameters(model, decoder, _defaults(cls)))
+    parameters = _restore_parameters(model, decoder, _defaults(cls))
+    if "estimators" in model:
+        inner = _expect_dict(model["estimators"])
+        _check_keys(inner, (), _defaults(cls).keys() - parameters.keys())
+        for name, each in inner.items():
+            parameters[name] = restore(each, decoder)
+    estimator = cls(**parameters)
     if fitted is not None:
         check_names(_expect_dict(fitted), _fields(cls), "what was fitted")
         if isinstance(estimator, FittedEstimator):

@@ -24,6 +24,7 @@ __all__ = [
     "category_columns",
     "check_alike",
     "input_name",
+    "is_panel",
     "open_row_table",
     "open_table",
     "open_target_table",
@@ -497,6 +498,11 @@ def category_columns(selection, tables, roles, pasts=None):
     return columns
 
 
+def is_panel(X, name):
+    """Whether `X` is a list of series, and not one series alone."""
+    return _open_panel(X, name)[1]
+
+
 def tables_of(X, name):
     """Open the tables of a panel.
 
@@ -511,6 +517,19 @@ def tables_of(X, name):
     -------
     tables : list of Table
     """
+    X, is_list, each = _open_panel(X, name)
+    if not is_list:
+        return [open_table(X, name)]
+    if not len(X):
+        raise ValueError(
+            "Found array with 0 sample(s) (shape=(0,)) while a minimum of 1 is "
+            f"required: {name} has no series."
+        )
+    return [open_table(item, each.format(i)) for i, item in enumerate(X)]
+
+
+def _open_panel(X, name):
+    """Return what was given, whether it is a list of series, and their names."""
     container = open_container(X, name)
     X, kind = container.given, container.kind
     if kind == "column":
@@ -537,15 +556,7 @@ def tables_of(X, name):
         )
     else:
         is_list = False
-    if not is_list:
-        return [open_table(X, name)]
-    if not len(X):
-        raise ValueError(
-            "Found array with 0 sample(s) (shape=(0,)) while a minimum of 1 is "
-            f"required: {name} has no series."
-        )
-    each = container.each
-    return [open_table(item, each.format(i)) for i, item in enumerate(X)]
+    return X, is_list, container.each
 
 
 def _is_scalar(item):

@@ -400,7 +400,7 @@ class SeriesSchema:
             rows = np.arange(self.next_position, self.next_position + table.n_rows)
         return positions, x, self._features(rows)
 
-    def read_panel(self, X, n_future=0, *, after=None):
+    def read_panel(self, X, n_future=0, *, after=None, allow_unknown=False):
         """Read series, and what is known of the rows after their last target.
 
         Parameters
@@ -413,6 +413,8 @@ class SeriesSchema:
             The series that rows follow if they have no index, or just the numbers
             from 0 on, one for each table. None is the history that `fit` saw if it had
             an index, and else nothing: row 0 is at position 0.
+        allow_unknown : bool
+            Whether all targets may be NaN. All rows are history, then.
 
         Returns
         -------
@@ -428,7 +430,7 @@ class SeriesSchema:
             self._check_columns(table, warn=not panel)
             last = None if after is None else after[len(panel)]
             y = table.numbers(self._targets, table.n_rows)
-            n_past = n_past_of(y, table.name)
+            n_past = table.n_rows if allow_unknown else n_past_of(y, table.name)
             rows, phase = None, 0
             has_times = table.times is not None and self._axis is not None
             if has_times and not (table.times.is_default_range and last is not None):

@@ -1,7 +1,13 @@
 """Pictures of what estimators say; matplotlib is imported when one is drawn."""
 
 from skrnn.plotting._forecast import ForecastDisplay
+from skrnn.plotting._outliers import OutlierDisplay
 from skrnn.plotting._tagging import TaggingDisplay
 from skrnn.plotting._transcript import TranscriptDisplay
 
-__all__ = ["ForecastDisplay", "TaggingDisplay", "TranscriptDisplay"]
+__all__ = [
+    "ForecastDisplay",
+    "OutlierDisplay",
+    "TaggingDisplay",
+    "TranscriptDisplay",
+]

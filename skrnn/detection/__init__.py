@@ -1,0 +1,1 @@
+"""How improbable rows of series are, from forecasts and from what came before."""

@@ -1,0 +1,163 @@
+"""Evidence that a row is unusual: a number for each row, larger where it is.
+
+`step` is the error of the forecast of the row before, `ahead` that of the forecast made
+a horizon ago, and `path` the mean error of all steps of that forecast: three views of
+one batch of forecasts. `level` has no forecast in it: a fault that lasts is soon
+forecast well, but the mean of the last rows stays far from that of the rows before.
+
+Each number depends on a bounded number of rows before its own, and has the same bits
+whatever other rows it is computed with.
+"""
+
+import numpy as np
+
+__all__ = ["BACKGROUND", "EVIDENCE", "TWO_SIDED", "Statistics", "statistics"]
+
+EVIDENCE = ("step", "ahead", "path", "level")
+TWO_SIDED = {"level"}
+BACKGROUND = 10  # horizons that the level is compared with
+BLOCK_ROWS = 2048  # whose forecasts are in memory at once
+LEAST_SPREAD = 1e-6  # of the scale of a target
+
+
+class Statistics:
+    """The evidence of consecutive rows of a series.
+
+    Attributes
+    ----------
+    known : ndarray of shape (n_rows, n_targets), bool
+        Whether the value of the row is known.
+    values : dict of ndarray of shape (n_rows, n_targets)
+        By the names of evidence; NaN where there is none.
+    """
+
+    def __init__(self, known, values):
+        self.known, self.values = known, values
+
+
+def statistics(model, series, start, stop, names, n_threads=1):
+    """Return the `Statistics` of rows of a series.
+
+    Parameters
+    ----------
+    model : ForecastModel or None
+        None if `names` has 'level' only.
+    series : Series
+        With the rows before `start` that the evidence looks back on.
+    start, stop : int
+        The first row, and the one after the last.
+    names : sequence of str
+        Which evidence to compute, of `EVIDENCE`.
+    n_threads : int, default=1
+    """
+    # What lies ahead of a forecast, such as its calendar, is there for any `stop`.
+    series = model.schema.extend(series, model.horizon)
+    values = {}
+    forecasts = [name for name in names if name != "level"]
+    if forecasts:
+        blocks = []
+        for begin in range(start, stop, BLOCK_ROWS):
+            rows = np.arange(begin, min(begin + BLOCK_ROWS, stop))
+            blocks.append(_forecast_errors(model, series, rows, forecasts, n_threads))
+        values = {
+            name: np.concatenate([block[name] for block in blocks])
+            for name in forecasts
+        }
+    if "level" in names:
+        values["level"] = levels(series.y, model.horizon, start, stop)
+    known = np.isfinite(series.y[start:stop])
+    for each in values.values():
+        each[~known] = np.nan
+    return Statistics(known, values)
+
+
+def _forecast_errors(model, series, rows, names, n_threads):
+    """Return the evidence of some rows that is made of forecasts."""
+    horizon, y = model.horizon, series.y
+    before = rows - horizon + 1
+    asked = [rows] * ("step" in names) + [before] * (names != ["step"])
+    origin = np.unique(np.concatenate(asked))
+    origin = origin[origin > 0]
+    if not len(origin):
+        return {name: np.full((len(rows), y.shape[1]), np.nan) for name in names}
+    owner = np.zeros(len(origin), dtype=np.intp)
+    forecast = model.forecast_from([series], owner, origin, n_threads)
+    spread = np.maximum(forecast.spread, LEAST_SPREAD * model.target_scale)
+    at = origin[:, np.newaxis] + np.arange(horizon)
+    error = np.abs(y[at] - forecast.middle) / spread  # (n_origins, horizon, n_targets)
+
+    def of(origins):
+        """Return the errors of forecasts, NaN where there are none."""
+        found = error[np.minimum(np.searchsorted(origin, origins), len(origin) - 1)]
+        found[origins < 1] = np.nan
+        return found
+
+    found = {}
+    if "step" in names:
+        found["step"] = of(rows)[:, 0]
+    if names != ["step"]:
+        ago = of(before)
+        found["ahead"] = ago[:, -1].copy()
+        if "path" in names:
+            found["path"] = _path(ago, _units(model))
+    return {name: found[name] for name in names}
+
+
+def _path(error, unit):
+    """Return the mean errors of forecasts, in the usual errors of their steps.
+
+    Parameters
+    ----------
+    error : ndarray of shape (n_rows, horizon, n_targets)
+    unit : ndarray of shape (horizon, n_targets)
+    """
+    error = np.ascontiguousarray(np.moveaxis(error / unit, 1, 2))
+    known = np.isfinite(error)
+    total = np.where(known, error, 0).sum(axis=2)
+    count = known.sum(axis=2)
+    path = np.full_like(total, np.nan)
+    return np.divide(total, count, out=path, where=2 * count >= error.shape[2])
+
+
+def _units(model):
+    """Return what an error is divided by at each step, (horizon, n_targets)."""
+    if model.errors is None:
+        return np.ones((model.horizon, model.n_targets))
+    low, high = np.moveaxis(model.error_quantiles(np.array([0.25, 0.75])), -1, 0)
+    unit = (high - low).T / 2
+    return np.where(np.isfinite(unit) & (unit > 0), unit, 1.0)
+
+
+def levels(y, n_rows, start, stop):
+    """Return how far means of the last rows are from those of the rows before.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_rows, n_targets)
+    n_rows : int
+        Number of rows of a mean. The other mean is of `BACKGROUND` times as many.
+    start, stop : int
+
+    Returns
+    -------
+    levels : ndarray of shape (stop - start, n_targets)
+        NaN if half of the rows of a mean are unknown or not there.
+    """
+    n_back = BACKGROUND * n_rows
+    first = start - n_rows - n_back + 1
+    padded = np.full((stop - min(first, 0), y.shape[1]), np.nan)
+    padded[max(-first, 0) :] = y[:stop] if first < 0 else y[:stop]
+    if first >= 0:
+        padded = padded[first:]
+    windows = np.lib.stride_tricks.sliding_window_view(padded, n_rows + n_back, axis=0)
+    recent = _means(np.ascontiguousarray(windows[..., n_back:]))
+    return recent - _means(np.ascontiguousarray(windows[..., :n_back]))
+
+
+def _means(windows):
+    """Return means over the last axis; NaN unless most values are known."""
+    known = np.isfinite(windows)
+    count = known.sum(axis=-1)
+    total = np.where(known, windows, 0).sum(axis=-1)
+    mean = np.full_like(total, np.nan)
+    return np.divide(total, count, out=mean, where=2 * count > windows.shape[-1])

@@ -1,0 +1,62 @@
+"""What a file may hold of a fitted detector, and whether its values go together."""
+
+import numpy as np
+
+from skrnn.detection.evidence import EVIDENCE
+from skrnn.detection.memory import LEAST
+from skrnn.models.checks import array, boolean, integer, list_of, number, one_of, record
+from skrnn.models.forecast_fields import FORECAST_FIELDS, check_forecast_model
+
+__all__ = ["DETECTOR_FIELDS", "check_detector_model"]
+
+
+def _n_series(fields):
+    return len(fields["_history"]["n_rows"])
+
+
+def _n_memories(fields):
+    n_targets = len(fields["_schema_state"]["target_names"])
+    return len(fields["_memory"]["evidence"]) * n_targets + 1
+
+
+def _memory(value, name, fields):
+    record(
+        {
+            "evidence": list_of(one_of(*EVIDENCE)),
+            "combine": one_of("fisher", "max"),
+            "capacity": integer(LEAST),
+            "rate": number,
+            "credit": array("float64", _n_series, low=0),
+            "sizes": array("int64", _n_series, _n_memories, low=0),
+            "values": array("float64", None),
+            "tails": array("float64", _n_series, _n_memories, 10),
+        }
+    )(value, name, fields)
+    names = value["evidence"]
+    if not names or len({*names}) != len(names):
+        raise ValueError(f"{name} must have each kind of evidence once.")
+    if not 0 < value["rate"] < 1:
+        raise ValueError(f"The rate of {name} must be between 0 and 1.")
+    sizes = value["sizes"]
+    if sizes.max() > value["capacity"] or int(sizes.sum()) != len(value["values"]):
+        raise ValueError(f"{name} does not hold the values that it announces.")
+    tails = value["tails"].reshape(*sizes.shape, 2, 5)
+    if (tails[..., 2] > 1).any() or (np.abs(tails[..., 4]) > value["capacity"]).any():
+        raise ValueError(f"{name} has a tail that no fit gives.")
+
+
+DETECTOR_FIELDS = {
+    **FORECAST_FIELDS,
+    "_n_scores": array("int64", _n_series, low=0),
+    "_scores": array("float64", lambda fields: int(fields["_n_scores"].sum())),
+    "_memory": _memory,
+    "n_warm_up_": integer(),
+    "_is_panel": boolean,
+}
+
+
+def check_detector_model(fields):
+    """Raise ValueError unless the fields of a `DetectorModel` go together."""
+    check_forecast_model(fields)
+    if not fields["_is_panel"] and _n_series(fields) > 1:
+        raise ValueError("There is one series, or a panel.")

@@ -1,0 +1,133 @@
+"""Rows of one series, scored as they come."""
+
+import copy
+
+import numpy as np
+
+from skrnn.detection.episodes import Refractory
+from skrnn.inputs.series import Series
+from skrnn.models.detector import n_rows_back, score_rows
+from skrnn.models.series_access import newest_rows
+
+__all__ = ["OutlierStream"]
+
+BLOCK = 512  # rows that there is room for at once
+
+
+class OutlierStream:
+    """Scores of the rows that follow a series, one at a time.
+
+    A step gives the bits of :meth:`~skrnn.SeriesOutlierDetector.score_samples` on all
+    rows so far.
+
+    Attributes
+    ----------
+    alarm : bool
+        Whether the newest row alarms.
+    state : dict
+        All that the next steps depend on. It may be set to what it was before, or to
+        that of another stream of the same detector.
+    """
+
+    __module__ = "skrnn"
+
+    def __init__(self, model, offset, refractory, past):
+        self._model, self._forecast = model, model.forecast
+        self._schema = model.forecast.schema
+        if self._forecast.reader.n_known_future:
+            raise ValueError(
+                "A stream knows a row when it has come, but this detector was fitted "
+                "with columns in known_future. Set known_future=None in `forecaster`."
+            )
+        self._scorer = model.scorers[0].copy()
+        self._refractory = Refractory(offset, refractory)
+        for score in past.tolist() if refractory else ():
+            self._refractory.take(score)
+        self._is_plain = all(role == "target" for role in self._schema.roles)
+        self._series = self._with_room(model.forecast.history[0])
+        self.alarm = False
+
+    def step(self, row):
+        """Score the next row.
+
+        Parameters
+        ----------
+        row : float, or array-like of shape (n_columns,)
+            A number, or a value for each column of `X`. NaN means unknown.
+
+        Returns
+        -------
+        score : float
+            The log p-value of the row.
+        """
+        series, forecast = self._series, self._forecast
+        y, x = self._read(row)
+        if series.n_past + forecast.horizon >= len(series):
+            self._series = series = self._with_room(series)
+        start = series.n_past
+        series.y[start] = y
+        if x is not None:
+            series.x[start] = x
+        series.n_past += 1
+        scores, _ = score_rows(forecast, series, start, self._scorer)
+        score = float(scores[0])
+        self.alarm = self._refractory.take(score)
+        return score
+
+    def _read(self, row):
+        """Return the targets and the covariates of a row."""
+        schema = self._schema
+        if self._is_plain:
+            values = np.asarray(row, dtype=float).ravel()
+            if len(values) != schema.n_targets:
+                raise ValueError(
+                    f"The row has {len(values)} values, but the detector was fitted "
+                    f"to {schema.n_targets} columns."
+                )
+            if np.isinf(values).any():
+                raise ValueError("The row contains infinity.")
+            return values, None
+        if not hasattr(row, "columns"):
+            row = np.asarray(row)[np.newaxis]
+        [series] = schema.read_panel(row, after=[self._series], allow_unknown=True)
+        if len(series) > 1 or series.position != self._position():
+            raise ValueError("step takes the one row that follows.")
+        return series.y[0], series.x[0]
+
+    def _position(self):
+        return self._series.position + self._series.n_past
+
+    def _with_room(self, series):
+        """Return the newest rows of a series, and room for those that follow."""
+        known = Series(
+            series.y[: series.n_past],
+            series.x[: series.n_past],
+            series.calendar[: series.n_past],
+            series.n_past,
+            series.name,
+            series.position,
+            series.phase,
+        )
+        known = newest_rows(known, n_rows_back(self._forecast))
+        return self._schema.extend(known, BLOCK + self._forecast.horizon)
+
+    @property
+    def state(self):
+        """All that the next steps depend on."""
+        refractory = self._refractory
+        return copy.deepcopy(
+            {
+                "alarm": self.alarm,
+                "memory": self._scorer.get_state(),
+                "refractory": (refractory.last, refractory.left),
+                "series": self._series.get_state(),
+            }
+        )
+
+    @state.setter
+    def state(self, state):
+        state = copy.deepcopy(state)
+        self.alarm = state["alarm"]
+        self._scorer.set_state(*state["memory"])
+        self._refractory.last, self._refractory.left = state["refractory"]
+        self._series = Series.from_state(state["series"])

@@ -1,0 +1,62 @@
+"""OutlierDisplay draws what the detector says."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skrnn import SequenceForecaster, SeriesOutlierDetector
+from skrnn.plotting import OutlierDisplay
+
+matplotlib = pytest.importorskip("matplotlib")
+matplotlib.use("Agg")
+plt = pytest.importorskip("matplotlib.pyplot")
+
+QUICK = SequenceForecaster(hidden_layer_sizes=4, max_iter=1, window=24)
+Y = np.random.default_rng(0).normal(size=400)
+Y[350] += 20
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.mark.parametrize("panel", [False, True])
+@pytest.mark.parametrize("dated", [False, True])
+def test_a_detector_is_drawn(panel, dated):
+    y, days = Y, pd.date_range("2024-01-01", periods=400, freq="D")
+    if dated:
+        y = pd.Series(Y, days)
+    past, later = y[:300], y[300:]
+    if panel:
+        past, later = [past, past + 1], [later[:50], later]
+    options = {"forecaster": QUICK, "random_state": 0, "warm_up": 100, "horizon": 4}
+    model = SeriesOutlierDetector(**options).fit(past)
+    display = OutlierDisplay.from_estimator(model, later, series=1 if panel else 0)
+    scores = model.score_samples(later)[1] if panel else model.score_samples(later)
+    np.testing.assert_array_equal(display.scores, scores)
+    np.testing.assert_array_equal(display.values[:, 0], Y[300:])
+    alarms = np.flatnonzero(scores < model.offset_)
+    assert 50 in alarms
+    assert len(display.alarms_[0].get_offsets()) == len(alarms)
+    x = display.lines_[0].get_xdata()
+    np.testing.assert_array_equal(np.asarray(x)[0], days[300] if dated else 300)
+    assert len(display.intervals_) == 1
+    assert display.threshold_.get_ydata()[0] == pytest.approx(3)
+
+
+def test_predictions_are_drawn():
+    frame = pd.DataFrame({"a": Y, "b": -Y})
+    scores = np.linspace(-10, 0, 400)
+    _, axes = plt.subplots(2)
+    display = OutlierDisplay.from_predictions(
+        frame, scores, false_alarm_rate=0.01, axes=axes
+    )
+    assert list(display.axes_) == list(axes)
+    assert [line.get_label() for line in display.lines_] == ["a", "b"]
+    assert len(display.alarms_[1].get_offsets()) == (scores < np.log(0.01)).sum()
+    with pytest.raises(ValueError, match="a number for each of 400 rows"):
+        OutlierDisplay.from_predictions(Y, scores[1:])
+    with pytest.raises(ValueError, match="index has 3 labels"):
+        OutlierDisplay.from_predictions(Y, scores, index=[1, 2, 3])
