@@ -273,7 +273,20 @@ class PathSteps:
     def _n_left(self, n_steps):
         """Return how many steps have left a state, after so many."""
         k = self.segment_length
-        return np.maximum(np.minimum(n_steps // k * k, n_steps - self.lookahead), 0)
+        return max(min(n_steps // k * k, n_steps - self.lookahead), 0)
+
+    def _groups(self, n_steps):
+        """Yield how many steps some streams have taken, and which these are.
+
+        All that counts repeats with each segment after the first ones.
+        """
+        k, first = self.segment_length, self.lookahead + 2 * self.segment_length
+        alike = np.where(n_steps < first, n_steps, first + (n_steps - first) % k)
+        if (alike == alike[0]).all():
+            yield int(alike[0]), slice(None)
+            return
+        for value in np.unique(alike).tolist():
+            yield value, np.flatnonzero(alike == value)
 
     def step(self, x):
         """Take one step of every stream.
@@ -284,33 +297,25 @@ class PathSteps:
             Those for the step that came `lookahead` steps before: None or NaN if there
             was no such step.
         """
-        before, raw = self.n_steps, self.steps.step(x)
+        n_before, raw = self.n_steps, self.steps.step(x)
         k, n = self.segment_length, len(raw)
-        start, stop = self._n_left(before), self._n_left(before + 1)
-        n_out = raw.shape[1] // k
-        e = self.reader.emissions(raw.reshape(n * k, n_out))
-        e = np.asarray(e, dtype=np.float64).reshape(n, k, -1)
-        first = before // k * k  # of the segment that is being filled
-        for b in range(n) if k > 1 else ():
-            count = before[b] + 1 - first[b]
-            at = first[b] - start[b]
-            self.window[b, at : at + count] = e[b, :count]
-        if k == 1:
-            self.window[np.arange(n), before - start] = e[:, 0]
+        e = self.reader.emissions(raw.reshape(n * k, -1)).reshape(n, k, -1)
         answers = np.zeros((n, *self.decoder.shape), dtype=self.decoder.dtype)
-        place = before - self.lookahead - start
-        # Sequences of which equally many steps are at hand are decoded together.
-        keys = np.stack([start > 0, before + 1 - start, stop - start, place], axis=1)
-        kinds, which = np.unique(keys, axis=0, return_inverse=True)
-        for kind, (goes_on, n_steps, n_final, at) in enumerate(kinds.tolist()):
-            rows = np.flatnonzero(which.reshape(-1) == kind)
-            found = self._decode(rows, goes_on, n_steps, n_final)
-            if at >= 0:
-                answers[rows] = found[at]
+        # Streams of which equally many steps are at hand are decoded together.
+        for before, rows in self._groups(n_before):
+            start, stop = self._n_left(before), self._n_left(before + 1)
+            filled = before % k + 1  # steps of the segment that is being filled
+            n_steps = before + 1 - start
+            self.window[rows, n_steps - filled : n_steps] = e[rows, :filled]
+            found = self._decode(rows, start > 0, n_steps, stop - start)
+            if before >= self.lookahead:
+                answers[rows] = found[before - self.lookahead - start]
         found = self.reader.answers(answers)
-        if self.lookahead and found.ndim == 1:
-            found = found.astype(object)
-        found[place < 0] = None if found.dtype == object else np.nan
+        if self.lookahead:
+            if found.ndim == 1:
+                found = found.astype(object)
+            waits = n_before < self.lookahead
+            found[waits] = None if found.dtype == object else np.nan
         return found
 
     def _decode(self, rows, goes_on, n_steps, n_final):
@@ -329,7 +334,7 @@ class PathSteps:
         """Return the answers that steps to come were waited for, a list of arrays."""
         found = []
         for b, n_steps in enumerate(self.n_steps.tolist()):
-            start = int(self._n_left(n_steps))
+            start = self._n_left(n_steps)
             answers = np.zeros((0, *self.decoder.shape), self.decoder.dtype)
             if n_steps > start:
                 answers = self._decode(np.array([b]), start > 0, n_steps - start, 0)
