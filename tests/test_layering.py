@@ -106,6 +106,7 @@ INSIDE = {
         "token_steps",
         "language",
         "ngram",
+        "labeler",
         "path_stream",
         "series_access",
         "forecast",

@@ -171,6 +171,14 @@ def test_weights_of_paths():
     )
 
 
+@pytest.mark.parametrize("options", [{"crf": True}, {"scheme": "IOB2"}], ids=str)
+def test_too_many_labels_for_a_table_of_pairs(options):
+    tagger = SequenceTagger(**QUICK, **options)
+    labels = [f"B-{i}" for i in range(5001)]
+    X = [np.zeros((5001, 1))]
+    refuses(tagger, lambda: tagger.fit(X, [labels]), "5001 labels.* 200 MB")
+
+
 def test_a_fitted_tagger():
     tagger = SequenceTagger(**QUICK).fit(WORDS, TAGS)
     new = [["Q", "O"], *TAGS[1:]]

@@ -4,7 +4,6 @@ import numpy as np
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
-from skrnn._recurrence import PackedShape
 from skrnn.estimators._base import all_or_nothing
 from skrnn.estimators._fitted import Of
 from skrnn.estimators._parameters import has_partial_fit
@@ -12,11 +11,11 @@ from skrnn.estimators._samples import without_labels_of_weight_zero
 from skrnn.estimators._steps import StepEstimator
 from skrnn.estimators._streams import make_stream
 from skrnn.models.checks import array, boolean, either, labels, one_of
-from skrnn.models.path_stream import log_of, path_reader
+from skrnn.models.labeler import Labeler
+from skrnn.models.path_stream import path_reader
 from skrnn.targets import StepClassTarget
 from skrnn.targets.classes import class_weights
 from skrnn.targets.steps import sorted_labels
-from skrnn.text import chunks_of, continues_chunk
 from skrnn.training import StepData
 
 SCHEMES = ("IOB1", "IOB2", "IOBES", "BILOU")
@@ -459,22 +458,10 @@ class SequenceTagger(StepEstimator):
 
     # Prediction ------------------------------------------------------------------
 
-    def _path_loss(self):
-        """Return the loss, and all parameters by slot."""
-        model = self._model
-        loss = model.target.loss()
-        return loss, model.spec.layout(loss).bind(model.theta)
-
-    def _best(self):
-        """Return a function of (raw, batch, rows): the codes of the best paths."""
-        target = self._model.target
-        if target.crf:
-            loss, p = self._path_loss()
-            return lambda raw, shape: loss.predict(raw, shape, p)
-        log_proba = target.outputs()["predict_log_proba"]
-        if target.allowed is not None:
-            return lambda raw, shape: target.best_path(log_proba(raw), shape)
-        return None
+    def _say(self, X, what):
+        """Return what a method of `Labeler` says of the steps of sequences."""
+        self._check_is_fitted()
+        return self._each_step(X, getattr(Labeler(self._model), what))
 
     def predict(self, X):
         """Predict the label of each step.
@@ -491,13 +478,7 @@ class SequenceTagger(StepEstimator):
                 sequence, or ndarray of shape (n_rows,)
             The labels; with ``crf=True`` or a `scheme`, those of the best path.
         """
-        self._check_is_fitted()
-        best, classes = self._best(), self._model.target.classes
-        if best is None:
-            return self._output(X, "predict")
-        return self._each_step(
-            X, lambda raw, batch, rows: classes.take(_possible(best, raw, batch, rows))
-        )
+        return self._say(X, "labels")
 
     def predict_proba(self, X):
         """Predict the probabilities of the labels of each step.
@@ -514,15 +495,7 @@ class SequenceTagger(StepEstimator):
                 n_classes) for each sequence, or ndarray of shape (n_rows, n_classes)
             With ``crf=True`` the exact marginals.
         """
-        self._check_is_fitted()
-        if not self._model.target.crf:
-            return self._output(X, "predict_proba")
-        loss, p = self._path_loss()
-
-        def marginals(raw, batch, rows):
-            return loss.predict_proba(raw, PackedShape(batch.n_active), p)
-
-        return self._each_step(X, marginals)
+        return self._say(X, "proba")
 
     def predict_log_proba(self, X):
         """Predict the logarithms of the probabilities of the labels of each step.
@@ -538,15 +511,7 @@ class SequenceTagger(StepEstimator):
         log_proba : ndarray like that of :meth:`predict_proba`
             The logarithms.
         """
-        self._check_is_fitted()
-        if not self._model.target.crf:
-            return self._output(X, "predict_log_proba")
-        loss, p = self._path_loss()
-
-        def logarithms(raw, batch, rows):
-            return log_of(loss.predict_proba(raw, PackedShape(batch.n_active), p))
-
-        return self._each_step(X, logarithms)
+        return self._say(X, "log_proba")
 
     def decision_function(self, X):
         """Return the outputs of the network at each step.
@@ -585,49 +550,9 @@ class SequenceTagger(StepEstimator):
             there, and of an end after them. Otherwise it is the product of the
             probabilities of its steps. With a table, one list.
         """
-        self._check_is_fitted()
-        target = self._model.target
         sequences = self._check_sequences(X)
-        found = [None] * len(sequences)
-        best, classes = self._best(), target.classes
-        one_by_one = target.outputs()
-        model, n_threads = self._model, self._n_threads()
-        scheme = target.scheme
-        stops = ~continues_chunk(classes.tolist(), scheme)
-        loss, p = self._path_loss() if target.crf else (None, None)
-        for raw, batch, rows in model.run(sequences, "forward", n_threads):
-            shape = PackedShape(batch.n_active)
-            if best is None:
-                path = one_by_one["predict_proba"](raw).argmax(axis=1)
-                if len(classes) > 2:
-                    path = raw.argmax(axis=1)
-                elif len(classes) == 2:
-                    path = (raw[:, 0] > 0).astype(np.intp)
-            else:
-                path = _possible(best, raw, batch, rows)
-            path = np.ascontiguousarray(path, dtype=np.intp)
-            spans = []
-            for b, row in enumerate(rows):
-                tags = classes.take(path[batch.offset[: batch.lengths[b]] + b]).tolist()
-                found[row] = chunks_of(tags, scheme, f"X[{row}]")
-                spans += [(b, start, stop) for start, stop, _ in found[row]]
-            if not proba:
-                continue
-            if target.crf:
-                chances = np.zeros(0)
-                if spans:
-                    spans = np.array(spans, dtype=np.intp)
-                    chances = loss.span_probability(spans, path, stops, raw, shape, p)
-            else:
-                own = one_by_one["predict_proba"](raw)[np.arange(len(path)), path]
-                chances = [
-                    float(np.multiply.accumulate(own[batch.offset[s:e] + b])[-1])
-                    for b, s, e in spans
-                ]
-            chances = iter(chances)
-            for row in rows:
-                found[row] = [(*chunk, float(next(chances))) for chunk in found[row]]
-        return found[0] if target.table else found
+        found = Labeler(self._model).chunks(sequences, self._n_threads(), proba)
+        return found[0] if self._model.target.table else found
 
     def score_samples(self, X, y):
         """Return the log-likelihood of the labels of each sequence.
@@ -647,26 +572,9 @@ class SequenceTagger(StepEstimator):
             The logarithm of the probability of the labels.
         """
         sequences, checked = self._targets_of(X, y)
-        target, found = self._model.target, np.empty(len(sequences))
-        codes = target.encode(checked)
-        loss, p = self._path_loss() if target.crf else (None, None)
-        log_proba = target.outputs()["predict_log_proba"]
-        for raw, batch, rows in self._model.run(
-            sequences, "forward", self._n_threads()
-        ):
-            packed = np.empty(len(raw), dtype=np.intp)
-            for b, row in enumerate(rows):
-                packed[batch.offset[: batch.lengths[b]] + b] = codes[row]
-            if target.crf:
-                shape = PackedShape(batch.n_active)
-                found[rows] = loss.log_likelihood(packed, raw, shape, p)
-                continue
-            own = log_proba(raw)[np.arange(len(raw)), np.maximum(packed, 0)]
-            own = np.where(packed >= 0, own, 0.0)
-            for b, row in enumerate(rows):
-                steps = own[batch.offset[: batch.lengths[b]] + b]
-                found[row] = np.add.accumulate(steps)[-1]
-        return found[0] if target.table else found
+        codes = self._model.target.encode(checked)
+        found = Labeler(self._model).log_likelihood(sequences, codes, self._n_threads())
+        return found[0] if self._model.target.table else found
 
     def score(self, X, y, sample_weight=None):
         """Return the share of labeled steps whose label is predicted.
@@ -774,17 +682,6 @@ class SequenceTagger(StepEstimator):
         self._check_is_fitted()
         reader = path_reader(self._model, method, lookahead)
         return make_stream(self, n_seqs, method, path_reader=reader)
-
-
-def _possible(best, raw, batch, rows):
-    path, possible = best(raw, PackedShape(batch.n_active))
-    if not possible.all():
-        row = rows[int(np.flatnonzero(~possible)[0])]
-        raise ValueError(
-            f"The scheme allows no labels for as many steps as X[{row}] has. Leave the "
-            "sequence out."
-        )
-    return path
 
 
 def _step_weights(y, sample_weight):

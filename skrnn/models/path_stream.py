@@ -9,10 +9,10 @@ from numbers import Integral
 import numpy as np
 
 from skrnn._chain import Chain, viterbi, viterbi_advance
-from skrnn._elementary import log
 from skrnn._paths import PathSums
 from skrnn._recurrence import PackedShape
 from skrnn._stepper import check_state, copied, copy_arrays, row_numbers
+from skrnn.models.labeler import log_of
 from skrnn.models.stream import Stream
 
 __all__ = [
@@ -21,7 +21,6 @@ __all__ = [
     "PathSteps",
     "answering",
     "in_segments",
-    "log_of",
     "path_reader",
 ]
 
@@ -361,12 +360,6 @@ class DelayedStream(Stream):
             sequence has fewer steps. The stream does not change.
         """
         return self._steps.rest()
-
-
-def log_of(proba):
-    """Return logarithms that have the same bits on every machine."""
-    found = [log(p) if p > 0 else -np.inf for p in proba.ravel().tolist()]
-    return np.array(found).reshape(proba.shape)
 
 
 def refuse_dead_ends(allowed):

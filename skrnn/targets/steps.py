@@ -17,6 +17,9 @@ from skrnn.text import (
 
 __all__ = ["StepClassTarget", "StepNumberTarget", "is_table", "labels_of_steps"]
 
+# Of which there are tables of all pairs.
+MOST_CLASSES = 5000
+
 
 def is_table(y):
     """Return whether `y` has one target for each row of a table: its items are scalars.
@@ -130,6 +133,14 @@ class StepClassTarget(_StepTarget):
                 raise ValueError("y has no label at all: all of its steps are None.")
         classes = sorted_labels(classes)
         refuse_no_labels(classes.tolist(), y)
+        if (crf or scheme is not None) and len(classes) > MOST_CLASSES:
+            megabytes = len(classes) ** 2 * 8 // 10**6
+            raise ValueError(
+                f"There are {len(classes)} labels, and a table of all pairs of them, "
+                f"which crf=True and schemes need, would take {megabytes} MB several "
+                f"times. At most {MOST_CLASSES} are possible. Set crf=False and "
+                "scheme=None, or make fewer labels."
+            )
         allowed = None
         if scheme is not None:
             try:
