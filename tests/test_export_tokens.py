@@ -104,6 +104,23 @@ def test_what_is_refused():
         from_torch(mapping, clf, categories=[clf.categories_[0][::-1]])
 
 
+def test_half_of_a_character():
+    clf = RNNClassifier(2, **QUICK).fit(["a\ud800", "ab"] * 4, [0, 1] * 4)
+    with pytest.raises(TypeError, match=r"token '.ud800' is half of a character"):
+        to_onnx(clf)
+
+
+def test_tokens_with_zeros_and_beyond_16_bits():
+    X = [["a\0", "b"], ["a", "\U0001f600"], ["a\0"], ["\0", "a"]] * 4
+    clf = RNNClassifier(4, **QUICK).fit(X, [0, 1, 0, 1] * 4)
+    _, proba = run(
+        to_onnx(clf),
+        tokens0=padded(X, "b", object),
+        sequence_lens=np.array(list(map(len, X))),
+    )
+    assert_allclose(proba, clf.predict_proba(X), rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("size", ["auto", 3])
 @pytest.mark.parametrize(
     "make", [RNNClassifier, RNNRegressor, SequenceTagger, StepRegressor]

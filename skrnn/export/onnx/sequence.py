@@ -11,6 +11,7 @@ from skrnn.export.onnx.graph import (
     ML,
     Exported,
     Lengths,
+    NotConvertibleError,
     Output,
     Registry,
     all_true,
@@ -89,6 +90,17 @@ def encode(g, encoder, x, dtype):
     return x, finite
 
 
+def refuse_surrogates(token):
+    """Refuse a token that no file of ONNX can hold."""
+    try:
+        token.encode()
+    except UnicodeEncodeError as error:
+        raise NotConvertibleError(
+            f"ONNX has strings in UTF-8, and the token {token!r} is half of a "
+            "character. Fit without it."
+        ) from error
+
+
 class TokenEncoder:
     """What happens to steps whose last columns are ids of tokens.
 
@@ -124,6 +136,8 @@ class TokenEncoder:
         columns = [g.cast("X", np.float64)] if self.numbers.n_features else []
         for feature, vocabulary in zip(self.features, self.vocabularies, strict=True):
             tokens = vocabulary.tokens.tolist()
+            for token in tokens if vocabulary.kind == "string" else ():
+                refuse_surrogates(token)
             keys = {"keys_strings": tokens or [""]}
             if vocabulary.kind == "number":
                 keys = {"keys_int64s": [int(token) for token in tokens]}
