@@ -26,6 +26,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fitted import set_theta, theta_of
 from skrnn import (
+    LanguageModel,
     RNNClassifier,
     RNNRegressor,
     SequenceForecaster,
@@ -128,7 +129,7 @@ class Case(NamedTuple):
 METHODS = (
     "predict", "predict_proba", "predict_log_proba", "decision_function",
     "hidden_states", "attention_weights", "predict_interval", "predict_quantiles",
-    "label_log_proba",
+    "label_log_proba", "score_tokens",
 )  # fmt: skip
 CELLS = {
     "rnn": {"cell": "rnn"},
@@ -263,6 +264,13 @@ def make_cases():
         estimator = SequenceTranscriber(**transcriber, **parameters)
         weights = {"sample_weight": sample_weight()}
         cases[name] = Case(estimator, (X, written), X, weights)
+    language = {"max_iter": 3, "batch_size": 3, "bptt_steps": 4, "random_state": 7}
+    for name, more in (
+        ("lstm", {"embedding_dropout": 0.25}),
+        ("gru, tied", {"cell": "gru", "tie_embeddings": True, "dtype": "float64"}),
+    ):
+        model = LanguageModel((9, 7), **language, **more)
+        cases[f"language model, {name}"] = Case(model, (characters,), characters)
     block = numbers(4, (12, 8, 2)).astype(np.float32)
     cases["block of float32"] = Case(RNNClassifier(**options), (block, labels()), block)
     return cases

@@ -13,6 +13,7 @@ from scipy.stats import chisquare
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_score
 
+from digests import CASES, numbers
 from fitted import set_theta, theta_of
 from gradcheck import numerical_gradient
 from skrnn import LanguageModel, export
@@ -572,3 +573,65 @@ def test_set_theta_changes_the_scores():
     changed = set_theta(pickle.loads(pickle.dumps(model)), theta_of(model) * 0)
     n = model.n_tokens_
     np.testing.assert_allclose(changed.score_tokens(["h"])[0], -np.log(n), rtol=1e-6)
+
+
+# Ways out ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_onnx(cell, tied):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    model = fit(cell=cell, tie_embeddings=tied, hidden_layer_sizes=(5, 6))
+    text = "hanna"
+    ids = [model.begin_, *(list(model.tokens_).index(c) for c in text)]
+    expected = np.array([model.predict_log_proba([text[:n]])[0] for n in range(6)])
+
+    def session(**options):
+        graph = export.to_onnx(model, input_dtype="float64", **options)
+        return onnxruntime.InferenceSession(graph.SerializeToString())
+
+    batch = {"ids": np.array([ids, ids]), "sequence_lens": np.array([6, 3])}
+    (found,) = session().run(None, batch)
+    np.testing.assert_allclose(found[0], expected, atol=1e-5)
+    np.testing.assert_allclose(found[1, :3], expected[:3], atol=1e-5)
+    graph = export.to_onnx(model, input_dtype="float64", streaming=True)
+    state = export.onnx_initial_state(graph)
+    step = session(streaming=True)
+    for token, row in zip(ids, expected, strict=True):
+        found, *state_next = step.run(None, {"ids": np.array([token]), **state})
+        state = dict(zip(state, state_next, strict=True))
+        np.testing.assert_allclose(found[0], row, atol=1e-5)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_torch(tied):
+    torch = pytest.importorskip("torch")
+    size = {} if tied else {"embedding_size": 3}
+    model = fit(tie_embeddings=tied, dtype="float64", **size)
+    weights = {k: torch.tensor(v) for k, v in export.to_torch(model).items()}
+    table = weights["embedding0.weight"]
+    rnn = torch.nn.LSTM(table.shape[1], 6, batch_first=True, dtype=torch.float64)
+    rnn.load_state_dict(
+        {k.removeprefix("rnn."): v for k, v in weights.items() if k[:4] == "rnn."}
+    )
+    ids = [model.begin_, *(list(model.tokens_).index(c) for c in "hanna")]
+    states, _ = rnn(table[ids][None])
+    raw = states[0] @ weights["head.weight"].T + weights["head.bias"]
+    found = torch.log_softmax(raw, 1).detach().numpy()
+    expected = [model.predict_log_proba(["hanna"[:n]])[0] for n in range(6)]
+    np.testing.assert_allclose(found, expected, atol=1e-10)
+
+
+def test_samples_have_the_same_bits_everywhere():
+    model = fit(CASES["language model, lstm"].X, random_state=0)
+    theta = theta_of(model)
+    set_theta(model, (numbers(5, theta.shape) / 2).astype(theta.dtype))
+    written = model.generate("a", n_samples=3, max_new_tokens=20, random_state=5)
+    greedy = model.generate("b", temperature=0, max_new_tokens=20)
+    assert [*written, greedy] == [
+        "acbheceecchfgjjcidekj",
+        "ajkcekclfjhecejjckcah",
+        "accbflebcegffcfccckck",
+        "bcccccccccccccccccccc",
+    ]

@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from skrnn._callbacks import CallbackSupportMixin, with_callbacks
+from skrnn._elementary import softmax
 from skrnn.estimators._base import all_or_nothing
 from skrnn.estimators._embeddings import size_of_vectors, write_vectors
 from skrnn.estimators._epoch_tasks import EpochTasks
@@ -719,7 +720,11 @@ class LanguageModel(
         proba : ndarray of shape (n_texts, n_tokens_)
             In the order of ids: the tokens of `tokens_`, the unknown one, the end.
         """
-        return np.exp(self.predict_log_proba(X))
+        log_proba = self.predict_log_proba(X)
+        proba = np.empty_like(log_proba)
+        # Their sum is 1. NumPy's own exp has other last bits on other machines.
+        softmax(log_proba, proba, False)
+        return proba
 
     def predict(self, X):
         """Return the most probable next token of each text.

@@ -8,6 +8,7 @@ from sklearn.utils import check_random_state
 
 from skrnn.cells import CELLS
 from skrnn.estimators import (
+    LanguageModel,
     RNNClassifier,
     RNNRegressor,
     SequenceForecaster,
@@ -46,7 +47,8 @@ def to_torch(estimator):
           modules of one layer each: ``rnn.0.weight_ih_l0``, ``rnn.1.weight_ih_l0``, as
           in a ``torch.nn.ModuleList``.
         - ``embedding0.weight`` and so on: tables of categorical features, whose last
-          row is that of unknown categories; ``crf.transitions``, ``crf.start`` and
+          row is that of unknown categories, or of a language model that of `begin_`;
+          ``crf.transitions``, ``crf.start`` and
           ``crf.end``;
         - ``attention.weight``, of shape (1, n_pooled), with ``pooling='attention'``: of
           a ``torch.nn.Linear`` without bias.
@@ -112,10 +114,16 @@ def to_torch(estimator):
             mapping[f"{name.removesuffix('.W')}.weight"] = value
         elif name.startswith("crf."):
             mapping[name] = value
-    mapping["head.weight"] = weights["head.W"].T
+    if "head.W" in weights:
+        mapping["head.weight"] = weights["head.W"].T
+    else:  # it is the table, less the rows that are no outputs
+        mapping["head.weight"] = weights["embedding0.W"][: len(weights["head.b"])]
     mapping["head.bias"] = weights["head.b"]
-    mapping |= _forecasting(estimator) if forecasts else _scales(estimator)
-    if estimator.segment_length_ > 1:
+    if forecasts:
+        mapping |= _forecasting(estimator)
+    elif not isinstance(estimator, LanguageModel):
+        mapping |= _scales(estimator)
+    if getattr(estimator, "segment_length_", 1) > 1:
         mapping["segment_length"] = np.int64(estimator.segment_length_)
     return {
         name: np.array(value, order="C")
@@ -285,7 +293,7 @@ def from_torch(
 
 
 FROM_TORCH = (RNNClassifier, RNNRegressor, SequenceTagger, StepRegressor)
-TO_TORCH = (*FROM_TORCH, SequenceTranscriber)
+TO_TORCH = (*FROM_TORCH, LanguageModel, SequenceTranscriber)
 
 
 def _check_kind(estimator, kinds, more=""):

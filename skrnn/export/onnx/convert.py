@@ -11,6 +11,7 @@ from skrnn import __version__
 from skrnn.estimators._fitted import FittedEstimator
 from skrnn.export.onnx import (  # noqa: F401 - they register models and targets
     forecast,
+    language,
     sequence,
     step_targets,
 )
