@@ -137,6 +137,13 @@ def window_distance(y, first, n=50, n_components=5):
     return np.r_[np.zeros(n - 1), -np.linalg.norm(left, axis=1)]
 
 
+DETECTORS = {
+    "z of the last 100 rows": (moving_z, False),
+    "IsolationForest, 50 rows": (forest, False),
+    "PCA, 50 rows": (window_distance, False),
+    "SeriesOutlierDetector": (ours, True),
+}
+
 # Measures ----------------------------------------------------------------------------
 
 
@@ -254,18 +261,9 @@ def compare(folder):
         for g in map(np.random.default_rng, range(5))
     ]
     rows = {"random scores": {k: np.mean([r[k] for r in random]) for k in random[0]}}
-    without_step = ("ahead", "path", "level")
-    detectors = {
-        "SeriesOutlierDetector": (ours, True),
-        "- without 'step'": (lambda y, n: ours(y, n, evidence=without_step), True),
-        "- 'step' alone": (lambda y, n: ours(y, n, evidence=["step"]), True),
-        "- no refits": (lambda y, n: ours(y, n, refit=False), True),
-        "z of the last 100 rows": (moving_z, False),
-        "IsolationForest, 50 rows": (forest, False),
-        "PCA, 50 rows": (window_distance, False),
-    }
-    for name, (detect, promised) in detectors.items():
+    for name, (detect, promised) in DETECTORS.items():
         rows[name] = judge(files, detect, promised)
+        print(name, {k: round(float(v), 3) for k, v in rows[name].items()}, flush=True)
     print(pd.DataFrame(rows).T.round(3).to_string(na_rep=""))
 
 

@@ -11,6 +11,7 @@ from skrnn import (
     SequenceForecaster,
     SequenceTagger,
     SequenceTranscriber,
+    SeriesOutlierDetector,
     StepRegressor,
 )
 from skrnn.preprocessing import (
@@ -105,7 +106,22 @@ ESTIMATORS = [
         max_iter=3,
         n_jobs=2,
     ),
+    SeriesOutlierDetector(
+        horizon=2,
+        warm_up=20,
+        forecaster=SequenceForecaster(hidden_layer_sizes=4, max_iter=1, window=5),
+    ),
 ]
+
+
+FAILURES_OF_DETECTORS = {
+    "check_fit1d": "an array of one dimension is one series",
+    "check_fit2d_predict1d": "an array of one dimension is one series",
+    "check_outliers_fit_predict": (
+        "predict takes the rows that follow, and fit_predict tells of the rows of fit"
+    ),
+    "check_outliers_train": "a list of lists of numbers is a panel of series",
+}
 
 
 def expected_failures(estimator):
@@ -123,6 +139,8 @@ def expected_failures(estimator):
             "check_methods_sample_order_invariance": reason,
             "check_methods_subset_invariance": reason,
         }
+    if isinstance(estimator, SeriesOutlierDetector):
+        return FAILURES_OF_DETECTORS
     if isinstance(estimator, SequenceTagger | StepRegressor):
         return failures_of_steps(estimator)
     failures = {}

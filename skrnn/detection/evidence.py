@@ -99,7 +99,7 @@ def _forecast_errors(model, series, rows, names, n_threads):
         ago = of(before)
         found["ahead"] = ago[:, -1].copy()
         if "path" in names:
-            found["path"] = _path(ago, _units(model))
+            found["path"] = _path(ago, model.error_units)
     return {name: found[name] for name in names}
 
 
@@ -117,15 +117,6 @@ def _path(error, unit):
     count = known.sum(axis=2)
     path = np.full_like(total, np.nan)
     return np.divide(total, count, out=path, where=2 * count >= error.shape[2])
-
-
-def _units(model):
-    """Return what an error is divided by at each step, (horizon, n_targets)."""
-    if model.errors is None:
-        return np.ones((model.horizon, model.n_targets))
-    low, high = np.moveaxis(model.error_quantiles(np.array([0.25, 0.75])), -1, 0)
-    unit = (high - low).T / 2
-    return np.where(np.isfinite(unit) & (unit > 0), unit, 1.0)
 
 
 def levels(y, n_rows, start, stop):

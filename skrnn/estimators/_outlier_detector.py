@@ -256,6 +256,11 @@ class SeriesOutlierDetector(OutlierMixin, FittedEstimator, BaseEstimator):
         self._check_parameters()
         single = not is_panel(X, "X")
         tables = tables_of(X, "X")
+        if not tables[0].n_columns:
+            raise ValueError(
+                f"Found array with 0 feature(s) (shape=({tables[0].n_rows}, 0)) while "
+                "a minimum of 1 is required."
+            )
         schema, panel = self._read(X)
         self._set_features(schema)
         longest = max(series.n_past for series in panel)
@@ -577,7 +582,6 @@ class SeriesOutlierDetector(OutlierMixin, FittedEstimator, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.one_d_array = True
         tags.input_tags.three_d_array = True
         tags.input_tags.allow_nan = True
         return tags

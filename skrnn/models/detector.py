@@ -6,11 +6,14 @@ import numpy as np
 
 from skrnn.detection.evidence import BACKGROUND, statistics
 from skrnn.detection.scorer import Scorer
+from skrnn.inputs.schema import SeriesSchema
 from skrnn.models.forecast import ForecastModel
 from skrnn.models.forecast_fields import pack_history, unpack_history
 from skrnn.models.series_access import newest_rows
 
 __all__ = ["DetectorModel", "n_rows_back", "score_rows"]
+
+NAME = "SeriesOutlierDetector"  # that errors about later rows tell
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +47,9 @@ class DetectorModel:
         """Return a model that goes on from the ends of the series."""
         n_rows = n_rows_back(forecast)
         history = [newest_rows(series, n_rows) for series in panel]
-        forecast = replace(forecast, history=history)
+        state = forecast.schema.get_state() | {"estimator_name": NAME}
+        schema = SeriesSchema.from_state(state)
+        forecast = replace(forecast, history=history, schema=schema)
         return cls(forecast, scorers, scores, n_warm_up, is_panel)
 
     @property
