@@ -18,6 +18,7 @@ from fitted import set_theta, theta_of
 from gradcheck import numerical_gradient
 from skrnn import LanguageModel, export
 from skrnn._generate import Rules, uniform_at
+from skrnn.losses import TokenLogLoss
 from skrnn.network import Network
 from skrnn.solvers import SGD
 from skrnn.training import Trainer, TrainingOptions
@@ -635,3 +636,19 @@ def test_samples_have_the_same_bits_everywhere():
         "accbflebcegffcfccckck",
         "bcccccccccccccccccccc",
     ]
+
+
+@pytest.mark.parametrize("n_tokens", [1, 2, 15, 16, 17, 300])
+def test_the_loss_of_tokens_in_floats(n_tokens):
+    rng = np.random.default_rng(n_tokens)
+    raw = (rng.normal(size=(9, n_tokens)) * 20).astype(np.float32)
+    raw[0] *= 100
+    y = rng.integers(n_tokens, size=9)
+    y[:4] = raw[:4].argmax(axis=1)
+    weight = rng.uniform(size=9)
+    weight[5] = 0
+    loss = TokenLogLoss(n_tokens)
+    value, gradient = loss.value_and_gradient(y, raw, weight)
+    expected, exact = loss.value_and_gradient(y, raw.astype(np.float64), weight)
+    assert value == pytest.approx(expected, rel=1e-6, abs=1e-9)
+    np.testing.assert_allclose(gradient, exact, rtol=3e-6, atol=1e-12)

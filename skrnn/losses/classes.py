@@ -69,6 +69,8 @@ class TokenLogLoss(_LogLoss):
         self.n_classes = self.n_out = n_tokens
 
     def _compute(self, y, raw, weight, gradient):
+        if raw.dtype == np.float32:
+            return _elementary.token_loss(y, raw, weight, gradient)
         scratch = np.empty(self.n_classes)
         return _elementary.multinomial_loss(y, raw, weight, gradient, scratch)
 
