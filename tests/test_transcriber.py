@@ -30,8 +30,12 @@ from fitted import set_theta, theta_of
 from gradcheck import numerical_gradient
 from skrnn import SequenceTranscriber
 from skrnn.export import load, save
+from skrnn.inputs.packed import StepEncoder
+from skrnn.inputs.sequences import check_sequences
 from skrnn.metrics import edit_distance, label_error_rate
-from skrnn.network import Network
+from skrnn.network import Network, PassOptions
+from skrnn.network.inputs import NumbersInput
+from skrnn.network.parts import Pass
 from skrnn.preprocessing import SequenceScaler
 from skrnn.training import LabelData
 
@@ -214,6 +218,62 @@ def test_each_sequence_has_its_own_mean():
     steps = SequenceTranscriber(**QUICK).fit(X, y)
     same = SequenceTranscriber(standardize=True, **QUICK).fit(X, y)
     assert_same_bits(theta_of(steps), theta_of(same))
+
+
+AUGMENTED = {"input_noise": 0.3, "time_masks": 2, "feature_masks": 1}
+
+
+def test_noise_and_masks():
+    rng = np.random.default_rng(0)
+    X = [rng.normal(size=(n, 8)) + 5 for n in rng.integers(30, 40, size=20)]
+    y = ["ab"] * 20
+    plain = SequenceTranscriber(**QUICK).fit(X, y)
+    thetas = [theta_of(plain)]
+    for name, value in AUGMENTED.items():
+        model = SequenceTranscriber(**QUICK, **{name: value}).fit(X, y)
+        again = SequenceTranscriber(**QUICK, **{name: value}).fit(X, y)
+        assert_same_bits(theta_of(model), theta_of(again))
+        assert not any(np.array_equal(theta_of(model), theta) for theta in thetas)
+        thetas.append(theta_of(model))
+        # Predictions and validation see the sequences as they are.
+        assert_same_bits(
+            model.score_samples(X[:3], y[:3]), model.score_samples(X, y)[:3]
+        )
+    with pytest.raises(ValueError, match="input_noise, .* are for features of numbers"):
+        SequenceTranscriber(**QUICK, time_masks=1).fit(["abc", "ab"], ["a", "b"])
+
+
+@pytest.mark.parametrize("missing", ["error", "indicator"])
+def test_what_noise_and_masks_do(missing):
+    X = [np.ones((n, 8)) for n in (40, 40, 21, 1)]
+    encoder = StepEncoder(8, segment_length=2, missing=missing)
+    batch = check_sequences(X).pack(None, encoder, np.float64)
+    n_channels, kept = encoder.n_in // 2, batch.x.copy()
+
+    def read(seed=0, **options):
+        part = NumbersInput()
+        options |= {"n_channels": n_channels, "n_features": 8}
+        part.build(np.dtype(np.float64), PassOptions(**options))
+        run = Pass(batch, True, np.random.RandomState(seed))
+        found = part.forward(run)
+        assert np.array_equal(batch.x, kept)
+        return [found[batch.offset[:n] + b] for b, n in enumerate(batch.lengths)]
+
+    hidden_steps, hidden_features = set(), set()
+    for seed in range(30):
+        for x in read(seed, time_masks=1):
+            assert ((x == 0).all(axis=1) | (x == 1).all(axis=1)).all()
+            hidden_steps.add((len(x), int((x == 0).all(axis=1).sum())))
+        for x in read(seed, feature_masks=1):
+            # The same features in both halves of a segment, and what is known of them.
+            parts = x.reshape(len(x), 2, -1, 8)
+            assert (parts == parts[:1, :1, :1]).all()
+            hidden_features.add(int((parts[0, 0, 0] == 0).sum()))
+    assert {(20, 0), (20, 1), (20, 2), (11, 1), (1, 1)} <= hidden_steps
+    assert hidden_steps <= {(n, m) for n in (20, 11, 1) for m in range(n // 10 + 2)}
+    assert hidden_features == {0, 1, 2}
+    noise = np.concatenate(read(input_noise=0.5)) - 1
+    assert abs(noise.mean()) < 0.05 and 0.45 < noise.std() < 0.55
 
 
 # The same bits ------------------------------------------------------------------------

@@ -217,5 +217,7 @@ def make_transcript_stream(estimator, n_seqs, method):
             "when the sequence has ended. Fit with lists of one label in `y`."
         )
     best = reading(lambda raw: raw.argmax(axis=1))
+    if n_seqs == 1:
+        best = choosing(list(range(1 + len(model.target.labels))))
     symbols = make_stream(estimator, n_seqs, method, best)
     return TranscriptStream(symbols, model.segment_length, model.target)

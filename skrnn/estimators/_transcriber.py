@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
+from skrnn.estimators._augmentation import AUGMENTATION, with_augmentation
 from skrnn.estimators._base import SequenceEstimator, all_or_nothing
 from skrnn.estimators._fitted import fitted
 from skrnn.estimators._parameters import has_partial_fit
@@ -18,9 +19,10 @@ from skrnn.targets import LabelSequenceTarget
 from skrnn.targets.label_sequences import (
     FORMS,
     UNITS,
+    as_objects,
     check_label_sequences,
-    in_order,
     is_label,
+    keys_of,
     label_key,
 )
 from skrnn.training import LabelData
@@ -107,6 +109,15 @@ class SequenceTranscriber(SequenceEstimator):
     recurrent_dropout : float, default=0.2
         Share of the states that training sets to zero where they feed back, the same
         ones at all steps of a sequence [4]_. Not used by 'lbfgs'.
+    input_noise : float, default=0.0
+        Standard deviation of noise that training adds to what the network reads, in
+        units of the standardised features. Not used by 'lbfgs'.
+    time_masks : int, default=0
+        How many stretches of steps training sets to zero, the mean, in each sequence:
+        others each time, and each up to a tenth of it [11]_. Not used by 'lbfgs'.
+    feature_masks : int, default=0
+        The same for stretches of neighbouring features, up to a quarter of them, such
+        as bands of frequencies. Not used by 'lbfgs'.
     solver : {'adam', 'sgd', 'lbfgs'}, default='adam'
         Solver that minimises the loss.
 
@@ -287,6 +298,9 @@ class SequenceTranscriber(SequenceEstimator):
            neural networks. ICML.
     .. [10] Graves, A. (2012). Supervised sequence labelling with recurrent neural
             networks. Springer. Section 7.5.
+    .. [11] Park, D. S., et al. (2019). SpecAugment: A simple data augmentation method
+            for automatic speech recognition. Interspeech.
+            `arXiv:1904.08779 <https://arxiv.org/abs/1904.08779>`_
 
     Examples
     --------
@@ -311,6 +325,7 @@ class SequenceTranscriber(SequenceEstimator):
         },
         "standardize": ["boolean", StrOptions({"steps", "sequence"})],
         "target_unit": [StrOptions({"auto", *UNITS})],
+        **AUGMENTATION,
         "beam_width": [Interval(Integral, 1, 2**20, closed="both")],
     }
     _target_kind = LabelSequenceTarget
@@ -342,6 +357,9 @@ class SequenceTranscriber(SequenceEstimator):
         target_unit="auto",
         dropout=0.3,
         recurrent_dropout=0.2,
+        input_noise=0.0,
+        time_masks=0,
+        feature_masks=0,
         solver="adam",
         alpha=0.001,
         batch_size="auto",
@@ -475,7 +493,7 @@ class SequenceTranscriber(SequenceEstimator):
         """
         if self.__sklearn_is_fitted__():
             known = self._model.target.labels
-            if classes is not None and _keys(classes) != [*map(label_key, known)]:
+            if classes is not None and keys_of(classes) != [*map(label_key, known)]:
                 raise ValueError(
                     f"classes={classes!r} is not the same as on last call to "
                     f"partial_fit, was: {known!r}"
@@ -493,6 +511,9 @@ class SequenceTranscriber(SequenceEstimator):
                 "anew, call fit with warm_start=False."
             )
         return resume
+
+    def _pass_options(self):
+        return with_augmentation(self, super()._pass_options(), self._model)
 
     def _learn_target(self, y, classes):
         return LabelSequenceTarget.learn(y, classes, unit=self._unit())
@@ -531,7 +552,7 @@ class SequenceTranscriber(SequenceEstimator):
         """
         sequences = self._check_sequences(X)
         if y is None:
-            return sequences, _objects(self._predicted(sequences))
+            return sequences, as_objects(self._predicted(sequences))
         checked = check_label_sequences(y, "y")
         if len(checked) != len(sequences):
             raise ValueError(
@@ -777,16 +798,3 @@ class SequenceTranscriber(SequenceEstimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
-
-
-def _keys(classes):
-    labels = classes.tolist() if isinstance(classes, np.ndarray) else list(classes)
-    labels = {label_key(label): label for label in labels}
-    return [label_key(label) for label in in_order(list(labels.values()))]
-
-
-def _objects(items):
-    array = np.empty(len(items), dtype=object)
-    for i, item in enumerate(items):
-        array[i] = item
-    return array

@@ -18,8 +18,8 @@ class TranscriptStream:
     Parameters
     ----------
     symbols : Stream
-        Gives the most probable symbol of the newest segment of each sequence, (n_seqs,)
-        of int, 0 for the blank.
+        Gives the most probable symbol of the newest segment, 0 for the blank: an int,
+        or with several sequences an array (n_seqs,).
     segment_length : int
         Steps of a segment.
     target : LabelSequenceTarget
@@ -46,8 +46,8 @@ class TranscriptStream:
         self._symbols, self._k, self._target = symbols, segment_length, target
         n_seqs = len(symbols._steps.n_steps)
         self._codes = [[] for _ in range(n_seqs)]
-        self._last = np.zeros(n_seqs, dtype=np.intp)  # symbol of the last full segment
-        self._newest = np.zeros(n_seqs, dtype=np.intp)  # and of the one not full yet
+        self._last = [0] * n_seqs  # symbol of the last full segment
+        self._newest = [0] * n_seqs  # and of the one that is not full yet
 
     def step(self, x):
         """Read one more step of each sequence.
@@ -80,16 +80,22 @@ class TranscriptStream:
 
     def _one_step(self, x):
         """Return the codes that have become certain, a list for each sequence."""
-        newest = np.array(self._symbols.step(x), dtype=np.intp)
-        full = self._symbols._steps.n_steps % self._k == 0
-        found = [
-            [int(code)] if is_full and code not in (0, last) else []
-            for code, last, is_full in zip(newest, self._last, full, strict=True)
-        ]
-        for own, new in zip(self._codes, found, strict=True):
-            own += new
-        self._last = np.where(full, newest, self._last)
-        self._newest = np.where(full, 0, newest)
+        symbols = self._symbols.step(x)
+        symbols = [symbols] if len(self._codes) == 1 else symbols.tolist()
+        filled = [0] * len(symbols)  # steps of a segment that is not full
+        if self._k > 1:
+            filled = (self._symbols._steps.n_steps % self._k).tolist()
+        found = []
+        for b, symbol in enumerate(symbols):
+            new = []
+            if filled[b]:
+                self._newest[b] = symbol
+            else:
+                if symbol not in (0, self._last[b]):
+                    new = [symbol]
+                    self._codes[b].append(symbol)
+                self._last[b], self._newest[b] = symbol, 0
+            found.append(new)
         return found
 
     @property
@@ -99,7 +105,7 @@ class TranscriptStream:
         The label of a segment that is not full yet may still change, and counts.
         """
         codes = [
-            [*own, int(new)] if new not in (0, last) else own
+            [*own, new] if new not in (0, last) else own
             for own, new, last in zip(
                 self._codes, self._newest, self._last, strict=True
             )
@@ -136,8 +142,8 @@ class TranscriptStream:
         """
         return {
             **self._symbols.state,
-            "last": self._last.copy(),
-            "newest": self._newest.copy(),
+            "last": np.array(self._last, dtype=np.intp),
+            "newest": np.array(self._newest, dtype=np.intp),
             "n_labels": np.array([len(own) for own in self._codes], dtype=np.intp),
             "labels": np.array([k for own in self._codes for k in own], dtype=np.intp),
         }
@@ -162,7 +168,7 @@ class TranscriptStream:
             if len(own[k]) and not low[k] <= own[k].min() <= own[k].max() <= high:
                 raise ValueError("The state has labels that the model has not.")
         self._symbols.state = state
-        self._last, self._newest = own[:2]
+        self._last, self._newest = own[0].tolist(), own[1].tolist()
         ends = np.cumsum(n_labels).tolist()
         starts = [0, *ends]
         self._codes = [own[3][a:b].tolist() for a, b in zip(starts, ends, strict=False)]

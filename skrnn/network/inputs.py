@@ -43,13 +43,63 @@ class Input(Part):
 
 
 class NumbersInput(Input):
-    """The numbers of the batch as they are."""
+    """The numbers of the batch as they are; in training with noise and masks, if asked.
+
+    References
+    ----------
+    Park et al. 2019, "SpecAugment": masks of steps and of features.
+    """
 
     can_step = True
 
     def forward(self, run):
         """Return the rows of a pass, (n_rows, n_in)."""
-        return run.batch.x
+        options, x = self.options, run.batch.x
+        noise, masks = options.input_noise, options.time_masks + options.feature_masks
+        if not run.training or not (noise or masks):
+            return x
+        if run.random_state is None:
+            raise ValueError("noise and masks need a random_state.")
+        x = x.copy()
+        if noise:
+            x += (noise * normal(run.random_state, x.shape)).astype(x.dtype)
+        draw = run.random_state.random_sample
+        batch, n_seqs = run.batch, len(run.batch.lengths)
+        for first, stop in stretches(batch.lengths, options.time_masks, 10, draw):
+            for b in range(n_seqs):
+                x[batch.offset[first[b] : stop[b]] + b] = 0
+        n_features = np.full(n_seqs, options.n_features)
+        rows = [batch.offset[: batch.lengths[b]] + b for b in range(n_seqs)]
+        for first, stop in stretches(n_features, options.feature_masks, 4, draw):
+            column = np.arange(x.shape[1]) % options.n_channels % options.n_features
+            for b in range(n_seqs):
+                hidden = np.flatnonzero((column >= first[b]) & (column < stop[b]))
+                x[rows[b][:, np.newaxis], hidden] = 0
+        return x
+
+
+def normal(random_state, shape):
+    """Draw numbers of nearly normal distribution, the same ones on every machine.
+
+    Each is the sum of four uniform numbers, since NumPy's normal deviates depend on the
+    C library.
+    """
+    size = int(np.prod(shape))
+    draws = np.frombuffer(random_state.bytes(8 * size), dtype="<u2").reshape(-1, 4)
+    total = draws.astype(np.int64).sum(axis=1) - 2 * 65535
+    return (total * (3**0.5 / 65536)).reshape(shape)
+
+
+def stretches(lengths, n_masks, share, draw):
+    """Yield first and last places of stretches of sequences of these lengths.
+
+    Each is drawn between nothing and a `share`-th of the length, but at least one.
+    """
+    for _ in range(n_masks):
+        most = np.maximum(lengths // share, 1)
+        width = (draw(len(lengths)) * (most + 1)).astype(np.intp)
+        first = (draw(len(lengths)) * (lengths - width + 1)).astype(np.intp)
+        yield first, first + width
 
 
 class TokenInput(Input):

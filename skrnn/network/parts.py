@@ -35,6 +35,14 @@ class PassOptions:
         Whether tables of embeddings stay as they are.
     seen_once : tuple of (ndarray of bool or None), default=()
         For each categorical feature, which ids are read as unknown half of the time.
+    input_noise : float, default=0.0
+        Standard deviation of what is added to the numbers that the network reads.
+    time_masks, feature_masks : int, default=0
+        How many stretches of steps, and of features, are set to zero in each sequence.
+    n_channels : int, default=1
+        Numbers of a step, of which segments have several side by side.
+    n_features : int, default=1
+        Features of a step; behind them stand the channels that say what is known.
     """
 
     dropout: float = 0.0
@@ -44,6 +52,11 @@ class PassOptions:
     embedding_dropout: float = 0.0
     embedding_frozen: bool = False
     seen_once: tuple = ()
+    input_noise: float = 0.0
+    time_masks: int = 0
+    feature_masks: int = 0
+    n_channels: int = 1
+    n_features: int = 1
 
 
 class Pass:

@@ -55,7 +55,7 @@ class LabelSequenceTarget(Target):
             array = np.array(self.labels)
             if array.dtype != object:
                 return array
-        return _objects(self.labels)
+        return as_objects(self.labels)
 
     # Learning ------------------------------------------------------------------------
 
@@ -123,7 +123,7 @@ class LabelSequenceTarget(Target):
         if self.form == "text":
             separator = " " if self.unit == "word" else ""
             found = [separator.join(own) for own in found]
-        return _objects(found)
+        return as_objects(found)
 
     def loss(self):
         """Return the loss, which sums over all alignments."""
@@ -173,6 +173,13 @@ def in_order(labels):
         return labels
 
 
+def keys_of(classes):
+    """Return the keys of labels in their order, each once."""
+    labels = classes.tolist() if isinstance(classes, np.ndarray) else list(classes)
+    labels = {label_key(label): label for label in labels}
+    return [label_key(label) for label in in_order(list(labels.values()))]
+
+
 def split(item, unit):
     """Return the labels of a checked text, list of labels or label."""
     if isinstance(item, str):
@@ -202,7 +209,7 @@ def check_label_sequences(y, name):
         What messages call `y`.
     """
     y = _column(y, name)
-    found = _objects([_check_item(item, f"{name}[{i}]") for i, item in enumerate(y)])
+    found = as_objects([_check_item(item, f"{name}[{i}]") for i, item in enumerate(y)])
     form = form_of(found)
     for i, item in enumerate(found):
         if form_of([item]) != form:
@@ -296,7 +303,7 @@ def check_label(label, where):
     raise ValueError(f"{where} is {reprlib.repr(label)}, which is no label. {remedy}")
 
 
-def _objects(values):
+def as_objects(values):
     """A 1-D array of objects, whatever they are."""
     array = np.empty(len(values), dtype=object)
     for i, value in enumerate(values):
