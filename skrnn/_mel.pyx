@@ -60,6 +60,8 @@ cdef class Frames:
     cosines : ndarray of shape (n_coefficients, n_mels)
         What a row of coefficients multiplies the logarithms by. No rows: no cosines.
     preemphasis, floor : float
+    n_mean : int
+        How many frames the running mean that is subtracted looks back at; 0 is none.
     """
 
     cdef readonly tuple arguments
@@ -80,12 +82,15 @@ cdef class Frames:
     cdef Py_ssize_t n_waiting
     cdef double last
     cdef bint begun
+    # The running mean, and how many frames it is of.
+    cdef double[::1] mean
+    cdef Py_ssize_t n_mean, n_in_mean
     cdef readonly Py_ssize_t n_frames
 
     def __init__(self, window, hop, n_fft, first, start, weight, cosines, preemphasis,
-                 floor):
+                 floor, n_mean=0):
         self.arguments = (window, hop, n_fft, first, start, weight, cosines,
-                          preemphasis, floor)
+                          preemphasis, floor, n_mean)
         self.window, self.first, self.start = window, first, start
         self.weight, self.cosines = weight, cosines
         self.hop, self.n_fft = hop, n_fft
@@ -125,22 +130,26 @@ cdef class Frames:
                 at |= ((k >> j) & 1) << (bits - 1 - j)
             self.reverse[k] = at
         self.waiting = np.zeros(self.n_window)
+        self.n_mean, self.mean = n_mean, np.zeros(self.n_out)
         self.reset()
 
     def reset(self):
         """Begin a new waveform."""
-        self.n_waiting = self.n_frames = 0
+        self.n_waiting = self.n_frames = self.n_in_mean = 0
         self.last, self.begun = 0.0, False
+        self.mean[:] = 0.0
 
     def __reduce__(self):
         state = (np.array(self.waiting), self.n_waiting, self.n_frames, self.last,
-                 self.begun)
+                 self.begun, np.array(self.mean), self.n_in_mean)
         return Frames, self.arguments, state
 
     def __setstate__(self, state):
-        cdef const double[::1] waiting
-        waiting, self.n_waiting, self.n_frames, self.last, self.begun = state
+        cdef const double[::1] waiting, mean
+        waiting, self.n_waiting, self.n_frames, self.last, self.begun = state[:5]
+        mean, self.n_in_mean = state[5:]
         self.waiting[:] = waiting
+        self.mean[:] = mean
 
     def push(self, const double[::1] samples):
         """Read samples; return the frames that they complete, (n_complete, n_out).
@@ -206,6 +215,8 @@ cdef class Frames:
         cdef double* im = re + n
         cdef double* power = im + n                # (n_fft / 2 + 1,)
         cdef double* logs = power + n + 1          # (n_mels,)
+        if self.n_in_mean < self.n_mean:
+            self.n_in_mean += 1
         # Even samples are real parts and odd ones imaginary parts: a transform of half
         # the length for both.
         for k in range(n):
@@ -229,12 +240,19 @@ cdef class Frames:
                 total += self.weight[i] * power[k + i]
             logs[m] = log(total + self.floor)
             if not self.n_coefficients:
-                out[m] = <float> logs[m]
+                out[m] = <float> self.centred(m, logs[m])
         for k in range(self.n_coefficients):
             total = 0.0
             for m in range(self.n_mels):
                 total += self.cosines[k, m] * logs[m]
-            out[k] = <float> total
+            out[k] = <float> self.centred(k, total)
+
+    cdef inline double centred(self, Py_ssize_t k, double value) noexcept nogil:
+        """Add a value to the running mean of feature k, and subtract this mean."""
+        if not self.n_mean:
+            return value
+        self.mean[k] += (value - self.mean[k]) / <double> self.n_in_mean
+        return value - self.mean[k]
 
     cdef void transform(self, double* re, double* im, Py_ssize_t n) noexcept nogil:
         """The Fourier transform of n numbers that stand in the order of `reverse`."""

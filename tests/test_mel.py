@@ -19,6 +19,7 @@ OPTIONS = [
     {"n_coefficients": 13, "n_deltas": 2},
     {"n_deltas": 1, "hop": 0.03, "window": 0.02, "n_mels": 20},
     {"n_fft": 512, "f_min": 0.0, "f_max": 3000.0, "preemphasis": 0.0, "floor": 1e-8},
+    {"running_mean": 0.05, "n_coefficients": 20, "n_deltas": 1},
 ]
 
 
@@ -65,6 +66,11 @@ def by_the_formula(x, model):
         m = np.arange(n_mels)[:, None] + 0.5
         scale = np.sqrt((2 - (j == 0)) / n_mels)
         S = S @ (np.cos(np.pi * j * m / n_mels) * scale)
+    if model.running_mean:
+        mean = np.zeros(S.shape[1])
+        for t in range(len(S)):
+            mean += (S[t] - mean) / min(t + 1, round(model.running_mean / model.hop))
+            S[t] -= mean
     parts = [S]
     for _ in range(model.n_deltas):
         D = parts[-1]
@@ -190,6 +196,7 @@ def test_a_frame_comes_with_its_last_sample():
         (OPTIONS[1], "307b9bf86975baa7"),
         (OPTIONS[2], "932b26440d4fdbab"),
         (OPTIONS[3], "9879e5f8b121ada0"),
+        (OPTIONS[4], "71e60627f8027873"),
     ],
     ids=str,
 )

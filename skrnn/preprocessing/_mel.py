@@ -55,6 +55,10 @@ class LogMel(Stamped, SequenceTransformerMixin, BaseEstimator):
     floor : float, default=1e-5
         Added to the energy of a band before the logarithm, so that silence is a finite
         number.
+    running_mean : float or None, default=None
+        Over how many seconds a running mean of each feature is taken, which is then
+        subtracted. It takes out the microphone, the level and much of the voice while
+        a waveform goes on, so that a stream can follow. None subtracts nothing.
     n_coefficients : int or None, default=None
         How many cepstral coefficients take the place of the bands, from the one of
         order 0 on. None keeps the bands.
@@ -103,9 +107,11 @@ class LogMel(Stamped, SequenceTransformerMixin, BaseEstimator):
     .. math::
 
         C_{t, j} = \sqrt{\frac{2 - [j = 0]}{M}} \sum_{m = 0}^{M - 1}
-        S_{t, m} \cos\Bigl(\frac{\pi j (m + \tfrac12)}{M}\Bigr)
+        S_{t, m} \cos\Bigl(\frac{\pi j (m + \tfrac12)}{M}\Bigr).
 
-    and slopes are :math:`D_t = (S_{t + 1} - S_{t - 1} + 2 S_{t + 2} - 2 S_{t - 2}) /
+    The running mean :math:`m_t = m_{t - 1} + (S_t - m_{t - 1}) / \min(t + 1, R)` of R
+    frames, with :math:`m_{-1} = 0`, is subtracted from :math:`S_t` or :math:`C_t`.
+    Slopes are :math:`D_t = (S_{t + 1} - S_{t - 1} + 2 S_{t + 2} - 2 S_{t - 2}) /
     10`, where the first and the last frame stand for those that are not there.
 
     All is computed in float64, with the same bits on every machine.
@@ -124,7 +130,7 @@ class LogMel(Stamped, SequenceTransformerMixin, BaseEstimator):
     >>> tone = np.sin(2 * np.pi * 1000 * seconds)
     >>> frames = LogMel(8000).transform([tone, tone[:3000]])
     >>> [each.shape for each in frames]
-    [(98, 40), (35, 40)]
+    [(98, 40), (36, 40)]
     >>> int(frames[0][50].argmax())
     17
     """
@@ -141,6 +147,7 @@ class LogMel(Stamped, SequenceTransformerMixin, BaseEstimator):
         "f_max": [Interval(Real, 0, None, closed="neither"), None],
         "preemphasis": [Interval(Real, 0, 1, closed="both")],
         "floor": [Interval(Real, 0, None, closed="neither")],
+        "running_mean": [Interval(Real, 0, None, closed="neither"), None],
         "n_coefficients": [Interval(Integral, 1, 4096, closed="both"), None],
         "n_deltas": [Interval(Integral, 0, 2, closed="both")],
     }
@@ -157,6 +164,7 @@ class LogMel(Stamped, SequenceTransformerMixin, BaseEstimator):
         f_max=None,
         preemphasis=0.97,
         floor=1e-5,
+        running_mean=None,
         n_coefficients=None,
         n_deltas=0,
     ):
@@ -169,6 +177,7 @@ class LogMel(Stamped, SequenceTransformerMixin, BaseEstimator):
         self.f_max = f_max
         self.preemphasis = preemphasis
         self.floor = floor
+        self.running_mean = running_mean
         self.n_coefficients = n_coefficients
         self.n_deltas = n_deltas
 
@@ -278,6 +287,9 @@ class LogMel(Stamped, SequenceTransformerMixin, BaseEstimator):
                 f"n_fft={n_fft} must be a power of two, and at least the {n_window} "
                 "samples of a window. Take n_fft='auto'."
             )
+        n_mean = 0
+        if self.running_mean is not None:
+            n_mean = min(max(1, round(rate * self.running_mean / hop)), 1 << 40)
         n_coefficients = self.n_coefficients
         if n_coefficients is not None and n_coefficients > self.n_mels:
             raise ValueError(
@@ -302,6 +314,7 @@ class LogMel(Stamped, SequenceTransformerMixin, BaseEstimator):
             cosines,
             float(self.preemphasis),
             float(self.floor),
+            n_mean,
         )
 
     def __sklearn_tags__(self):
