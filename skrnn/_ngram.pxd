@@ -11,3 +11,12 @@ cdef class NgramIndex:
     ) noexcept nogil
     cdef double probability(self, const int *nodes, int depth, int token) noexcept nogil
     cdef void fill_row(self, const int *nodes, int depth, double *row) noexcept nogil
+
+
+cdef class Mixer:
+    cdef readonly NgramIndex index
+    cdef const double[::1] share
+
+    cdef void mix_row(
+        self, const int *newest, Py_ssize_t available, double *log_p, double *row
+    ) noexcept nogil

@@ -21,9 +21,12 @@ import numpy as np
 
 from libc.string cimport memset
 
+from skrnn._elementary cimport exp, log
+
 cdef enum:
     LONGEST = 32                 # order of n-grams
     FEW = 24                     # followers that insertion sorts
+    OFTEN = 8                    # groups of contexts of one length
 
 cdef long long MOST = 2147483647
 
@@ -571,3 +574,157 @@ def _grow(
             if rows[1, v] == rows[0, v]:
                 rows[0, v] = <int>r
             rows[1, v] = <int>(r + 1)
+
+
+# ------------------------------------------------------------ beside another model
+
+
+cdef inline int group_of(int length, int total) noexcept nogil:
+    """The group of a context: its length, and how often it occurs: 1, 2-3, 4-7 ..."""
+    cdef int often = 0
+    while often < OFTEN - 1 and total >= 2 << often:
+        often += 1
+    return length * OFTEN + often
+
+
+def count_groups(int order):
+    """Return the number of groups of contexts."""
+    return order * OFTEN
+
+
+cdef class Mixer:
+    """Mixes the probabilities of n-grams with those of another model.
+
+    Parameters
+    ----------
+    index : NgramIndex
+    share : ndarray of float64 (n_groups,)
+        The share of the other model, by how much the n-grams know of a context.
+    """
+
+    def __init__(self, NgramIndex index, const double[::1] share):
+        if share.shape[0] != count_groups(index.order):
+            raise ValueError(f"{share.shape[0]} shares for an order of {index.order}.")
+        self.index, self.share = index, share
+
+    def mix_tokens(self, const int[::1] line, double[::1] log_p):
+        """Change log-probabilities of the tokens of a line into those of the mixture.
+
+        Parameters
+        ----------
+        line : ndarray of int32 (n,)
+            Ids; ``n_tokens`` stands before each text.
+        log_p : ndarray of float64
+            Of each token, without what stands before texts.
+        """
+        cdef Py_ssize_t i, at = 0
+        cdef int depth
+        cdef int[LONGEST] nodes
+        cdef double p, w
+        cdef NgramIndex index = self.index
+        index._check(line)
+        for i in range(line.shape[0]):
+            at += line[i] != index.n_tokens
+        if at != log_p.shape[0]:
+            raise ValueError(f"{log_p.shape[0]} probabilities of {at} tokens.")
+        at = 0
+        with nogil:
+            for i in range(line.shape[0]):
+                if line[i] == index.n_tokens:
+                    continue
+                depth = index.find(&line[0] + i - 1, i, nodes)
+                p = index.probability(nodes, depth, line[i])
+                w = self.share[group_of(depth, index.total[nodes[depth]])]
+                log_p[at] = log(w * exp(log_p[at]) + (1 - w) * p)
+                at += 1
+
+    def mix_rows(self, const int[:, ::1] contexts, double[:, ::1] log_p):
+        """Do the same for all tokens after each context.
+
+        Parameters
+        ----------
+        contexts : ndarray of int32 (n, width)
+            The newest tokens last; -1 is before what stands before a text.
+        log_p : ndarray of float64 (n, n_tokens)
+        """
+        cdef Py_ssize_t r, n = contexts.shape[0], width = contexts.shape[1]
+        cdef const int *last
+        if log_p.shape[0] != n or log_p.shape[1] != self.index.n_tokens:
+            raise ValueError(f"log_p must be of {(n, self.index.n_tokens)}.")
+        cdef double[::1] row = np.empty(self.index.n_tokens)
+        with nogil:
+            for r in range(n):
+                last = &contexts[r, 0] + width - 1 if width else NULL
+                self.mix_row(last, width, &log_p[r, 0], &row[0])
+
+    cdef void mix_row(
+        self, const int *newest, Py_ssize_t available, double *log_p, double *row
+    ) noexcept nogil:
+        """Mix one row; `row` lends the memory of another."""
+        cdef int[LONGEST] nodes
+        cdef int depth = self.index.find(newest, available, nodes)
+        cdef double w = self.share[group_of(depth, self.index.total[nodes[depth]])]
+        cdef Py_ssize_t k
+        self.index.fill_row(nodes, depth, row)
+        for k in range(self.index.n_tokens):
+            log_p[k] = log(w * exp(log_p[k]) + (1 - w) * row[k])
+
+
+def groups_of(const signed char[::1] lengths, const int[::1] totals):
+    """Return the group of each context, by its length and how often it occurs."""
+    cdef Py_ssize_t i
+    found = np.empty(lengths.shape[0], dtype=np.intp)
+    cdef Py_ssize_t[::1] groups = found
+    for i in range(lengths.shape[0]):
+        groups[i] = group_of(lengths[i], totals[i])
+    return found
+
+
+def learn_shares(
+    const double[::1] log_p, const double[::1] ngram, const Py_ssize_t[::1] group,
+    Py_ssize_t n_groups, double prior, int n_iter
+):
+    """Choose the shares of a mixture by expectation maximisation.
+
+    Parameters
+    ----------
+    log_p : ndarray of float64 (n,)
+        What the other model says of tokens that neither model has seen.
+    ngram : ndarray of float64 (n,)
+        Their probabilities by n-grams.
+    group : ndarray of intp (n,)
+    n_groups : int
+    prior : float
+        So many tokens speak for the share of all groups together.
+    n_iter : int
+
+    Returns
+    -------
+    share : ndarray of float64 (n_groups,)
+        Of the other model.
+    """
+    cdef Py_ssize_t i, n = log_p.shape[0]
+    cdef double common = 0.5, a, total
+    share_, number = np.empty(n_groups), np.bincount(group, minlength=n_groups)
+    cdef double[::1] share = share_, won = np.empty(n_groups)
+    cdef Py_ssize_t[::1] seen = number.astype(np.intp)
+    if not n:
+        raise ValueError("There is no token to choose the shares with.")
+    cdef double[::1] other = np.empty(n)
+    for i in range(n):
+        other[i] = exp(log_p[i])
+    for _ in range(n_iter):
+        total = 0
+        for i in range(n):
+            a = common * other[i]
+            total += a / (a + (1 - common) * ngram[i])
+        common = total / n
+    share[:] = common
+    for _ in range(n_iter):
+        won[:] = 0
+        for i in range(n):
+            a = share[group[i]] * other[i]
+            won[group[i]] += a / (a + (1 - share[group[i]]) * ngram[i])
+        for i in range(n_groups):
+            share[i] = (won[i] + prior * common) / (seen[i] + prior)
+    return share_
