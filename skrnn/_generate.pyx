@@ -8,9 +8,10 @@ import numpy as np
 
 from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memmove
 
 from skrnn._elementary cimport exp, log
+from skrnn._ngram cimport Mixer
 from skrnn._recurrence cimport Buffer, Linear, address
 from skrnn._stepper cimport Stepper
 
@@ -174,6 +175,10 @@ cdef class Writer:
         What the first layer reads of each id.
     seeds : ndarray of shape (n_rows,), uint64
         Of the generator of each row.
+    mixer : Mixer, default=None
+        Counts of n-grams that the probabilities are mixed with.
+    begin : int, default=-1
+        The id that is read before a text.
 
     Attributes
     ----------
@@ -192,8 +197,15 @@ cdef class Writer:
     cdef const uint64_t[::1] seeds
     cdef int64_t[::1] n_drawn
     cdef readonly object current, active
+    cdef Mixer mixer
+    cdef int begin
+    cdef int[:, ::1] contexts      # the newest tokens of each row last
+    cdef double[::1] row
 
-    def __init__(self, Stepper stepper, Linear head, table, seeds):
+    def __init__(
+        self, Stepper stepper, Linear head, table, seeds, Mixer mixer=None,
+        int begin=-1
+    ):
         cdef Py_ssize_t ld
         self.stepper, self.head = stepper, head
         if head.n_in != stepper.n_units or head.dtype != stepper.dtype:
@@ -213,6 +225,13 @@ cdef class Writer:
         self.n_drawn = np.zeros(self.n_rows, dtype=np.int64)
         self.current = np.zeros(self.n_rows, dtype=np.int32)
         self.active = np.ones(self.n_rows, dtype=np.uint8)
+        self.mixer, self.begin = mixer, begin
+        if mixer is not None:
+            if mixer.index.n_tokens != head.n_out:
+                raise ValueError("the n-grams are those of other tokens.")
+            width = mixer.index.order - 1
+            self.contexts = np.full((self.n_rows, width), -1, dtype=np.int32)
+            self.row = np.empty(head.n_out)
 
     cdef int check(self, const int32_t[::1] ids) except -1:
         cdef Py_ssize_t b
@@ -240,6 +259,7 @@ cdef class Writer:
             for s in range(ids.shape[0]):
                 self.advance(&ids[s, 0])
                 self.stepper.commit_rows(&which[s, 0])
+                self.remember(&ids[s, 0], &which[s, 0])
 
     def write(self, Py_ssize_t n_steps, Rules rules, Py_ssize_t end):
         """Write tokens.
@@ -278,6 +298,7 @@ cdef class Writer:
                 self.head.run(self.stepper.states(), self.stepper.ld_states(),
                               self.raw.data, self.head.n_out, self.n_rows)
                 self.stepper.commit_rows(NULL)
+                self.remember(&current[0], NULL)
                 going = False
                 for b in range(self.n_rows):
                     if active[b]:
@@ -294,10 +315,29 @@ cdef class Writer:
                    self.rows_of_table + ids[b] * self.row_size, self.row_size)
         self.stepper.advance(self.x.data, self.stepper.n_in)
 
+    cdef void remember(self, const int32_t* ids, const char* which) noexcept nogil:
+        """Put the tokens that rows have read at the end of their contexts."""
+        cdef Py_ssize_t b, k, width
+        if self.mixer is None or self.contexts.shape[1] == 0:
+            return
+        width = self.contexts.shape[1]
+        for b in range(self.n_rows):
+            if which != NULL and not which[b]:
+                continue
+            if ids[b] == self.begin:
+                for k in range(width):
+                    self.contexts[b, k] = -1
+                self.contexts[b, width - 1] = self.mixer.index.n_tokens
+                continue
+            memmove(&self.contexts[b, 0], &self.contexts[b, 0] + 1,
+                    (width - 1) * sizeof(int))
+            self.contexts[b, width - 1] = ids[b]
+
     cdef int32_t draw(self, Py_ssize_t b, Rules rules,
                       double* log_proba) noexcept nogil:
-        cdef Py_ssize_t k, n = self.head.n_out, token
+        cdef Py_ssize_t k, n = self.head.n_out, token, width
         cdef double most = -INFINITY, rest = 0
+        cdef const int* newest = NULL
         cdef const char* row = self.raw.data + b * n * self.stepper.itemsize
         for k in range(n):
             if self.stepper.itemsize == 4:
@@ -305,6 +345,19 @@ cdef class Writer:
             else:
                 self.z[k] = (<const double*> row)[k]
             most = max(most, self.z[k])
+        if self.mixer is not None:
+            for k in range(n):
+                rest += exp(self.z[k] - most)
+            rest = most + log(rest)
+            for k in range(n):
+                self.z[k] -= rest
+            width = self.contexts.shape[1]
+            if width > 0:
+                newest = &self.contexts[b, width - 1]
+            self.mixer.mix_row(newest, width, &self.z[0], &self.row[0])
+            token = rules.choose(&self.z[0], self.unit(b))
+            log_proba[0] = self.z[token]
+            return <int32_t> token
         token = rules.choose(&self.z[0], self.unit(b))
         for k in range(n):
             rest += exp(self.z[k] - most)

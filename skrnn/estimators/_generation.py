@@ -446,7 +446,9 @@ def make_writer(model, seeds):
     network = model.network
     layers = [layer for (layer,) in network.stack.recurrences]
     stepper = Stepper(layers, len(seeds))
-    return Writer(stepper, network.readout.head, network.input.table_of(0), seeds)
+    table, head = network.input.table_of(0), network.readout.head
+    mixer = None if model.mixture is None else model.mixture.mixer
+    return Writer(stepper, head, table, seeds, mixer, model.border)
 
 
 class LanguageStream:
@@ -467,14 +469,23 @@ class LanguageStream:
         self._table, self._head = network.input.table_of(0), network.readout.head
         layers = [layer for (layer,) in network.stack.recurrences]
         self._stepper = Stepper(layers, n_seqs)
+        self._contexts = None  # with n-grams, the newest tokens of each text
         self.reset()
 
     def reset(self):
         """Begin new texts."""
         self._stepper.reset()
-        self._read(np.full(self.n_seqs, self._model.border))
+        self._read_ids(np.full(self.n_seqs, self._model.border))
+        if self._model.mixture is not None:
+            self._contexts = self._model.mixture.first_contexts(self.n_seqs)
 
     def _read(self, ids):
+        self._read_ids(ids)
+        if self._contexts is not None:
+            contexts = np.column_stack([self._contexts, ids]).astype(np.int32)
+            self._contexts = np.ascontiguousarray(contexts[:, 1:])
+
+    def _read_ids(self, ids):
         states = self._stepper.forward(np.ascontiguousarray(self._table[ids]))
         self._states = states.copy()
         self._stepper.commit()
@@ -517,20 +528,32 @@ class LanguageStream:
     def log_proba(self):
         """Return the log-probabilities of the next token, without reading any."""
         found = self._model.log_proba_of_states(self._states)
+        if self._contexts is not None:
+            self._model.mixture.mix_rows(self._contexts, found)
         return found[0] if self.n_seqs == 1 else found
 
     @property
     def state(self):
         """What the tokens so far have left, a dict of arrays; it can be set."""
-        return self._stepper.get_state() | {"states": self._states.copy()}
+        state = self._stepper.get_state() | {"states": self._states.copy()}
+        if self._contexts is not None:
+            state["contexts"] = self._contexts.copy()
+        return state
 
     @state.setter
     def state(self, state):
         state = dict(state)
         states = np.asarray(state.pop("states", None))
-        if states.shape != self._states.shape or states.dtype != self._states.dtype:
+        contexts = state.pop("contexts", None)
+        if (
+            states.shape != self._states.shape
+            or states.dtype != self._states.dtype
+            or np.shape(contexts) != np.shape(self._contexts)
+        ):
             raise ValueError(
                 "The state is not of this model, or of another number of texts."
             )
         self._stepper.set_state(state)
         self._states = states.copy()
+        if self._contexts is not None:
+            self._contexts = np.array(contexts, dtype=np.int32)

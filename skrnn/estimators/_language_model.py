@@ -21,6 +21,8 @@ from skrnn.estimators._samples import check_sample_weight
 from skrnn.estimators._split import split_validation
 from skrnn.inputs.texts import NAMES, TextReader, open_texts
 from skrnn.models.language import LANGUAGE_FIELDS, TokenModel, check_language_model
+from skrnn.models.mixture import Mixture, split_held_out
+from skrnn.models.ngram import LONGEST_ORDER
 from skrnn.models.training_state import TRAINING_FIELDS, TrainingState, check_training
 from skrnn.network import Network
 from skrnn.network.inputs import auto_embedding_size
@@ -81,6 +83,12 @@ class LanguageModel(
         state that the one before it has left, in scores too.
     bptt_steps : int, default=64
         How many tokens the gradient goes back. States are carried across the cuts.
+    ngram_order : int or None, default=None
+        Length of the n-grams that are counted beside the network, the token itself
+        included. What the counts say of the next token, by interpolated modified
+        Kneser-Ney smoothing [3]_, is mixed with what the network says: in scores,
+        predictions, streams and texts. 7 suits characters and 4 words. None counts
+        nothing.
     dropout : float, default=0.1
         Share of the outputs of each layer that training sets to zero on their way to
         the next layer or to the output.
@@ -158,6 +166,10 @@ class LanguageModel(
     weights_ : dict of str to ndarray
         Read-only views of the weights by name: ``embedding0.W``, ``layer0.W``,
         ``layer0.U``, ``layer0.b``, ``head.W`` and ``head.b``.
+    mixture_weights_ : ndarray of shape (ngram_order, 8)
+        With `ngram_order`, the share of the network in the mixture. Row k is for
+        contexts of which the k newest tokens have been counted, and column j for those
+        that occur 2**j times and more, but less than twice as often.
     n_iter_ : int
         Number of epochs of the last call to :meth:`fit`. After :meth:`partial_fit`,
         number of epochs of all calls.
@@ -195,6 +207,8 @@ class LanguageModel(
            Computation, 9(8), 1735-1780.
     .. [2] Press, O., & Wolf, L. (2017). Using the output embedding to improve language
            models. EACL. `arXiv:1608.05859 <https://arxiv.org/abs/1608.05859>`_
+    .. [3] Chen, S., & Goodman, J. (1999). An empirical study of smoothing techniques
+           for language modeling. Computer Speech & Language, 13(4), 359-394.
 
     Examples
     --------
@@ -262,6 +276,7 @@ class LanguageModel(
         "ends": ["boolean"],
         "carry_state": ["boolean"],
         "bptt_steps": [Interval(Integral, 1, 2**20, closed="both")],
+        "ngram_order": [Interval(Integral, 1, LONGEST_ORDER, closed="both"), None],
         "solver": [StrOptions({"adam", "sgd"})],
         "batch_size": [Interval(Integral, 1, 2**20, closed="both")],
     }
@@ -286,6 +301,7 @@ class LanguageModel(
         ends=True,
         carry_state=False,
         bptt_steps=64,
+        ngram_order=None,
         dropout=0.1,
         recurrent_dropout=0.0,
         embedding_dropout=0.0,
@@ -341,6 +357,14 @@ class LanguageModel(
     def end_(self):
         """The id of the end of a text, or None."""
         return fitted(self, "_model", "end_").end
+
+    @property
+    def mixture_weights_(self):
+        """The network's share beside the n-grams."""
+        mixture = fitted(self, "_model", "mixture_weights_").mixture
+        if mixture is None:
+            raise AttributeError("mixture_weights_ exists with ngram_order alone.")
+        return mixture.share.reshape(mixture.ngrams.order, -1).copy()
 
     # Fitting -----------------------------------------------------------------------
 
@@ -421,10 +445,14 @@ class LanguageModel(
             self._model = self._make_model(items, form, seed)
             self._training = TrainingState.begin(seed)
         texts = self._model.texts(self._reader(), items)
-        texts, weight, held_out = self._hold_out(texts, weight, X_val)
+        kept, weight, held_out = self._hold_out(texts, weight, X_val)
+        kept, weight, unseen = self._hold_out_for_shares(
+            kept, weight, held_out, resume and incremental
+        )
         theta = self._model.theta.copy()
         tasks = None if incremental else self._announce(X, theta)
-        self._train(theta, texts, weight, held_out, tasks, resume, incremental)
+        self._train(theta, kept, weight, held_out, tasks, resume, incremental)
+        self._count(texts, kept, unseen, resume and incremental)
         if tasks is not None:
             tasks.end()
         return self
@@ -470,6 +498,7 @@ class LanguageModel(
             "tied": bool(self.tie_embeddings),
             "ends": bool(self.ends),
             "carried": bool(self.carry_state),
+            "ngram_order": None if self.ngram_order is None else int(self.ngram_order),
             "unit": self.analyzer if isinstance(self.analyzer, str) else "word",
             "dtype": np.dtype(self.dtype).name,
         }
@@ -506,6 +535,33 @@ class LanguageModel(
         kept, held = split_validation(len(texts), self.validation_fraction, generator)
         weight = None if weight is None else weight[kept]
         return texts.take(kept), weight, texts.take(held)
+
+    def _hold_out_for_shares(self, texts, weight, held_out, going_on):
+        """Return the texts to train on, their weights, and texts that nobody sees.
+
+        The last ones, which may be None, choose what share the network has beside the
+        counts of n-grams.
+        """
+        if self.ngram_order is None or going_on or held_out is not None:
+            return texts, weight, held_out
+        generator = np.random.RandomState([self._training.seed, 4])
+        kept, rows, unseen = split_held_out(texts, generator)
+        return kept, None if weight is None else weight[rows], unseen
+
+    def _count(self, texts, kept, unseen, going_on):
+        """Count the n-grams of texts, and weigh them against the trained network."""
+        model, order = self._model, self.ngram_order
+        if order is None:
+            return
+        if going_on:
+            mixture = model.mixture.added(texts)
+        else:
+            mixture = Mixture.count(kept, order, model.n_out)
+            if unseen is not None:
+                network = model.with_mixture(None)
+                log_p = network.log_proba_of_tokens(unseen, self._n_threads())
+                mixture = mixture.with_share(unseen, log_p).counting(texts)
+        self._model = model.with_mixture(mixture)
 
     def _lanes(self, texts, weight, training):
         model, hidden = self._model, None

@@ -13,6 +13,7 @@ from skrnn.inputs.texts import FORMS
 from skrnn.inputs.tokens import Vocabulary
 from skrnn.losses import TokenLogLoss
 from skrnn.models.checks import (
+    Optional,
     array,
     boolean,
     check_wrong_type,
@@ -22,6 +23,8 @@ from skrnn.models.checks import (
     record,
     tuple_of,
 )
+from skrnn.models.mixture import Mixture, check_mixture
+from skrnn.models.ngram import LONGEST_ORDER
 from skrnn.models.sequence import check_theta
 from skrnn.network import Network, NetworkSpec, PassOptions
 from skrnn.network.inputs import TokenInput
@@ -52,16 +55,23 @@ class TokenModel:
     form : {"text", "tokens", "ids"}
         What the texts were in `fit`.
     theta : ndarray of shape (n_params,)
+    mixture : Mixture or None
+        Counts of n-grams, which the probabilities of tokens are mixed with.
     """
 
     structure: dict[str, Any]
     vocabulary: Vocabulary
     form: str
     theta: np.ndarray
+    mixture: Mixture | None = None
 
     def with_theta(self, theta):
         """Return the model with other parameters."""
         return replace(self, theta=theta)
+
+    def with_mixture(self, mixture):
+        """Return the model with other counts, or with none."""
+        return replace(self, mixture=mixture)
 
     # Ids -----------------------------------------------------------------------------
 
@@ -169,6 +179,8 @@ class TokenModel:
             for raw, rows in _raw_blocks(network, pooled):
                 log_proba_at(raw, y[rows], out[rows])
             found[first[text] + at] = out
+        if self.mixture is not None:
+            self.mixture.mix_tokens(texts, found)
         return found
 
     def log_proba_of_next(self, texts, n_threads):
@@ -178,10 +190,12 @@ class TokenModel:
         for _, pooled, text, at in self._rows(after, n_threads):
             last = np.flatnonzero(at == texts.n_tokens[text])
             found[text[last]] = self.log_proba_of_states(pooled[last])
+        if self.mixture is not None:
+            self.mixture.mix_rows(self.mixture.last_contexts(texts), found)
         return found
 
     def log_proba_of_states(self, states):
-        """Return log p of each token after some states (n, n_units), (n, n_out)."""
+        """Return what the network says after some states (n, n_units), (n, n_out)."""
         found = np.empty((len(states), self.n_out))
         for raw, rows in _raw_blocks(self.network, states):
             out = np.empty((len(raw), self.n_out))
@@ -214,7 +228,7 @@ class TokenModel:
         elif self.structure["unit"] != "word" and self.form == "text":
             # As numbers: a file cannot hold half of a surrogate pair as a string.
             tokens = np.array([ord(token) for token in tokens], dtype=np.int64)
-        return {
+        fields = {
             "_structure": self.structure,
             "_theta": self.theta,
             "_form": self.form,
@@ -222,6 +236,9 @@ class TokenModel:
             "_counts": self.vocabulary.counts,
             "n_layers_": len(self.structure["hidden_layer_sizes"]) + 2,
         }
+        if self.mixture is not None:
+            fields["_mixture"] = self.mixture.pack()
+        return fields
 
     @classmethod
     def unpack(cls, fields):
@@ -231,7 +248,11 @@ class TokenModel:
         if structure["unit"] != "word" and form == "text":
             tokens = [chr(point) for point in tokens]
         vocabulary = Vocabulary(tokens, fields["_counts"])
-        return cls(structure, vocabulary, form, fields["_theta"])
+        model = cls(structure, vocabulary, form, fields["_theta"])
+        if "_mixture" in fields:
+            mixture = Mixture.unpack(fields["_mixture"], model.n_out)
+            model = model.with_mixture(mixture)
+        return model
 
 
 def _raw_blocks(network, pooled):
@@ -264,6 +285,13 @@ def _tokens(value, name, state):
         raise ValueError(f"{name} must be sorted, and hold each token once.")
 
 
+def _mixture(value, name, state):
+    """Accept plain values of a mixture."""
+    structure = state["_structure"]
+    n_out = len(state["_tokens"]) + structure["has_unknown"] + structure["ends"]
+    check_mixture(value, n_out, name)
+
+
 LANGUAGE_FIELDS = {
     "_structure": record(
         {
@@ -275,6 +303,7 @@ LANGUAGE_FIELDS = {
             "has_unknown": boolean,
             "ends": boolean,
             "carried": boolean,
+            "ngram_order": either(None, integer(1, LONGEST_ORDER)),
             "unit": one_of("char", "word", "byte"),
             "dtype": one_of("float32", "float64"),
         }
@@ -286,6 +315,7 @@ LANGUAGE_FIELDS = {
         None, array("int64", lambda fields: len(fields["_tokens"]) + 1, low=0)
     ),
     "n_layers_": integer(3),
+    "_mixture": Optional(_mixture),
 }
 
 
@@ -305,5 +335,10 @@ def check_language_model(fields):
         raise ValueError("A tied table must have a column for each unit.")
     if fields["n_layers_"] != len(structure["hidden_layer_sizes"]) + 2:
         raise ValueError("n_layers_ must be the number of layers.")
+    order = structure["ngram_order"]
+    if ("_mixture" in fields) != (order is not None):
+        raise ValueError("_mixture must be there if ngram_order is not None.")
+    if order is not None and fields["_mixture"]["grams"].shape[1] != order:
+        raise ValueError("_mixture must be of ngram_order.")
     model = TokenModel.unpack(fields)
     check_theta(model.spec, None, fields["_theta"])

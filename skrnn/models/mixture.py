@@ -43,6 +43,13 @@ class Mixture:
         ngrams = NgramModel.count(line_of(texts, n_tokens), order, n_tokens)
         return cls(ngrams, np.full(count_groups(order), HALF))
 
+    def counting(self, texts):
+        """Return the mixture with the counts of these texts alone."""
+        ngrams = self.ngrams
+        line = line_of(texts, ngrams.n_tokens)
+        ngrams = NgramModel.count(line, ngrams.order, ngrams.n_tokens)
+        return replace(self, ngrams=ngrams)
+
     def added(self, texts):
         """Return the mixture that has counted more texts."""
         line = line_of(texts, self.ngrams.n_tokens)
@@ -161,17 +168,31 @@ def split_held_out(texts, generator):
 
     Returns
     -------
-    kept, held : ndarray of intp or int
-        The texts of each part; of one text, how many tokens each part has.
+    kept : Texts
+    rows : ndarray of intp
+        Which texts those are.
+    unseen : Texts or None
+        The others; None if there is too little to choose from.
     """
+    rows = np.arange(len(texts))
     total = int(texts.n_tokens.sum())
     most = min(max(round(total * HELD_OUT), 1), MOST_HELD_OUT)
     if len(texts) == 1:
-        return total - most, most
+        if total < 2:
+            return texts, rows, None
+        parts = texts.ids[: total - most], texts.ids[total - most :]
+        kept, unseen = (
+            type(texts)(ids, np.array([0, len(ids)]), texts.begin, texts.end)
+            for ids in parts
+        )
+        return kept, rows, unseen
     order = generator.permutation(len(texts))
-    n_held = int(np.searchsorted(np.cumsum(texts.n_tokens[order]), most)) + 1
-    n_held = min(n_held, len(texts) // 2)
-    return np.sort(order[n_held:]), np.sort(order[:n_held])
+    n_unseen = int(np.searchsorted(np.cumsum(texts.n_tokens[order]), most)) + 1
+    n_unseen = min(n_unseen, len(texts) // 2)
+    kept, unseen = np.sort(order[n_unseen:]), np.sort(order[:n_unseen])
+    if not texts.n_tokens[kept].any():
+        return texts, rows, None
+    return texts.take(kept), kept, texts.take(unseen)
 
 
 def check_mixture(fields: dict[str, Any], n_tokens, name):
