@@ -136,7 +136,7 @@ def test_bits_do_not_depend_on_the_instruction_set(isa):
 @pytest.mark.parametrize("by", [1, 10, 1000])
 def test_long_sequences_against_torch(by):
     torch = pytest.importorskip("torch")
-    n_steps, n_labels = 2000, 300
+    n_steps, n_labels = 4000, 400
     rng = np.random.RandomState(0)
     raw = by * rng.normal(size=(n_steps, 8))
     labels = rng.randint(1, 8, n_labels)

@@ -190,7 +190,12 @@ def all_expected_failures(estimator):
     """Return the expected failures, with those of an old scikit-learn."""
     failures = expected_failures(estimator)
     takes_categories = isinstance(
-        estimator, RNNClassifier | RNNRegressor | SequenceTagger | StepRegressor
+        estimator,
+        RNNClassifier
+        | RNNRegressor
+        | SequenceTagger
+        | SequenceTranscriber
+        | StepRegressor,
     )
     old = sklearn.__version__.startswith("1.6")
     # With gaps the check makes no ints.
