@@ -375,7 +375,7 @@ cdef class StartRows:
             `gradient_of_sums` summed over the packed rows of each row of e.
         dW : ndarray (n_in, n_gates * n_units)
             The gradient of its first rows is added to them.
-        de : ndarray (n, n_start)
+        de : ndarray (n, n_start) or None
             Filled with the gradient of e.
         """
         e = self.e
@@ -386,13 +386,16 @@ cdef class StartRows:
         cdef char* pe = address(e, r.dtype, n, k, &lde, "e")
         cdef char* ps = address(sums, r.dtype, n, n_sums, &lds, "sums")
         cdef char* pp = address(part, r.dtype, k, n_sums, &ldp, "part")
-        cdef char* pd = address(de, r.dtype, n, k, &ldd, "de")
+        cdef char* pd = NULL
         cdef char* pW = address(self.W, r.dtype, k, n_sums, &ldw, "W")
-        self.panels_back.reserve(r.table.product_size(n_sums, k) * r.itemsize)
+        if de is not None:
+            pd = address(de, r.dtype, n, k, &ldd, "de")
+            self.panels_back.reserve(r.table.product_size(n_sums, k) * r.itemsize)
         with nogil:
             r.table.outer(pp, ldp, pe, lde, k, ps, lds, n_sums, 0, n)
-            r.table.pack_product(self.panels_back.data, pW, n_sums, k, ldw, 1)
-            r.table.product(self.panels_back.data, n_sums, k, ps, lds, NULL, pd, ldd,
-                            0, n)
+            if pd != NULL:
+                r.table.pack_product(self.panels_back.data, pW, n_sums, k, ldw, 1)
+                r.table.product(self.panels_back.data, n_sums, k, ps, lds, NULL, pd,
+                                ldd, 0, n)
         for target, source in self.blocks(r.w.cell.w_gates):
             dW[:k, target] += part[:, source]

@@ -15,7 +15,7 @@ __all__ = ["Input", "NumbersInput", "TokenInput", "auto_embedding_size"]
 
 # Rows are shared if a batch has at most so many distinct ones for each of its rows, and
 # at least so many numbers in all of them: else it is faster to read each row.
-SHARED, LEAST = 0.6, 8192
+SHARED, LEAST = 0.4, 8192
 
 
 class Input(Part):

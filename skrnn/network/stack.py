@@ -239,8 +239,6 @@ class RecurrentStack(Part):
                 part, shared = below, k == 0 and self._shared is not None
                 if d > 0 and below is not None:
                     part = self.memory("dx of the reverse", *below.shape)
-                elif shared and below is None:
-                    part = self.memory("dx", self.n_read, layer.n_in)
                 initial = {}
                 if dstart is not None:
                     initial = dict(zip(("dh0", "dm0"), dstart[k][d], strict=True))
