@@ -149,6 +149,12 @@ class SeriesOutlierDetector(OutlierMixin, FittedEstimator, BaseEstimator):
     True
     """
 
+    __module__ = "skrnn"  # so that pickles do not know of private modules
+    _doc_link_module = "skrnn"
+    _doc_link_template = (
+        "https://skrnn.readthedocs.io/en/latest/generated/skrnn.{estimator_name}.html"
+    )
+
     _parameter_constraints: dict = {
         "false_alarm_rate": [Interval(Real, 0, 0.5, closed="neither")],
         "horizon": [StrOptions({"auto"}), Interval(Integral, 1, 1000, closed="both")],
