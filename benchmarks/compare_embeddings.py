@@ -176,7 +176,7 @@ def compare_fits(args):
         ratio = np.median(reference / took)
         each = ", ".join(f"{score:.3f}" for score in scores)
         rows.append([name, f"{took.mean():.1f}", f"{ratio:.1f}", each])
-    header = ["", "fit, CPU s", "×", "accuracy of each seed"]
+    header = ["side", "fit, CPU s", "×", "accuracy of each seed"]
     table(f"{what}: {len(X)} questions, {epochs} epochs:", header, rows)
 
 
@@ -218,7 +218,7 @@ def compare_dense(args):
         units = network["hidden_layer_sizes"]
         row += [f"{kind} {units}" + ", both ways" * ("bidirectional" in network), size]
         rows.append([*row, *(f"{ratio:.2f}" for ratio in (*fit, predict[0]))])
-    header = ["", "layer", "columns", "fit", "fit, frozen table", "predict"]
+    header = ["tokens", "layer", "columns", "fit", "fit, frozen table", "predict"]
     table("Dense inputs' seconds over those of tokens:", header, rows)
 
 
