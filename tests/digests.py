@@ -268,6 +268,7 @@ def make_cases():
     for name, more in (
         ("lstm", {"embedding_dropout": 0.25}),
         ("gru, tied", {"cell": "gru", "tie_embeddings": True, "dtype": "float64"}),
+        ("n-grams", {"ngram_order": 3}),
     ):
         model = LanguageModel((9, 7), **language, **more)
         cases[f"language model, {name}"] = Case(model, (characters,), characters)
