@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from cases import CELLS, ISAS, assert_same_bits, instruction_set
 from gradcheck import numerical_gradient
 from reference import ReferenceNetwork, make_segments
-from skrnn import _windows
+from skrnn import SequenceForecaster, _windows
 from skrnn.forecasting.calibration import (
     LEVELS,
     calibrate,
@@ -45,6 +45,7 @@ from skrnn.losses import (
     ForecastQuantileLoss,
     ForecastSquaredError,
 )
+from skrnn.models.forecast_fit import ForecastFit, start_model
 from skrnn.network import Network, PassOptions
 
 LOSSES = {
@@ -819,3 +820,40 @@ def test_a_forecast_of_what_is_unknown_is_nan():
     assert np.isnan(out[0]).all()
     assert np.all(out[1] == 3)
     assert not spread.any()
+
+
+def test_folds_do_not_see_what_they_are_tested_on():
+    """Covariates that say nothing are left out, since no fold has seen its test."""
+    n_kept = 0
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        season = 3 * np.sin(2 * np.pi * np.arange(72) / 12)
+        y = 10 + season + rng.normal(size=72).cumsum() / 2 + rng.normal(size=72)
+        X = rng.normal(size=(72, 16)).cumsum(axis=0)
+        model = SequenceForecaster(horizon=12, hidden_layer_sizes=2, max_iter=1)
+        n_kept += model.set_params(random_state=0).fit(X, y)._model.coef is not None
+    assert n_kept <= 1
+
+
+def test_covariates_of_later_rows_change_no_earlier_fold():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 2))
+    y = X @ [3.0, -2.0] + rng.normal(size=120) / 10
+    model = SequenceForecaster(horizon=4, hidden_layer_sizes=2, max_iter=1, window=8)
+
+    def fit(y):
+        schema, panel = model._read_series(X, y)
+        start = start_model(model._describe_structure(), schema, panel)
+        found = ForecastFit(start, panel, 0.4)
+        assert found.model.coef is not None
+        return found
+
+    before = fit(y)
+    assert before.folds.stops == [72, 96]
+    changed = y.copy()
+    changed[96:] = rng.permutation(changed[96:])
+    after = fit(changed)
+    for stop, one, other in zip(
+        before.folds.stops, before._fold_lines, after._fold_lines, strict=True
+    ):
+        np.testing.assert_array_equal(one.values[:stop], other.values[:stop])

@@ -137,7 +137,8 @@ def calibrate(make_data, folds, choice, loss, group, train_network):
     Parameters
     ----------
     make_data : callable
-        ``make_data(rows, linear)`` returns the `WindowData` of some windows.
+        ``make_data(rows, linear, fold)`` returns the `WindowData` of some windows, as
+        one of the complete folds knows them.
     folds : Folds
     choice : LinearChoice
     loss : loss of forecasts
@@ -152,14 +153,15 @@ def calibrate(make_data, folds, choice, loss, group, train_network):
     """
     horizon, n_groups = loss.horizon, group.max() + 1
     tested, seen = [], np.zeros(n_groups)
-    for weights, (training, test) in zip(choice.by_fold, folds.pairs, strict=True):
+    pairs = zip(choice.by_fold, folds.pairs, strict=True)
+    for nth, (weights, (training, test)) in enumerate(pairs):
         linear = LinearForecast(weights)
-        network, interrupted = train_network(make_data(training, linear))
+        network, interrupted = train_network(make_data(training, linear, nth))
         if interrupted:
             return Calibration(np.zeros(horizon), None, True)
-        whole = make_data(test, linear)
+        whole = make_data(test, linear, nth)
         seen += np.bincount(group[whole.line], minlength=n_groups)
-        data = make_data(thinned(test, MAX_CALIBRATION_WINDOWS // 2), linear)
+        data = make_data(thinned(test, MAX_CALIBRATION_WINDOWS // 2), linear, nth)
         tested.append(_test(data, network, loss))
     if not tested:
         return Calibration(np.full(horizon, 0.5), None)

@@ -16,19 +16,39 @@ class Folds(NamedTuple):
         The indices of the windows of each piece.
     numbers : list of (tuple of int, tuple of int)
         The pieces that each fold is trained on, and those that it is tested on.
+    stops : list of int
+        The row of the longest series that each fold is trained on the rows before.
+        Empty if the folds are of series and not of time.
     """
 
     pieces: list
     numbers: list
+    stops: list
 
-    def combine(self, values, join):
-        """Join values of the pieces; return (training, test) for each complete fold."""
+    @property
+    def complete(self):
+        """The numbers of the folds that have both training and test windows."""
         sizes = [len(piece) for piece in self.pieces]
         return [
-            tuple(join([values[i] for i in side]) for side in fold)
-            for fold in self.numbers
+            f
+            for f, fold in enumerate(self.numbers)
             if all(sum(sizes[i] for i in side) for side in fold)
         ]
+
+    def combine(self, values, join):
+        """Join values of the pieces; return (training, test) for each complete fold.
+
+        `values` is a list with one for each piece, or a list of such lists, one for
+        each complete fold.
+        """
+        folds, joined = self.complete, []
+        by_fold = values and isinstance(values[0], list)
+        for nth, f in enumerate(folds):
+            of_fold = values[nth] if by_fold else values
+            joined.append(
+                tuple(join([of_fold[i] for i in side]) for side in self.numbers[f])
+            )
+        return joined
 
     @property
     def pairs(self):
@@ -50,10 +70,11 @@ def split_by_time(origin, horizon, n_rows, fraction):
         4,
     )
     pieces = [np.flatnonzero(piece == i) for i in range(5)]
-    return Folds(pieces, [((0,), (2, 3)), ((0, 1, 2), (4,))])
+    stops = [int(first.max()), int(second.max())] if len(first) else []
+    return Folds(pieces, [((0,), (2, 3)), ((0, 1, 2), (4,))], stops)
 
 
 def split_by_series(series):
     """Split windows into `Folds`: each half of the series tests the other half."""
     pieces = [np.flatnonzero(series % 2 == i) for i in range(2)]
-    return Folds(pieces, [((0,), (1,)), ((1,), (0,))])
+    return Folds(pieces, [((0,), (1,)), ((1,), (0,))], [])

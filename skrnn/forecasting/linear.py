@@ -142,21 +142,28 @@ def clear_gain(n_forecasts):
     return min(max(n_forecasts**-0.5, 0.02), 0.1)
 
 
-def fit_linear(lines, line, origin, folds, n_lags, horizon, options, weight):
+def fit_linear(
+    lines, line, origin, folds, n_lags, horizon, options, weight, fold_lines=None
+):
     """Fit a ridge regression of the future on windows; return a `LinearChoice`.
 
     The number of lags and the strength of the penalty are those with the smallest error
     on the test windows of the folds. Without folds, all lags are used, with strength 1.
+    `fold_lines` are the lines as each complete fold knows them, if these differ.
     """
-    pieces = [
-        moments_of(lines, line[i], origin[i], n_lags, horizon, options, weight)
-        for i in folds.pieces
-    ]
+
+    def moments(lines):
+        return [
+            moments_of(lines, line[i], origin[i], n_lags, horizon, options, weight)
+            for i in folds.pieces
+        ]
 
     def add(moments):
         return functools.reduce(operator.add, moments)
 
-    total, sums = add(pieces), folds.combine(pieces, add)
+    pieces = moments(lines)
+    by_fold = pieces if fold_lines is None else [moments(each) for each in fold_lines]
+    total, sums = add(pieces), folds.combine(by_fold, add)
     # The other candidates must beat the last value, clearly and in each fold.
     last_value = np.zeros((0, horizon))
     if not sums:
@@ -212,21 +219,22 @@ def _candidates(sums, n_lags, last_errors):
             break
 
 
-def regression(lines, reader, season):
+def regression(lines, reader, season, stop=None):
     """Regress changes of the targets on changes of the known covariates.
 
     Changes are those over one step, one season and the horizon. So a covariate that
-    does not move explains neither a level nor a trend.
+    does not move explains neither a level nor a trend. With `stop`, only the rows
+    before it are looked at.
 
     Returns
     -------
     coef : ndarray of shape (n_known_future, n_targets)
     """
-    x = lines.x[:, reader.n_past_only :]
+    x = lines.x[:stop, reader.n_past_only :]
     coef = np.zeros((x.shape[1], len(lines)))
     changes = sorted({1, min(season, len(x) - 1), min(reader.horizon, len(x) - 1)})
     for k in range(len(lines)):
-        y = lines.values[lines.begin[k] : lines.stop[k]]
+        y = lines.values[lines.begin[k] : lines.stop[k]][:stop]
         moments = Moments(x.shape[1], 1)
         for step in changes:
             dy, dx = y[step:] - y[:-step], x[step:] - x[:-step]

@@ -118,6 +118,7 @@ class ForecastFit:
         if len(self.folds.pairs) < 2 and len(panel) > 3:
             self.folds = split_by_series(self.lines.series[self.line])
         self.weight = line_weights(self.lines)
+        self._fold_lines = None
         self.choice = self._fit_linear(self.lines)
         if model.access.takes_y and reader.n_known_future:
             self._try_regression(panel)
@@ -126,23 +127,32 @@ class ForecastFit:
             self.model, linear_weights=choice.weights, ridge_strength=choice.strength
         )
 
-    def _fit_linear(self, lines):
+    def _fit_linear(self, lines, fold_lines=None):
         reader, options = self.model.reader, self.model.options
         sizes = reader.window, reader.horizon
         windows = lines, self.line, self.origin, self.folds
-        return fit_linear(*windows, *sizes, options, self.weight)
+        return fit_linear(*windows, *sizes, options, self.weight, fold_lines)
 
     def _try_regression(self, panel):
         """Take the effect of known covariates out of the targets, if that helps.
 
-        This is regression with errors that are a series of their own.
+        This is regression with errors that are a series of their own. Each fold has a
+        regression of its own, which does not see the rows that the fold is tested on:
+        with the coefficients of all rows, covariates that say nothing seem to help.
         """
-        coef = regression(self.lines, self.model.reader, self.model.schema.season)
-        model = replace(self.model, coef=coef)
-        lines = model.lines(panel)
-        choice = self._fit_linear(lines)
+
+        def without_effect(stop=None):
+            seen = self.lines, self.model.reader, self.model.schema.season
+            model = replace(self.model, coef=regression(*seen, stop))
+            return model, model.lines(panel)
+
+        stops = [self.folds.stops[f] for f in self.folds.complete]
+        fold_lines = [without_effect(stop)[1] for stop in stops]
+        model, lines = without_effect()
+        choice = self._fit_linear(lines, fold_lines)
         if choice.error < self.choice.error:
             self.model, self.lines, self.choice = model, lines, choice
+            self._fold_lines = fold_lines
 
     def calibrate(self, train_network):
         """Return the `Calibration`.
@@ -158,6 +168,9 @@ class ForecastFit:
         linear = LinearForecast(self.choice.weights)
         return self._data(np.arange(len(self.line)), linear)
 
-    def _data(self, rows, linear):
-        chosen = self.lines, self.line[rows], self.origin[rows]
+    def _data(self, rows, linear, fold=None):
+        lines = self.lines
+        if fold is not None and self._fold_lines is not None:
+            lines = self._fold_lines[fold]
+        chosen = lines, self.line[rows], self.origin[rows]
         return window_data(self.model, *chosen, linear, self.weight)
