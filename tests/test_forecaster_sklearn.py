@@ -36,7 +36,10 @@ from cases import assert_same_bits
 from forecasts import QUICK, make_panel, make_series, make_table
 from skrnn import SequenceForecaster
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore:Covariates are unknown"),
+]
 HOURS = pd.date_range("2024-03-01", periods=120, freq="h")
 
 

@@ -110,6 +110,7 @@ INSIDE = {
         "labeler",
         "path_stream",
         "series_access",
+        "forecast_unknown",
         "forecast",
         "forecast_fields",
         "forecast_fit",

@@ -166,7 +166,10 @@ def test_covariates():
     np.testing.assert_array_equal(
         display.y_pred[:, 0], forecaster.predict(X[40:46], **past)
     )
-    with pytest.raises(ValueError, match="y has 20 rows of 1 targets, but .* are 6"):
+    with (
+        pytest.warns(UserWarning, match="Covariates are unknown"),
+        pytest.raises(ValueError, match="y has 20 rows of 1 targets, but .* are 6"),
+    ):
         ForecastDisplay.from_estimator(forecaster, y=y[100:])
 
 

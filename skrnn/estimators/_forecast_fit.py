@@ -172,7 +172,10 @@ class FittedForecaster(FittedEstimator, Parameters):
             return self._train_in_fold(model, data, training.seed)
 
         found = fit.calibrate(train_in_fold)
-        self._model = replace(model, gate=found.gate, errors=found.errors, theta=theta)
+        plain = fit.without_covariates() if schema.n_covariates else {}
+        self._model = replace(
+            model, gate=found.gate, errors=found.errors, theta=theta, **plain
+        )
         self._training = training
         if not found.interrupted:
             theta = theta.copy()

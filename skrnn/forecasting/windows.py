@@ -52,13 +52,15 @@ class Lines:
         Where the values of each line begin and end in `values`.
     series, target : ndarray of shape (n_lines,)
         The series and the target of each line.
+    x_ahead : ndarray of shape (n_rows, n_covariates)
+        The covariates of rows that are forecast: `x`, unless other ones are set.
     """
 
     def __init__(self, tables):
         n_targets = tables[0][0].shape[1]
         n_rows = np.array([len(y) for y, _, _ in tables], dtype=np.intp)
         self.values = np.concatenate([y.T.ravel() for y, _, _ in tables])
-        self.x = np.concatenate([x for _, x, _ in tables])
+        self.x = self.x_ahead = np.concatenate([x for _, x, _ in tables])
         self.calendar = np.concatenate([calendar for _, _, calendar in tables])
         self.series = np.repeat(np.arange(len(tables)), n_targets)
         self.target = np.tile(np.arange(n_targets), len(tables))
@@ -252,7 +254,7 @@ class WindowReader:
         if self.n_known_future:
             at = start[:, np.newaxis] + np.arange(m * k)
             beyond = at >= end[:, np.newaxis]
-            values = lines.x[np.where(beyond, 0, at), self.n_past_only :]
+            values = lines.x_ahead[np.where(beyond, 0, at), self.n_past_only :]
             values[beyond] = 0
             values[:, self.horizon :] = 0
             values = values.reshape(n, m, -1).swapaxes(0, 1)

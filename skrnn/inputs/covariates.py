@@ -95,6 +95,8 @@ class Covariates:
     n_past_only, n_known_future : int
         How many columns of `Series.x` are known of the past only, and of the future
         too.
+    changing : ndarray of shape (n_covariates,), bool
+        Which columns of `Series.x` are not static.
     """
 
     def __init__(self, roles, categories):
@@ -120,7 +122,11 @@ class Covariates:
         self.n_past_only, self.n_known_future = widths
         self._unknown_row = np.full(start, np.nan)
         for j in self._codes:
-            self._unknown_row[self._slices[j]] = 0.0
+            if roles[j] == "past":
+                self._unknown_row[self._slices[j]] = 0.0
+        self.changing = np.ones(start, dtype=bool)
+        for j in self._static:
+            self.changing[self._slices[j]] = False
 
     def __len__(self):
         return self.n_past_only + self.n_known_future
@@ -164,6 +170,8 @@ class Covariates:
                 x[:stop, start : start + numbers.size] = table.numbers(numbers, stop)
             for j in others:
                 codes = table.codes(j, stop, self._codes[j])
+                # No category is a value like others: there is no holiday on most days.
+                x[:stop, self._slices[j]] = 0.0
                 row = np.flatnonzero(codes >= 0)
                 x[row, codes[row] + self._slices[j].start] = 1.0
         self.fill_static(x, table.name, names)
@@ -174,7 +182,7 @@ class Covariates:
         for j in self._static:
             part = x[:, self._slices[j]]
             if j in self._codes:
-                known = np.flatnonzero(part.any(axis=1))
+                known = np.flatnonzero((part == 1).any(axis=1))
             else:
                 known = np.flatnonzero(~np.isnan(part[:, 0]))
             if not known.size:

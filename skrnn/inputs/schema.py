@@ -170,6 +170,11 @@ class SeriesSchema:
         return len(self._covariates)
 
     @property
+    def changing(self):
+        """Which columns of `Series.x` are not static."""
+        return self._covariates.changing
+
+    @property
     def n_calendar(self):
         """How many columns `Series.calendar` has."""
         return 2 * sum(n_harmonics for _, n_harmonics in self.calendar)
@@ -356,49 +361,89 @@ class SeriesSchema:
             )
         return rows, beyond
 
-    def read_future(self, X, name="X"):
+    def read_future(self, X, name="X", *, targets=None, known=None):
         """Read the covariates of rows to forecast, wherever they lie.
 
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_rows, n_columns)
-            The covariates. Their times may leave steps out, but must increase.
+            The covariates. Their times may leave steps out, but must increase. May be
+            None if there are targets.
         name : str
             What messages call it.
+        targets : Table or None
+            The targets of the same rows. Their index counts as in fit.
+        known : Series or None
+            The history, by which rows that are numbered from 1 are told from others.
 
         Returns
         -------
         positions : ndarray of shape (n_rows,), int64 or None
             Where the rows lie on the time axis; None if `X` has no index like that of
-            fit, or numbers of rows from 0 on. They are the rows from `next_position`
-            on, then.
+            fit, or numbers that merely count rows. They are the rows from
+            `next_position` on, then.
         x : ndarray of shape (n_rows, n_covariates)
             The covariates, those known of the past only being unknown.
         calendar : ndarray of shape (n_rows, n_calendar)
             The features of the calendar.
         """
-        if X is None:
+        if X is None and targets is None:
             raise ValueError(
                 f"{name} is None, so that nothing tells how many rows to forecast. Pass"
                 " a DataFrame of their index, or an array of shape (n_rows, 0), if "
                 "there are no covariates."
             )
-        table = open_row_table(X, name)
-        self._check_columns(table)
+        table = None
+        if X is not None:
+            table = open_row_table(X, name)
+            self._check_columns(table)
+        if targets is None:
+            times, named, n_rows = table.times, name, table.n_rows
+        else:
+            (times, named), n_rows = row_times(table, targets), targets.n_rows
+        if table is None:
+            x = self._covariates.unknown(n_rows)
+        else:
+            x = self._read_covariates(table, 0)
         positions = None
-        if table.has_explicit_times:
-            table.check_order()
-            positions = self._place(table.times, name)
+        if times is not None and not times.is_default_range:
+            if table is None or table.times is not times:
+                times.check_increasing(named)
+            else:
+                table.check_order()
+            positions = self._place(times, named)
+        if positions is not None and self._merely_counts(times, positions, x, known):
+            positions = None
         if positions is not None and positions[0] < 0:
             raise ValueError(
-                f"Row 0 of {name} ({table.times.label(0)}) is before the first row that"
+                f"Row 0 of {named} ({times.label(0)}) is before the first row that"
                 f" was seen in fit ({self._axis.label(0)}), so its history is unknown."
             )
-        x = self._read_covariates(table, 0)
         rows = positions
         if rows is None:
-            rows = np.arange(self.next_position, self.next_position + table.n_rows)
+            rows = np.arange(self.next_position, self.next_position + n_rows)
         return positions, x, self._features(rows)
+
+    def _merely_counts(self, times, positions, x, known):
+        """Whether times are numbers from 1 on, of rows that are not those of fit."""
+        if known is None or times.kind != "integer" or positions[0] not in (0, 1):
+            return False
+        n = len(positions)
+        if times.values[0] != 1 or times.values[-1] != n or n > known.n_past:
+            return False
+        if self.n_known_future:
+            seen = known.x[positions[0] : positions[0] + n, self.n_past_only :]
+            if np.array_equal(x[:, self.n_past_only :], seen, equal_nan=True):
+                return False
+        warnings.warn(
+            "The index of X counts rows from 1. They are taken for the rows that follow"
+            " the history, as numbers from 0 are, since their values are not those of "
+            "the first rows of fit. Number the rows on from those of fit to say which "
+            "they are.",
+            UserWarning,
+            stacklevel=2,
+        )
+        return True
 
     def read_panel(self, X, n_future=0, *, after=None, allow_unknown=False):
         """Read series, and what is known of the rows after their last target.

@@ -33,11 +33,16 @@ class Series:
         The number of row 0 on the time axis of the schema.
     phase : int
         How far after that its time lies, for series of a panel.
+    ahead : ndarray of shape (n_rows, n_covariates), float64 or None
+        The covariates that rows to forecast have, where they are others than `x`. They
+        are not part of the state.
     """
 
-    __slots__ = ("calendar", "n_past", "name", "phase", "position", "x", "y")
+    FIELDS = ("calendar", "n_past", "name", "phase", "position", "x", "y")
+    __slots__ = (*FIELDS, "ahead")
 
     def __init__(self, y, x, calendar, n_past, name="X", position=0, phase=0):
+        self.ahead = None
         self.y = y
         self.x = x
         self.calendar = calendar
@@ -54,7 +59,7 @@ class Series:
 
     def get_state(self):
         """All of it, as a dict of plain values and arrays."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return {name: getattr(self, name) for name in self.FIELDS}
 
     @classmethod
     def from_state(cls, state):

@@ -147,9 +147,9 @@ def times_of(frame, name):
                 return _of_pandas(index, name, remedy), columns[0]
         if index.dtype.kind not in "iu":
             return None, None
-        counted = isinstance(index, pandas.RangeIndex)
-        default = counted and index.start == 0 and index.step == 1
         values = index.to_numpy().astype(np.int64)
+        # As pandas makes them, or reads them from a file with index_col=0.
+        default = bool((values == np.arange(len(values))).all())
         remedy = f"{name}.sort_index()"
         times = Times("integer", values, is_default_range=default, remedy=remedy)
         return times, None

@@ -15,6 +15,13 @@ from skrnn.forecasting.windows import Lines, WindowOptions, WindowReader, Window
 from skrnn.inputs.schema import SeriesSchema
 from skrnn.inputs.series import Series
 from skrnn.losses import make_forecast_loss
+from skrnn.models.forecast_unknown import (
+    carried,
+    merged,
+    unclear_origins,
+    unclear_rows,
+    without_covariates,
+)
 from skrnn.models.series_access import PanelAccess, RowsAccess
 from skrnn.network import Network, PassOptions
 
@@ -42,6 +49,8 @@ class Forecast(NamedTuple):
         Steps from the origin of each row, from 0.
     block : ndarray of shape (n_rows, 1)
         How many horizons of forecasts lie between the history and each row's origin.
+    unclear : ndarray of shape (n_series, n_rows), bool or None
+        The rows that are forecast without covariates, since these are unknown.
     """
 
     middle: np.ndarray
@@ -49,6 +58,7 @@ class Forecast(NamedTuple):
     spread: np.ndarray
     step: np.ndarray
     block: np.ndarray
+    unclear: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +90,11 @@ class ForecastModel:
         Quantiles of the errors at `LEVELS`, in units of the spread of a window.
     theta : ndarray of shape (n_params,)
         Parameters of the network.
+    plain_weights : ndarray of shape (n_lags, horizon) or None
+        The linear forecast of the targets alone, for rows whose covariates are unknown.
+        None is `linear_weights`.
+    plain_errors : ndarray of shape (n_targets, horizon, n_levels) or None
+        Quantiles of its errors. None is `errors`.
     """
 
     structure: dict[str, Any]
@@ -96,6 +111,8 @@ class ForecastModel:
     gate: np.ndarray | None = None
     errors: np.ndarray | None = None
     theta: np.ndarray | None = None
+    plain_weights: np.ndarray | None = None
+    plain_errors: np.ndarray | None = None
     _idle: deque = field(default_factory=deque, repr=False)
 
     def with_theta(self, theta):
@@ -176,12 +193,30 @@ class ForecastModel:
             effect += column[:, np.newaxis] * coef
         return effect
 
+    def effect_of(self, x):
+        """Return the effect of covariates that are not standardised.
+
+        What is unknown is read as the last known value.
+        """
+        known = x[:, self.reader.n_past_only :]
+        if np.isnan(known).any():
+            x = np.concatenate([x[:, : self.reader.n_past_only], carried(known)], 1)
+        return self.effect(self.standardized(x))
+
+    @cached_property
+    def plain(self):
+        """The model that forecasts targets from their own past alone."""
+        return without_covariates(self)
+
     def lines(self, panel):
         """Return the `Lines` of series, without the effect of covariates."""
         tables = []
         for series in panel:
-            x = self.standardized(series.x)
-            y = series.y if self.coef is None else series.y - self.effect(x)
+            x, y = self.standardized(series.x), series.y
+            if self.coef is not None:
+                y = y - self.effect_of(series.x)
+                # Where the effect is unknown, so is what is left without it.
+                y[unclear_rows(self, series.x)] = np.nan
             tables.append((y, x, series.calendar))
         return Lines(tables)
 
@@ -276,11 +311,47 @@ class ForecastModel:
         out, spread = self._forecast_origins(lines, owner, origin, n_threads)
         step = np.arange(self.horizon)[:, np.newaxis]
         if self.coef is not None:  # there is one series
-            effect = self.effect(self.standardized(panel[0].x))
+            effect = self.effect_of(panel[0].x)
             effect = effect[origin[:, np.newaxis] + np.arange(self.horizon)]
             out = out + effect[..., np.newaxis]
         spread = spread[:, np.newaxis]
-        return self._as_forecast(out, spread, step, np.zeros_like(step))
+        found = self._as_forecast(out, spread, step, np.zeros_like(step))
+        unclear = self._unclear_after(panel, owner, origin)
+        at = np.flatnonzero(unclear.any(axis=1))
+        if not len(at):
+            return found
+        plain = self.plain.forecast_from(panel, owner[at], origin[at], n_threads)
+        whole = [np.repeat(values[:1], len(owner), axis=0) for values in plain[:3:2]]
+        for values, some in zip(whole, plain[:3:2], strict=True):
+            values[at] = some
+        return self._merged(
+            found, plain._replace(middle=whole[0], spread=whole[1]), unclear
+        )
+
+    def _unclear_after(self, panel, owner, origin):
+        """Say of (n_origins, horizon) rows whether their covariates are unclear."""
+        unclear = np.zeros((len(origin), self.horizon), dtype=bool)
+        if not self.schema.n_covariates:
+            return unclear
+        for i in np.unique(owner):
+            at, series = np.flatnonzero(owner == i), panel[i]
+            rows = np.append(unclear_rows(self, series.x), False)
+            after = origin[at][:, np.newaxis] + np.arange(self.horizon)
+            unclear[at] = rows[np.minimum(after, len(series.x))]
+            unclear[at[unclear_origins(self, series, origin[at])]] = True
+        return unclear
+
+    def _merged(self, forecast, plain, unclear):
+        """Return a forecast with the rows of the plain one where it is unclear."""
+        quantiles = None
+        if forecast.quantiles is not None:
+            quantiles = np.repeat(
+                plain.middle[..., np.newaxis], len(self.learned_quantiles), axis=-1
+            )
+            if self.plain.errors is not None:
+                levels = np.array(self.learned_quantiles)
+                quantiles = self.plain.quantiles(plain, levels)
+        return merged(forecast, plain, unclear, quantiles)
 
     def forecast_rows(self, series, rows, n_threads=1):
         """Forecast increasing rows of a series: from before each, or from its end on.
@@ -295,6 +366,9 @@ class ForecastModel:
         """
         horizon, n_past = self.horizon, series.n_past
         lines, owner = self.lines([series]), np.zeros(1, dtype=np.intp)
+        ahead = series.x
+        if series.ahead is not None:
+            ahead, lines.x_ahead = series.ahead, self.standardized(series.ahead)
         parts = []
         inside = rows[rows < n_past]
         if len(inside):
@@ -324,10 +398,17 @@ class ForecastModel:
                 lines.values[begin + origin : begin + end] = values
         out, spread, step, block = map(np.concatenate, zip(*parts, strict=True))
         if self.coef is not None:
-            effect = self.effect(self.standardized(series.x[rows]))
-            out += effect[..., np.newaxis]
+            out += self.effect_of(ahead)[rows][..., np.newaxis]
+        origins = np.minimum(rows - step, n_past)
         step, block = step[:, np.newaxis], block[:, np.newaxis]
-        return self._as_forecast(out[np.newaxis], spread[np.newaxis], step, block)
+        out, spread = out[np.newaxis], spread[np.newaxis]
+        found = self._as_forecast(out, spread, step, block)
+        unclear = unclear_rows(self, ahead[rows])
+        unclear |= unclear_origins(self, series, origins)
+        if not unclear.any():
+            return found
+        plain = self.plain.forecast_rows(series, rows, n_threads)
+        return self._merged(found, plain, unclear[np.newaxis])
 
     def _as_forecast(self, out, spread, step, block):
         learned = self.learned_quantiles is not None
@@ -395,6 +476,11 @@ class ForecastModel:
         -------
         quantiles : ndarray of shape (n_series, n_rows, n_targets, n_levels)
         """
+        if forecast.unclear is not None:
+            clear = forecast._replace(unclear=None)
+            where = forecast.unclear[..., np.newaxis, np.newaxis]
+            found = self.quantiles(clear, levels), self.plain.quantiles(clear, levels)
+            return np.where(where, found[1], found[0])
         errors = self.error_quantiles(levels)
         target = np.arange(self.n_targets)
         error = errors[target, forecast.step]  # (n_rows, n_targets, n_levels)
@@ -416,7 +502,12 @@ class ForecastModel:
 
     def pack(self):
         """Return the model as plain values, by the names of its fields."""
-        return {
+        plain = {}
+        if self.plain_weights is not None:
+            plain["_plain_weights"] = self.plain_weights
+        if self.plain_errors is not None:
+            plain["_plain_errors"] = self.plain_errors
+        return plain | {
             "_structure": self.structure,
             "_reader": self.reader.get_state(),
             "_schema_state": self.schema.get_state(),
@@ -455,6 +546,8 @@ class ForecastModel:
             fields["gate_"],
             fields["_errors"],
             fields["_theta"],
+            fields.get("_plain_weights"),
+            fields.get("_plain_errors"),
         )
 
 

@@ -11,6 +11,7 @@ from skrnn.inputs.schema import SeriesSchema
 from skrnn.inputs.times import zone_of
 from skrnn.losses import FORECAST_LOSSES
 from skrnn.models.checks import (
+    Optional,
     array,
     boolean,
     either,
@@ -209,6 +210,11 @@ FORECAST_FIELDS = {
         None, array("float64", _n_targets, _horizon, len(LEVELS), nan=True)
     ),
     "_theta": theta,
+    # Of a forecaster whose covariates may be unknown in rows to forecast.
+    "_plain_weights": Optional(array("float64", None, _horizon)),
+    "_plain_errors": Optional(
+        array("float64", _n_targets, _horizon, len(LEVELS), nan=True)
+    ),
 }
 
 
@@ -257,6 +263,8 @@ def _check_reader(fields):
             raise ValueError(f"{name} must be {expected}, got {value}.")
     if not len(fields["linear_weights_"]) <= reader["window"] >= segment:
         raise ValueError("A window is shorter than its segments or the lags.")
+    if len(fields.get("_plain_weights", ())) > reader["window"]:
+        raise ValueError("A window is shorter than the lags of _plain_weights.")
 
 
 def _check_schema(fields):

@@ -10,6 +10,7 @@ from skrnn.forecasting.linear import LinearForecast, fit_linear, regression
 from skrnn.forecasting.network import WindowData, initialize
 from skrnn.forecasting.scales import column_moments, line_weights
 from skrnn.forecasting.windows import WindowReader, training_windows
+from skrnn.losses import make_forecast_loss
 from skrnn.models.forecast import ForecastModel
 
 __all__ = ["ForecastFit", "first_parameters", "start_model", "window_data"]
@@ -86,6 +87,22 @@ def window_data(model, lines, line, origin, linear, weight):
     return WindowData(*chosen, model.options, weight, model.loss.scale_power)
 
 
+class NoNetwork:
+    """A network that corrects nothing.
+
+    Parameters
+    ----------
+    horizon : int
+    """
+
+    def __init__(self, horizon):
+        self.horizon = horizon
+
+    def forward(self, batch):
+        """Return zeros, (n_windows, horizon)."""
+        return np.zeros((batch.n_active[0], self.horizon))
+
+
 class ForecastFit:
     """The fit of a linear forecast to windows, and tests of a network on later ones.
 
@@ -120,6 +137,7 @@ class ForecastFit:
         self.weight = line_weights(self.lines)
         self._fold_lines = None
         self.choice = self._fit_linear(self.lines)
+        self._plain = self.lines, self.choice
         if model.access.takes_y and reader.n_known_future:
             self._try_regression(panel)
         choice = self.choice
@@ -162,6 +180,23 @@ class ForecastFit:
         """
         parts = self._data, self.folds, self.choice, self.model.loss
         return calibrate(*parts, self.lines.target, train_network)
+
+    def without_covariates(self):
+        """Return the linear forecast without covariates, and its errors.
+
+        They are for rows whose covariates are unknown.
+        """
+        lines, choice = self._plain
+        loss = make_forecast_loss("squared_error", self.model.horizon, None)
+
+        def make_data(rows, linear):
+            chosen = lines, self.line[rows], self.origin[rows]
+            return window_data(self.model, *chosen, linear, self.weight)
+
+        silent = NoNetwork(self.model.horizon), False
+        parts = make_data, self.folds, choice, loss, lines.target
+        found = calibrate(*parts, lambda data: silent)
+        return {"plain_weights": choice.weights, "plain_errors": found.errors}
 
     def data(self):
         """Return all windows, as the training of the network reads them."""

@@ -4,6 +4,7 @@ Given `y`, a row of `X` is a time step of the one series. Without `y`, `X` is a 
 list of series, whose targets are among their columns.
 """
 
+import warnings
 from abc import ABC, abstractmethod
 
 import numpy as np
@@ -94,6 +95,26 @@ class SeriesAccess(ABC):
     def score(self, X, y, sample_weight, n_threads=1):
         """Return R² of forecasts."""
 
+    def _warn_of_unknown(self, forecast, remedy):
+        """Warn if some rows are forecast without the covariates, which are unknown."""
+        if forecast.unclear is None:
+            return
+        n_unclear, n = np.count_nonzero(forecast.unclear), forecast.unclear.size
+        roles = self.schema.roles
+        names = self.schema.feature_names or range(len(roles))
+        used = ("future", "past")
+        names = [
+            repr(name) for name, role in zip(names, roles, strict=True) if role in used
+        ]
+        listed = ", ".join(names[:5]) + ", ..." * (len(names) > 5)
+        warnings.warn(
+            f"Covariates are unknown that {n_unclear} of {n} rows to forecast need: "
+            f"some of {listed}. These rows are forecast from the target alone. Pass "
+            f"{remedy}.",
+            UserWarning,
+            stacklevel=4,
+        )
+
     def labels(self, asked):
         """Return the labels of the rows that `open` has returned."""
         found = []
@@ -115,13 +136,17 @@ class RowsAccess(SeriesAccess):
             return [self._open_past(X, y_past, X_past)]
         if X_past is not None:
             raise ValueError("X_past is provided, but y_past was not provided.")
+        return self._open_rows(X, whole=whole)
+
+    def _open_rows(self, X, targets=None, whole=False):
+        """Return the series, and the rows of `X`, or those of targets."""
         schema, [series] = self.schema, self.model.history
         window, horizon = self.model.reader.window, self.model.horizon
-        if X is None:
+        if X is None and targets is None:
             series = series if whole else newest_rows(series, window)
             rows = series.n_past + np.arange(horizon)
             return [(schema.extend(series, horizon), rows)]
-        positions, x, _ = schema.read_future(X)
+        positions, x, _ = schema.read_future(X, targets=targets, known=series)
         if positions is None:
             positions = schema.next_position + np.arange(len(x))
         rows = positions - series.position
@@ -129,12 +154,17 @@ class RowsAccess(SeriesAccess):
             before = series.n_past
             series = newest_rows(series, window)
             rows = rows - before + series.n_past
-        ahead = rows >= series.n_past
-        if ahead.any():
+        later = rows >= series.n_past
+        if later.any():
             series = schema.extend(series, int(rows.max()) + 1 - series.n_past)
             values = series.x.copy()
-            values[rows[ahead]] = x[ahead]
+            values[rows[later]] = x[later]
             series = _with_x(series, values)
+        if not later.all() and schema.n_known_future:
+            # What X says of rows that are known counts, too, when they are forecast.
+            series = _with_x(series, series.x)
+            series.ahead = series.x.copy()
+            series.ahead[rows, schema.n_past_only :] = x[:, schema.n_past_only :]
         return [(series, rows)]
 
     def _open_past(self, X, y_past, X_past):
@@ -159,7 +189,11 @@ class RowsAccess(SeriesAccess):
     def forecast(self, asked, n_threads=1):
         """Return the forecast of the rows of one series."""
         [(series, rows)] = asked
-        return self.model.forecast_rows(series, rows, n_threads)
+        forecast = self.model.forecast_rows(series, rows, n_threads)
+        self._warn_of_unknown(
+            forecast, "X with a row for each step, X_past with y_past"
+        )
+        return forecast
 
     def unwrap(self, values):
         """Return the values of the one series."""
@@ -210,8 +244,9 @@ class RowsAccess(SeriesAccess):
     def score(self, X, y, sample_weight, n_threads=1):
         """Return R² of the rows of `X`, the mean over targets."""
         self._require_y(y, "score(X, y)")
-        forecast = self.forecast(self.open(X), n_threads).middle[0]
         targets = open_target_table(y, "y")
+        asked = self._open_rows(X, targets=targets)
+        forecast = self.forecast(asked, n_threads).middle[0]
         y = targets.numbers(targets.value_columns, targets.n_rows)
         if y.shape != forecast.shape:
             raise ValueError(
@@ -264,7 +299,9 @@ class PanelAccess(SeriesAccess):
         panel = [series for series, _ in asked]
         origin = np.array([series.n_past for series in panel])
         owner = np.arange(len(panel))
-        return self.model.forecast_from(panel, owner, origin, n_threads)
+        forecast = self.model.forecast_from(panel, owner, origin, n_threads)
+        self._warn_of_unknown(forecast, "them in the rows after each history in X")
+        return forecast
 
     def unwrap(self, values):
         """Return the values as they are, one for each series."""
