@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.compose import TransformedTargetRegressor
 
 from cases import assert_same_bits
 from fitted import set_fields
@@ -174,3 +175,212 @@ def test_the_score_looks_at_the_index_of_y(fitted):
     expected = plain.score(pd.DataFrame(index=HOURS[103:107]), y[103:107])
     assert plain.score(None, y[103:107]) == expected
     assert plain.score(np.empty((4, 0)), y[103:107]) == expected
+
+
+# Times in other forms
+
+DAYS = pd.date_range("2010-01-01", periods=60, freq="D")
+MONTHS = pd.date_range("2010-01-01", periods=60, freq="MS")
+
+
+def quick():
+    return forecaster(horizon=2, window=6, max_iter=1)
+
+
+READ = {
+    "text": (DAYS.strftime("%Y-%m-%d"), 7),
+    "slashes": (DAYS.strftime("%Y/%m/%d"), 7),
+    "text in UTC": (HOURS[:60].strftime("%Y-%m-%dT%H:%M:%SZ"), 24),
+    "months": (MONTHS.strftime("%Y-%m"), 12),
+    "dates": (pd.Index(DAYS.date), 7),
+    "categories": (pd.CategoricalIndex(DAYS.strftime("%Y-%m-%d")), 7),
+}
+
+
+@pytest.mark.parametrize("form", READ)
+def test_times_that_are_clear_are_read(form):
+    index, season = READ[form]
+    y = make_series(60)
+    model = quick().fit(None, pd.Series(y, index))
+    assert model.season_ == season
+    assert isinstance(model.future_index(), pd.DatetimeIndex)
+    table = pd.DataFrame({"when": index, "y": y})
+    assert quick().set_params(target="y").fit(table).season_ == season
+
+
+REFUSED = {
+    "day first": (DAYS.strftime("%d/%m/%Y"), "dayfirst=True"),
+    "month names": (MONTHS.strftime("%b %Y"), "to_datetime"),
+    "quarters": ([f"{2000 + i // 4}Q{i % 4 + 1}" for i in range(60)], "PeriodIndex"),
+    "clock": ([f"00:{i:02}" for i in range(60)], "to_timedelta"),
+    "days as text": (DAYS.strftime("%Y%m%d"), "format='%Y%m%d'"),
+    "fractions": (np.arange(60) / 10, "unit='s'"),
+    "durations": (pd.to_timedelta(np.arange(60), unit="s"), "Timestamp"),
+    "YYYYMM": (MONTHS.strftime("%Y%m").astype(int), "months as numbers"),
+    "YYYYMMDD": (DAYS.strftime("%Y%m%d").astype(int), "days as numbers"),
+    "YYYYQ": ([10 * (2000 + i // 4) + i % 4 + 1 for i in range(60)], "quarters"),
+    "YYYYWW": ([100 * (2000 + i // 52) + i % 52 + 1 for i in range(60)], "weeks"),
+}
+
+
+@pytest.mark.parametrize("form", REFUSED)
+def test_times_that_are_not_clear_are_refused_with_the_line_that_converts(form):
+    index, match = REFUSED[form]
+    y = pd.Series(make_series(60), index)
+    with pytest.raises(ValueError, match=match) as error:
+        quick().fit(None, y)
+    _, line = str(error.value).split("first: ", 1)
+    line = line.split(", or ")[0].split(". If")[0].rstrip(".")
+    exec(line, {"y": y, "pd": pd})  # an assignment
+    assert quick().fit(None, y).future_index().dtype.kind in "MO"
+    if form not in ("fractions", "durations"):
+        X = pd.DataFrame({"date": index, "y": y.to_numpy()})
+        with pytest.raises(ValueError, match=match) as error:
+            quick().set_params(target="y").fit(X)
+
+
+def test_integers_that_are_no_dates_are_positions():
+    y = make_series(60)
+    for index in (pd.RangeIndex(202401, 202461), 1900 + np.arange(60)):
+        assert list(quick().fit(None, pd.Series(y, index)).future_index()) == list(
+            index[-1] + 1 + np.arange(2)
+        )
+
+
+def test_a_long_frame_with_dates_as_text_is_not_one_series():
+    X = pd.concat(
+        pd.DataFrame({"date": DAYS.strftime("%Y-%m-%d"), "stock": s, "y": 1.0})
+        for s in "abc"
+    )
+    for table in (X, X.sort_values("date")):
+        with pytest.raises(ValueError, match="several series in long form"):
+            quick().set_params(target="y").fit(table)
+    table = X.set_index(["date", "stock"])
+    with pytest.raises(ValueError, match=r"droplevel\(1\).*groupby\(level=1\)"):
+        quick().fit(table)
+
+
+# Numbers as text
+
+
+@pytest.mark.parametrize("form", ["commas", "one is ?", "whole", "names"])
+def test_text_that_is_no_category(form):
+    values = np.random.default_rng(0).normal(size=60)
+    column = {
+        "commas": [f"{v:.1f}".replace(".", ",") for v in values],
+        "one is ?": ["?"] + [f"{v:.3f}" for v in values[1:]],
+        "whole": [str(int(1e6 * v)) for v in values],
+        "names": [f"{v} EUR" for v in values],
+    }[form]
+    X, y = pd.DataFrame({"price": column}), make_series(60)
+    with pytest.raises(ValueError, match="column 'price' of X.*to_numeric"):
+        quick().fit(X, y)
+
+
+def test_text_that_is_a_category():
+    kinds = pd.DataFrame({"kind": [f"{i % 7}" for i in range(60)]})
+    assert quick().fit(kinds, make_series(60)).n_features_in_ == 1
+    named = pd.DataFrame({"kind": [f"{i / 10}" for i in range(60)]})
+    quick().set_params(categorical_features=["kind"]).fit(named, make_series(60))
+
+
+def test_targets_that_are_no_numbers_name_their_remedy():
+    with pytest.raises(ValueError, match="to_numeric.*thousands"):
+        quick().fit(None, pd.Series(["1,234"] * 60))
+    with pytest.raises(ValueError, match="total_seconds"):
+        quick().fit(None, pd.Series(pd.to_timedelta(np.arange(60), unit="h")))
+
+
+def test_a_covariate_that_was_constant_moves_nothing_when_it_changes():
+    X, y = heated()
+    X["strike"] = 0.0
+    model = forecaster(max_iter=3).fit(X[:-24], y[:-24])
+    set_fields(model, gate_=np.ones(24))
+    expected = model.predict(X[-24:])
+    assert_same_bits(model.predict(X[-24:].assign(strike=1.0)), expected)
+
+
+# Backtests
+
+
+def staggered():
+    """Series of days that begin and end on different dates."""
+    return [
+        pd.DataFrame({"y": make_series(n, seed=i)}, DAYS_OF_YEARS[begin : begin + n])
+        for i, (begin, n) in enumerate([(0, 120), (70, 110), (30, 90)])
+    ]
+
+
+DAYS_OF_YEARS = pd.date_range("2020-01-01", periods=400, freq="D")
+
+
+@pytest.mark.parametrize("refit", [True, 3])
+def test_a_refit_sees_no_row_after_its_moment_of_any_series(refit):
+    panel = staggered()
+    model = forecaster(horizon=3, window=10, max_iter=1).fit(panel)
+    options = {"start": 60, "stride": 15, "refit": refit}
+    result = model.backtest(panel, **options)
+    begin = np.array([0, 70, 30])[result.series]
+    moments = begin + result.origins
+    assert not ((moments - 60) % 15).any()
+    moment = np.unique(moments)[2]
+    destroyed = [
+        x.assign(y=x["y"].where(x.index < DAYS_OF_YEARS[moment], 1e6 * (1 + i)))
+        for i, x in enumerate(panel)
+    ]
+    other = model.backtest(destroyed, **options)
+    before = moments <= moment
+    assert before.sum() > 3 and not before.all()
+    assert_same_bits(other.y_pred[before], result.y_pred[before])
+    assert_same_bits(other.interval[before], result.interval[before])
+
+
+def test_backtests_start_at_dates_or_count_from_the_end():
+    panel = staggered()
+    model = forecaster(horizon=3, window=10, max_iter=1).fit(panel)
+    by_date = model.backtest(panel, start="2020-04-20", stride=5)
+    begin = np.array([0, 70, 30])[by_date.series]
+    assert (begin + by_date.origins).min() == 110
+    for start in (pd.Timestamp("2020-04-20"), np.datetime64("2020-04-20"), -70):
+        again = model.backtest(panel, start=start, stride=5)
+        assert list(again.origins) == list(by_date.origins)
+    y = make_series(100)
+    one = forecaster(horizon=3, window=10, max_iter=1).fit(None, y)
+    assert one.backtest(None, y, start=-9).origins.tolist() == list(range(91, 98))
+    with pytest.raises(ValueError, match="start must be an int, got"):
+        one.backtest(None, y, start="2020-04-20")
+    with pytest.raises(ValueError, match="or a date"):
+        model.backtest(panel, start="soon")
+
+
+# Other things that were unclear
+
+
+def test_a_window_does_not_hold_seasons_of_thousands_of_rows():
+    seconds = pd.date_range("2024-01-01", periods=7300, freq="s")
+    y = pd.Series(make_series(7300), seconds)
+    model = SequenceForecaster(hidden_layer_sizes=2, max_iter=1).fit(None, y[:4000])
+    assert model.window_ == 504
+
+
+def test_targets_that_end_with_unknown_rows_are_history():
+    y = make_series(60)
+    y[-2:] = np.nan
+    with pytest.warns(UserWarning, match=r"ends with 2 unknown rows.*fit\(X\[:-2\]"):
+        quick().fit(None, y)
+
+
+def test_a_transformed_target_keeps_the_index_that_x_has():
+    y = pd.Series(np.exp(make_series(60) / 9), DAYS)
+    logs = TransformedTargetRegressor(quick(), func=np.log, inverse_func=np.exp)
+    logs.fit(pd.DataFrame(index=DAYS), y)
+    assert logs.regressor_.season_ == 7
+    expected = np.exp(quick().fit(None, np.log(y)).predict())
+    later = pd.DataFrame(index=DAYS[-2:] + pd.Timedelta("2D"))
+    assert_same_bits(logs.predict(later), expected)
+
+
+def test_times_off_by_little_name_their_remedy():
+    jitter = DAYS + pd.to_timedelta((np.arange(60) % 7 == 3) * 60, unit="s")
+    with pytest.raises(ValueError, match=r"y.index.round\('D'\).*to_period\('M'\)"):
+        quick().fit(None, pd.Series(make_series(60), jitter))

@@ -75,6 +75,7 @@ INSIDE = {
     ],
     "inputs": [
         "calendar",
+        "time_text",
         "times",
         "time_axis",
         "containers",

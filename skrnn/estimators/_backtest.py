@@ -49,18 +49,18 @@ class Backtest:
 
         ``fit(*arguments)`` returns a model that was fitted to these.
         """
-        for name, value in {"start": start, "stride": stride}.items():
-            if not isinstance(value, Integral) or value < 1:
-                raise ValueError(f"{name} must be an int of at least 1, got {value!r}.")
+        if not isinstance(stride, Integral) or stride < 1:
+            raise ValueError(f"stride must be an int of at least 1, got {stride!r}.")
         if not isinstance(refit, bool | np.bool_ | Integral) or refit < 0:
             raise ValueError(f"refit must be a bool or a number, got {refit!r}.")
-        owner, origin = self._origins(start, stride)
+        starts, moment = self._starts(start)
+        owner, origin = self._origins(start, starts, moment, stride)
         if refit:
             found = self._refitted(owner, origin, int(refit), fit)
         else:
             found = self._forecast(self.model, self.panel, owner, origin)
         true = true_values(self.panel, owner, origin, self.model.horizon)
-        unit = self._changes(start)[owner]
+        unit = self._changes(starts)[owner]
         forecasts = {
             "forecast": found.forecast,
             "naive": found.naive,
@@ -84,13 +84,34 @@ class Backtest:
             scores=scores,
         )
 
-    def _origins(self, start, stride):
-        """Return the series of each origin, and the number of its rows before it."""
+    def _starts(self, start):
+        """Return the first origin of each series, and the moment that it is at."""
+        positions = np.array([series.position for series in self.panel])
+        ends = positions + np.array([series.n_past for series in self.panel])
+        if isinstance(start, Integral) and not isinstance(start, bool | np.bool_):
+            if start > 0:
+                return np.full(len(positions), start), positions.min() + int(start)
+            moment = ends.max() + int(start)
+            if start == 0 or moment <= positions.min():
+                raise ValueError(
+                    f"start must be an int of at least 1, a negative int that counts "
+                    f"rows from the end, or a date, got {start!r}."
+                )
+        else:
+            moment = self.model.schema.position_of(start, "start")
+        return np.maximum(moment - positions, 1), moment
+
+    def _origins(self, start, starts, moment, stride):
+        """Return the series of each origin, and the number of its rows before it.
+
+        All series have their origins at the same moments.
+        """
         horizon = self.model.horizon
-        starts = [
-            np.arange(start, series.n_past - horizon + 1, stride)
-            for series in self.panel
-        ]
+        origins = []
+        for first, series in zip(starts, self.panel, strict=True):
+            first = first + (moment - series.position - first) % stride
+            origins.append(np.arange(first, series.n_past - horizon + 1, stride))
+        starts = origins
         origin = np.concatenate(starts).astype(np.intp)
         if not len(origin):
             raise ValueError(
@@ -112,12 +133,12 @@ class Backtest:
         naive = _naive_forecasts(model, panel, owner, origin)
         return Results(forecast.middle, *naive, interval)
 
-    def _changes(self, start):
-        """Return the mean absolute change over a season before `start`."""
+    def _changes(self, starts):
+        """Return the mean absolute change over a season before the first origins."""
         season = self.model.schema.season
         unit = np.full((len(self.panel), self.model.n_targets), np.nan)
         for i, series in enumerate(self.panel):
-            y = series.y[:start]
+            y = series.y[: starts[i]]
             for lag in (min(season, max(len(y) - 1, 1)), 1):
                 change = np.abs(y[lag:] - y[:-lag])
                 known = np.isfinite(change)
@@ -136,11 +157,13 @@ class Backtest:
         before = self.model.access.fit_arguments(self.X, self.y, self.panel)
         shape = len(origin), self.model.horizon, self.model.n_targets
         all_found = Results(*np.full((3, *shape), np.nan), np.full((*shape, 2), np.nan))
-        times = np.unique(origin)
+        # An origin is a moment: none of the series is known beyond it.
+        moment = origin + np.array([series.position for series in self.panel])[owner]
+        times = np.unique(moment)
         for i in range(0, len(times), every):
             model = fit(*before(times[i]))
             panel = model.access.read_known(self.X, self.y, "backtest")
-            at = np.flatnonzero(np.isin(origin, times[i : i + every]))
+            at = np.flatnonzero(np.isin(moment, times[i : i + every]))
             found = self._forecast(model, panel, owner[at], origin[at])
             for values, new in zip(all_found, found, strict=True):
                 if new is not None:

@@ -1,5 +1,6 @@
 """How a forecaster learns: from users' tables to a model with a trained network."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -137,7 +138,23 @@ class FittedForecaster(FittedEstimator, Parameters):
         longest = max(series.n_past for series in histories)
         if longest <= self.horizon:
             self._refuse_short(X, y, longest)
+        if y is not None:
+            self._warn_of_unknown_end(histories[0].y)
         return schema, histories
+
+    def _warn_of_unknown_end(self, y):
+        """Warn if the end of one series looks like the rows to forecast."""
+        known = np.isfinite(y).any(axis=1)
+        n = int(known[::-1].argmax())
+        if n >= self.horizon:
+            warnings.warn(
+                f"y ends with {n} unknown rows. With y they count as history, so that "
+                "predict() forecasts the rows after them. To forecast these rows, fit "
+                f"without them and pass their covariates: fit(X[:-{n}], y[:-{n}])"
+                f".predict(X[-{n}:]).",
+                UserWarning,
+                stacklevel=2,
+            )
 
     def _refuse_short(self, X, y, longest):
         owner = " of the longest series" if y is None else ""

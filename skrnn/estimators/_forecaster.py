@@ -622,14 +622,16 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
             Known rows, as in :meth:`fit`.
         y : array-like of shape (n_steps,) or (n_steps, n_targets), default=None
             The targets of these rows.
-        start : int
-            The first origin: the number of rows before it.
+        start : int, str or date
+            The first origin: the number of rows before it, if it is negative the number
+            of rows after it, or the date of the first row to forecast.
         stride : int, default=1
             Rows from an origin to the next one. The last one is that after which the
             whole horizon is known.
         refit : bool or int, default=False
             Whether to fit a clone to the rows before an origin; with an int k, before
-            every k-th one.
+            every k-th one. Of a panel with an index of times, an origin is a moment for
+            all series: rows that others have after it are not seen.
         coverage : float, default=0.9
             Share of the values that intervals should hold.
 

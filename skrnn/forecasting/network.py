@@ -180,12 +180,19 @@ def make_spec(reader, n_out, hidden_layer_sizes, cell="gru", activation="tanh"):
     )
 
 
-def initialize(spec, reader, random_state):
-    """Draw first parameters. With these, the network corrects nothing."""
+def initialize(spec, reader, random_state, constant=()):
+    """Draw first parameters. With these, the network corrects nothing.
+
+    The weights of covariates that are `constant`, by their numbers, are 0.
+    """
     layout = spec.layout()
     theta = layout.initialize(random_state, spec.dtype)
     views = layout.views(theta)
     views["head.W"][...] = 0
     # The marks of unknown values count for nothing at first.
     views["layer0.W"][1 :: reader.n_channels] = 0
+    for j in constant:
+        views["layer0.W"][2 + j :: reader.n_channels] = 0
+        if j >= reader.n_past_only:
+            views["segment.W"][reader.future_rows_of(j)] = 0
     return theta

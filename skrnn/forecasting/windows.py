@@ -215,6 +215,12 @@ class WindowReader:
             "dtype": self.dtype.name,
         }
 
+    def future_rows_of(self, covariate):
+        """Return the inputs of a segment of the future that a known covariate has."""
+        first = self.n_future_segments + self.n_calendar + covariate - self.n_past_only
+        stop = first + self.future_segment_length * self.n_known_future
+        return slice(first, stop, self.n_known_future)
+
     @np.errstate(over="ignore", invalid="ignore")
     def read(self, lines, line, origin, windows):
         """Return the batch of some `windows`, which were cut at these origins."""

@@ -179,7 +179,8 @@ class Table:
     def _refuse_times(self, j):
         raise ValueError(
             f"There are times in {self.column_name(j)}, not numbers. Leave it "
-            "out, or make it the index."
+            "out, or make it the index. Durations become numbers by "
+            ".dt.total_seconds()."
         )
 
     def _column(self, j, stop):
@@ -210,7 +211,9 @@ class Table:
                 kind = ValueError if isinstance(error, OverflowError) else type(error)
                 raise kind(
                     f"{error}\nRow {row} of {self.column_name(j)} is not a number. "
-                    "Name columns of categories by categorical_features."
+                    "Convert numbers that are text: pd.to_numeric(column, "
+                    "errors='coerce'), after .str.replace(',', '') if commas part "
+                    "thousands. Name columns of categories by categorical_features."
                 ) from error
         return out
 

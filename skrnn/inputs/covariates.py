@@ -48,7 +48,46 @@ def assign_roles(table, *, static, known_future, default, target=None):
     return roles
 
 
-def learn_categories(tables, pasts, columns, roles):
+# More categories than this, of which each has few rows, are values written as text.
+MANY_CATEGORIES, LARGE_SHARE = 30, 0.2
+
+
+def _is_number(text):
+    """Whether a text is a number, perhaps with a comma in it."""
+    try:
+        float(text.strip().replace(",", ".", 1).replace(",", ""))
+    except ValueError:
+        return False
+    return True
+
+
+def _refuse_numbers_as_text(found, n_rows, name):
+    """Refuse numbers that are written as text, and texts that differ in each row."""
+    texts = [value for value in found if isinstance(value, str)]
+    numbers = [text for text in texts if _is_number(text)]
+    fractions = [text for text in numbers if not text.strip().lstrip("+-").isdigit()]
+    many = len(found) > max(MANY_CATEGORIES, LARGE_SHARE * n_rows)
+    most_are_numbers = len(numbers) > 0.8 * len(found)
+    if most_are_numbers and (many or len(fractions) > max(4, len(numbers) / 4)):
+        strange = sorted(set(texts) - set(numbers))[:3]
+        but = f", besides {strange}" if strange else ""
+        raise ValueError(
+            f"{name} holds numbers as text, such as {sorted(numbers)[0]!r}{but}: each "
+            f"of {len(found)} values would be a category. Convert it: "
+            "pd.to_numeric(column, errors='coerce'), after .str.replace(',', '.') where"
+            " commas are decimal points. Name it in categorical_features if these are "
+            "categories."
+        )
+    if many and len(texts) == len(found):
+        raise ValueError(
+            f"{name} has {len(found)} different texts in {n_rows} rows, each of which "
+            "would be a category. Leave it out, or convert it to numbers "
+            "(pd.to_numeric) or times (pd.to_datetime). Name it in "
+            "categorical_features if these are categories."
+        )
+
+
+def learn_categories(tables, pasts, columns, roles, by_dtype=False):
     """The categories of each column, None for a column of numbers.
 
     Parameters
@@ -62,6 +101,8 @@ def learn_categories(tables, pasts, columns, roles):
         Which columns are categorical.
     roles : list of str
         What each column is.
+    by_dtype : bool, default=False
+        Whether nobody has named the columns, so that they may be something else.
     """
     categories = [None] * len(roles)
     for j in columns:
@@ -73,6 +114,9 @@ def learn_categories(tables, pasts, columns, roles):
         found = set()
         for table, n_past in zip(tables, pasts, strict=True):
             found |= table.categories(j, n_past if roles[j] == "past" else table.n_rows)
+        if by_dtype and roles[j] != "static":
+            n_rows = sum(table.n_rows for table in tables)
+            _refuse_numbers_as_text(found, n_rows, tables[0].column_name(j))
         categories[j] = sorted(found, key=lambda v: (isinstance(v, str), v))
     return categories
 

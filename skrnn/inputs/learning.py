@@ -89,7 +89,9 @@ def learn_rows(X, y, *, selections, categorical_features, calendar):
         feature_names = table.names()
         roles = assign_roles(table, default="all", **selections)
         columns = category_columns(categorical_features, [table], roles)
-        categories = learn_categories([table], [n_rows], columns, roles)
+        categories = learn_categories(
+            [table], [n_rows], columns, roles, _by_dtype(categorical_features)
+        )
     y = targets.numbers(targets.value_columns, n_rows)
     _check_known([y], target_names, "y")
     axis, rows = None, np.arange(n_rows)
@@ -142,7 +144,9 @@ def learn_panel(X, *, selections, categorical_features, calendar):
     if target is not None:
         # Rows that are future do not tell what past-only columns hold.
         columns = category_columns(categorical_features, tables, roles, pasts)
-    categories = learn_categories(tables, pasts, columns, roles)
+    categories = learn_categories(
+        tables, pasts, columns, roles, _by_dtype(categorical_features)
+    )
     target_names = [first.labels[j] for j in targets]
     _check_known(arrays, target_names, "X")
     axis, places = learn_shared_axis(tables)
@@ -162,6 +166,12 @@ def learn_panel(X, *, selections, categorical_features, calendar):
         or all(table.ndim == 1 for table in tables),
     }
     return facts | _facts_of_time(axis, series, calendar), series
+
+
+def _by_dtype(categorical_features):
+    """Whether an option leaves it to the dtypes which columns are categories."""
+    given = categorical_features
+    return isinstance(given, str) and given == "from_dtype"
 
 
 def _make_targets(roles, categorical):

@@ -523,6 +523,22 @@ class SeriesSchema:
             numbers.append(np.arange(n_rows) if rows is None else rows - rows[0])
         return numbers
 
+    def position_of(self, time, name):
+        """Return the position of the first row at or after a time.
+
+        Parameters
+        ----------
+        time : Timestamp, Period, datetime, date, datetime64 or str
+            On the clocks of the zone, if there is one and it has none.
+        name : str
+            What messages call it.
+        """
+        if self.time_kind not in ("datetime", "period"):
+            raise ValueError(
+                f"{name} must be an int, got {time!r}: the rows have no dates."
+            )
+        return self._axis.position_at(time, name)
+
     def _check_columns(self, table, *, warn=True):
         """Compare the columns of a table with those that fit saw."""
         if table.columns is not None or self.feature_names is not None:

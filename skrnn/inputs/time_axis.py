@@ -5,6 +5,8 @@ Steps of whole days are counted on the clocks of the time zone, so that midnight
 midnight when they change.
 """
 
+import datetime
+
 import numpy as np
 
 from skrnn.inputs.calendar import (
@@ -286,6 +288,29 @@ class TimeAxis:
             )
         return positions, phase
 
+    def position_at(self, time, name):
+        """The first position at or after a time that users name."""
+        try:
+            if hasattr(time, "start_time"):
+                time = time.start_time
+            if hasattr(time, "isoformat"):
+                time = time.isoformat()
+            moment = datetime.datetime.fromisoformat(str(time)[:32])
+        except ValueError:
+            raise ValueError(
+                f"{name} must be an int or a date like '2024-01-31', got {time!r}."
+            ) from None
+        if moment.tzinfo is None and self.tz is not None:
+            moment = moment.replace(tzinfo=zone_of(self.tz))
+        if moment.tzinfo is not None and self.tz is None:
+            raise ValueError(f"{name} has a time zone, but the rows have none.")
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=datetime.UTC)
+        since = moment - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+        value = since // datetime.timedelta(microseconds=1) * 1000
+        position = int(self._before(np.array([value]))[0])
+        return position + int(self.values([position])[0] < value)
+
     def label(self, position):
         """What messages call the time of a position."""
         return time_label(self.kind, int(self.values([position])[0]), self.tz)
@@ -530,6 +555,13 @@ def _refuse_irregular(times, name):
         found, step = str(found), str(step)
         remedy = f"If these are not times, use {name}.reset_index(drop=True)"
     else:
+        if times.kind == "datetime":
+            unit = next((u for u, size in UNITS.items() if step % size == 0), "s")
+            remedy = (
+                f"If they are off by little, round them: {name}.index.round({unit!r}). "
+                "The last trading days of months become months by "
+                f"{name}.index.to_period('M'). {remedy}"
+            )
         found, step = _duration(found), _duration(step)
     raise ValueError(
         f"The times of {name} are irregular: row {row} ({times.label(row)}) comes "

@@ -13,6 +13,12 @@ import zoneinfo
 import numpy as np
 
 from skrnn.inputs.calendar import DAY, MINUTE, SECOND
+from skrnn.inputs.time_text import (
+    TIME_NAMES,
+    dates_of_text,
+    is_like_dates,
+    refuse_number_dates,
+)
 
 __all__ = [
     "Times",
@@ -126,28 +132,36 @@ def times_of(frame, name):
     if pandas is not None and isinstance(frame, pandas.Series | pandas.DataFrame):
         index = frame.index
         if isinstance(index, pandas.MultiIndex):
-            raise ValueError(
-                f"{name} has an index of {index.nlevels} levels. A table is one series:"
-                " make a list of them with [g.droplevel(0) for _, g in "
-                f"{name}.groupby(level=0)]."
-            )
+            _refuse_levels(pandas, index, name)
+        index = _readable(pandas, index, f"{name}.index")
         if isinstance(index, pandas.DatetimeIndex | pandas.PeriodIndex):
             return _of_pandas(index, name, f"{name}.sort_index()"), None
         if frame.ndim == 2:
             columns = [
-                j for j, dtype in enumerate(frame.dtypes) if _is_time(pandas, dtype)
+                j
+                for j, dtype in enumerate(frame.dtypes)
+                if _is_time(pandas, dtype) or _has_dates(pandas, frame.iloc[:, j])
             ]
             if len(columns) == 1:
                 column = frame.iloc[:, columns[0]]
+                where = f"{name}[{column.name!r}]"
                 if isinstance(column.dtype, pandas.PeriodDtype):
                     index = pandas.PeriodIndex(column)
                 else:
-                    index = pandas.DatetimeIndex(column)
+                    index = _readable(pandas, pandas.Index(column), where)
                 remedy = f"{name}.sort_values({column.name!r})"
                 return _of_pandas(index, name, remedy), columns[0]
         if index.dtype.kind not in "iu":
             return None, None
         values = index.to_numpy().astype(np.int64)
+        if not isinstance(index, pandas.RangeIndex):
+            refuse_number_dates(values, f"{name}.index")
+        if frame.ndim == 2:
+            for column, dtype in zip(frame.columns, frame.dtypes, strict=True):
+                if dtype.kind in "iu" and str(column).lower() in TIME_NAMES:
+                    numbers = frame[column].to_numpy(dtype=float, na_value=0)
+                    where = f"{name}[{column!r}]"
+                    refuse_number_dates(np.unique(numbers).astype(np.int64), where)
         # As pandas makes them, or reads them from a file with index_col=0.
         default = bool((values == np.arange(len(values))).all())
         remedy = f"{name}.sort_index()"
@@ -158,13 +172,24 @@ def times_of(frame, name):
         columns = [
             j
             for j, dtype in enumerate(frame.dtypes)
-            if dtype == polars.Date or dtype == polars.Datetime
+            if dtype == polars.Date
+            or dtype == polars.Datetime
+            or (
+                dtype == polars.String
+                and is_like_dates(frame.to_series(j).drop_nulls().head(5).to_list())
+            )
         ]
         if len(columns) == 1:
             column = frame.to_series(columns[0])
             if column.null_count():
                 _refuse_no_time(name, int(column.is_null().arg_max()))
-            values = nanoseconds(column.to_numpy(), name)
+            if column.dtype == polars.String:
+                where = f"{name}[{column.name!r}]"
+                dates = dates_of_text(column.to_list(), where)
+                values = _parsed(lambda: np.array(dates, dtype="M8[ns]"), where)
+            else:
+                values = column.to_numpy()
+            values = nanoseconds(values, name)
             tz = getattr(column.dtype, "time_zone", None)
             remedy = f"{name}.sort({column.name!r})"
             times = Times("datetime", values, tz=tz, remedy=remedy, unit=None)
@@ -174,6 +199,88 @@ def times_of(frame, name):
 
 def _is_time(pandas, dtype):
     return dtype.kind == "M" or isinstance(dtype, pandas.PeriodDtype)
+
+
+def _holds_text(pandas, dtype):
+    """Whether a dtype is one of objects: of texts, of dates, or of anything else."""
+    return dtype.kind == "O" or isinstance(
+        dtype, pandas.StringDtype | pandas.CategoricalDtype
+    )
+
+
+def _has_dates(pandas, column):
+    """Whether a column holds dates as text, or as objects."""
+    if not _holds_text(pandas, column.dtype):
+        return False
+    some = column.iloc[:200].dropna().iloc[:5].tolist()
+    return is_like_dates(some) or _are_dates(some)
+
+
+def _are_dates(values):
+    return bool(values) and all(isinstance(value, datetime.date) for value in values)
+
+
+def _parsed(read, where):
+    try:
+        return read()
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(
+            f"{where} holds dates that cannot be read: {error}. Convert them first: "
+            f"{where} = pd.to_datetime({where}, utc=True)."
+        ) from error
+
+
+def _readable(pandas, index, where):
+    """An index of dates as pandas has it, whatever it was; refuse what is not clear.
+
+    An index that does not tell times is returned as it is.
+    """
+    if isinstance(index, pandas.DatetimeIndex | pandas.PeriodIndex):
+        return index
+    dtype = index.dtype
+    if dtype.kind == "M":
+        return pandas.DatetimeIndex(index)
+    if dtype.kind == "m":
+        raise ValueError(
+            f"{where} holds durations, which have no date. Convert them first: {where} "
+            f"= pd.Timestamp('2000-01-01') + {where}."
+        )
+    if dtype.kind == "f":
+        values = index.to_numpy(dtype=float, na_value=np.nan)
+        if (values == np.rint(values)).all() and (np.abs(values) < 2**53).all():
+            return pandas.Index(values.astype(np.int64))
+        raise ValueError(
+            f"{where} holds fractions. If they are seconds, convert them first: {where}"
+            f" = pd.to_datetime({where}, unit='s'). If they are not times, use "
+            f"{where.removesuffix('.index')}.reset_index(drop=True)."
+        )
+    if not _holds_text(pandas, dtype):
+        return index
+    values = index.to_numpy(dtype=object)
+    some = [value for value in values[:200].tolist() if not pandas.isna(value)][:5]
+    if is_like_dates(some):
+        missing = np.flatnonzero(pandas.isna(values))
+        if missing.size:
+            _refuse_no_time(where, int(missing[0]))
+        dates = dates_of_text(values.tolist(), where)
+        return _parsed(lambda: pandas.to_datetime(dates, format="ISO8601"), where)
+    if _are_dates(some):
+        return _parsed(lambda: pandas.DatetimeIndex(pandas.to_datetime(values)), where)
+    return index
+
+
+def _refuse_levels(pandas, index, name):
+    """Say how to split a table by the levels that are not the time."""
+    times = [_is_time(pandas, level.dtype) for level in index.levels]
+    sizes = [len(level) for level in index.levels]
+    time = times.index(True) if any(times) else int(np.argmax(sizes))
+    others = [i for i in range(index.nlevels) if i != time]
+    keys = others[0] if len(others) == 1 else others
+    raise ValueError(
+        f"{name} has an index of {index.nlevels} levels. A table is one series: make a "
+        f"list of them with [g.droplevel({keys}) for _, g in "
+        f"{name}.groupby(level={keys})]."
+    )
 
 
 def _of_pandas(index, name, remedy):

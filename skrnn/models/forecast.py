@@ -444,7 +444,7 @@ class ForecastModel:
             raise ValueError(
                 "There are no errors to make intervals of: the history was too short "
                 "for forecasts of a later part of it. Give fit a longer one, or set a "
-                "smaller horizon or a larger calibration_fraction."
+                "smaller horizon or a smaller window."
             )
         at = np.searchsorted(LEVELS, levels, side="right") - 1
         at = np.clip(at, 0, len(LEVELS) - 2)

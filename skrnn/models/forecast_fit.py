@@ -16,13 +16,19 @@ from skrnn.models.forecast import ForecastModel
 __all__ = ["ForecastFit", "first_parameters", "start_model", "window_data"]
 
 
+LONG_SEASON = 504
+
+
 def auto_window(n_rows, horizon, season):
     """Choose how many rows a forecast looks back on.
 
     A window is a quarter of the series, and at most 504 rows, which are three weeks of
-    hours. In a short series it is two seasons, if there are as many.
+    hours. In a short series it is two seasons, if there are as many. Seasons of more
+    than `LONG_SEASON` rows, such as an hour of seconds, do not count: what a window
+    costs grows with its square.
     """
-    least = min(2 * season if season > 1 else 16, (n_rows - horizon) // 2)
+    short = 1 < season <= LONG_SEASON
+    least = min(2 * season if short else 16, (n_rows - horizon) // 2)
     return int(max(min(504, n_rows // 4), least, 1))
 
 
@@ -77,8 +83,18 @@ def start_model(structure, schema, panel):
 
 
 def first_parameters(model, seed):
-    """Return first parameters of the network. With these, it corrects nothing."""
-    return initialize(model.spec, model.reader, np.random.RandomState(seed))
+    """Return first parameters of the network. With these, it corrects nothing.
+
+    Covariates that have not changed yet count for nothing at first, or chance would
+    decide what the first change does.
+    """
+    constant = np.ones(model.schema.n_covariates, dtype=bool)
+    for series in model.history:
+        x = series.x[: series.n_past]
+        constant &= ((x == model.x_mean) | np.isnan(x)).all(axis=0)
+    constant &= model.x_scale == 1
+    random_state = np.random.RandomState(seed)
+    return initialize(model.spec, model.reader, random_state, np.flatnonzero(constant))
 
 
 def window_data(model, lines, line, origin, linear, weight):

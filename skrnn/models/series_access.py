@@ -86,9 +86,10 @@ class SeriesAccess(ABC):
 
     @abstractmethod
     def fit_arguments(self, X, y, panel):
-        """Return a function that gives the arguments of `fit` before an origin.
+        """Return a function that gives the arguments of `fit` before a moment.
 
-        `panel` is what `read_known` has returned.
+        A moment is a position on the time axis. `panel` is what `read_known` has
+        returned.
         """
 
     @abstractmethod
@@ -230,12 +231,13 @@ class RowsAccess(SeriesAccess):
         return model, model.history, np.full(self.model.n_targets, before)
 
     def fit_arguments(self, X, y, panel):
-        """Return a function that gives the rows before an origin."""
+        """Return a function that gives the rows before a moment."""
         [numbers] = self.schema.row_numbers(X, y)
+        [series] = panel
 
-        def before(origin):
+        def before(moment):
             # Rows that an index leaves out were not given.
-            rows = np.arange(np.searchsorted(numbers, origin))
+            rows = np.arange(np.searchsorted(numbers, moment - series.position))
             X_before = None if X is None else _safe_indexing(X, rows)
             return X_before, _safe_indexing(y, rows)
 
@@ -332,13 +334,14 @@ class PanelAccess(SeriesAccess):
         return self.model, self.schema.read_panel(X), None
 
     def fit_arguments(self, X, y, panel):
-        """Return a function that gives the series that have begun before an origin."""
+        """Return a function that gives the series that have begun before a moment."""
         given = [table.given for table in tables_of(X, "X")]
         numbers = self.schema.row_numbers(X, y)
 
-        def before(origin):
+        def before(moment):
             found = []
             for x, places, series in zip(given, numbers, panel, strict=True):
+                origin = max(int(moment) - series.position, 0)
                 rows = np.arange(np.searchsorted(places, origin))
                 if np.isfinite(series.y[:origin]).any():
                     found.append(_safe_indexing(x, rows))
