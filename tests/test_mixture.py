@@ -284,3 +284,10 @@ def test_orders_that_there_are_not():
     model = LanguageModel(2, max_iter=1).fit(NAMES)
     with pytest.raises(AttributeError, match="ngram_order alone"):
         model.mixture_weights_  # noqa: B018
+
+
+def test_onnx_refuses_counts(names_model):
+    pytest.importorskip("onnx")
+    for streaming in (False, True):
+        with pytest.raises(ValueError, match="Fit with ngram_order=None"):
+            export.to_onnx(names_model, streaming=streaming)

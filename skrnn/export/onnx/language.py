@@ -38,6 +38,11 @@ def convert_language(g, model, transformers, dtype, streaming):
             f"{transformers[0]!r} cannot be converted before a language model. Convert "
             "the last step of the pipeline."
         )
+    if model.mixture is not None:
+        raise ValueError(
+            "Counts of n-grams cannot be converted to ONNX. Fit with ngram_order=None, "
+            "or keep the model in a file of skrnn.export.save."
+        )
     network = FittedNetwork(model.spec, model.theta)
     about = {
         "tokens": json.dumps([_plain(token) for token in model.vocabulary.tokens]),
