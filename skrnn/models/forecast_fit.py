@@ -205,7 +205,7 @@ class ForecastFit:
         lines, choice = self._plain
         loss = make_forecast_loss("squared_error", self.model.horizon, None)
 
-        def make_data(rows, linear):
+        def make_data(rows, linear, fold=None):
             chosen = lines, self.line[rows], self.origin[rows]
             return window_data(self.model, *chosen, linear, self.weight)
 
