@@ -851,7 +851,7 @@ def test_covariates_of_later_rows_change_no_earlier_fold():
     before = fit(y)
     assert before.folds.stops == [72, 96]
     changed = y.copy()
-    changed[96:] = rng.permutation(changed[96:])
+    changed[96:] += rng.normal(size=24) / 20
     after = fit(changed)
     for stop, one, other in zip(
         before.folds.stops, before._fold_lines, after._fold_lines, strict=True
