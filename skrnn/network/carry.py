@@ -66,10 +66,6 @@ class Carry:
                 if kept is not None:
                     kept[self._target[stays]] = found[stays]
 
-    def states(self):
-        """Return the states and memories of the lanes, a pair for each layer."""
-        return self._lanes
-
 
 def _pair(stack, shape):
     """Arrays of zeros for states and memories; None if the cell has no memory."""
