@@ -99,19 +99,17 @@ def _forecast_errors(model, series, rows, names, n_threads):
         ago = of(before)
         found["ahead"] = ago[:, -1].copy()
         if "path" in names:
-            found["path"] = _path(ago, model.error_units)
+            found["path"] = _path(ago)
     return {name: found[name] for name in names}
 
 
-def _path(error, unit):
-    """Return the mean errors of forecasts, in the usual errors of their steps.
+def _path(error):
+    """Return the mean errors (n_rows, horizon, n_targets) of forecasts.
 
-    Parameters
-    ----------
-    error : ndarray of shape (n_rows, horizon, n_targets)
-    unit : ndarray of shape (horizon, n_targets)
+    A weight of each step, such as its usual error, would change when the forecaster is
+    fitted again, and then all rows would look unusual beside the earlier ones.
     """
-    error = np.ascontiguousarray(np.moveaxis(error / unit, 1, 2))
+    error = np.ascontiguousarray(np.moveaxis(error, 1, 2))
     known = np.isfinite(error)
     total = np.where(known, error, 0).sum(axis=2)
     count = known.sum(axis=2)

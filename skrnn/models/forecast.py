@@ -451,19 +451,6 @@ class ForecastModel:
         part = (levels - LEVELS[at]) / (LEVELS[at + 1] - LEVELS[at])
         return self.errors[..., at] * (1 - part) + self.errors[..., at + 1] * part
 
-    @cached_property
-    def error_units(self):
-        """The usual errors at each step, (horizon, n_targets), in units of a spread.
-
-        They are half of the range that holds the middle half of the errors; 1 where
-        that is not known.
-        """
-        if self.errors is None:
-            return np.ones((self.horizon, self.n_targets))
-        low, high = np.moveaxis(self.error_quantiles(np.array([0.25, 0.75])), -1, 0)
-        unit = (high - low).T / 2
-        return np.where(np.isfinite(unit) & (unit > 0), unit, 1.0)
-
     def quantiles(self, forecast, levels):
         """Return quantiles of what will come: forecasts plus quantiles of the errors.
 
