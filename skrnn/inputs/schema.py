@@ -599,8 +599,11 @@ class SeriesSchema:
         """The covariates of all rows of a table, `n_past` of which are history."""
         return self._covariates.read(table, n_past, self.feature_names)
 
-    def _series(self, name, n_past, phase, *parts, n_rows=0):
-        """A series of parts, tuples of positions, targets and covariates."""
+    def _series(self, name, n_past, phase, *parts, n_rows=0, calendar=None):
+        """A series of parts, tuples of positions, targets and covariates.
+
+        `calendar` has the features of the first rows, if they are there already.
+        """
         start = int(parts[0][0][0])
         n_rows = max(n_rows, int(parts[-1][0][-1]) + 1 - start)
         rows, y, x = parts[0]
@@ -621,7 +624,12 @@ class SeriesSchema:
                     filled = True
             if filled:
                 self._covariates.fill_static(x, name, self.feature_names)
-        calendar = self.calendar_at(start, n_rows, phase)
+        if calendar is None:
+            calendar = self.calendar_at(start, n_rows, phase)
+        else:
+            n = len(calendar)
+            new = self.calendar_at(start + n, n_rows - n, phase)
+            calendar = np.concatenate([calendar, new])
         return Series(y, x, calendar, n_past, name, start, phase)
 
     def _features(self, positions, phase=0):
@@ -715,6 +723,7 @@ class SeriesSchema:
             series.phase,
             (np.arange(first, first + series.n_past), series.y[old], series.x[old]),
             (np.arange(first + start, first + start + len(later)), later.y, later.x),
+            calendar=series.calendar[old],
         )
         return joined
 
