@@ -37,7 +37,7 @@ TABLE = pd.DataFrame(
 TABLE["kind"] = pd.Categorical(RNG.choice(["a", "b", "c"], 150))
 TABLE["site"] = 7.0
 TARGETS = RNG.normal(size=(150, 2)).cumsum(axis=0) * [3, 0.01] + [1e4, 0]
-TARGETS += TABLE[["price"]].to_numpy() * [40, 0.1]
+TARGETS += TABLE[["price"]].to_numpy() * [400, 1.0]  # so that it is regressed on
 TARGETS[RNG.random(TARGETS.shape) < 0.2] = np.nan
 PAST, FUTURE = slice(120), slice(120, 126)
 NOW = len(TARGETS[PAST])

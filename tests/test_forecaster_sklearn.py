@@ -65,7 +65,7 @@ def test_cross_validation_over_time(indexed):
         model = forecaster().fit(*past)
         assert score == r2_score(rows[1], model.predict(rows[0]))
     # The covariate tells of all steps, however far ahead.
-    assert np.mean(scores[2:]) > 0.5
+    assert np.mean(scores[2:]) > 0.4
 
 
 def test_cross_validation_of_a_series_alone():
