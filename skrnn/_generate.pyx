@@ -261,7 +261,8 @@ cdef class Writer:
                 self.stepper.commit_rows(&which[s, 0])
                 self.remember(&ids[s, 0], &which[s, 0])
 
-    def write(self, Py_ssize_t n_steps, Rules rules, Py_ssize_t end):
+    def write(self, Py_ssize_t n_steps, Rules rules, Py_ssize_t end,
+              bint scored=True):
         """Write tokens.
 
         Parameters
@@ -271,13 +272,16 @@ cdef class Writer:
         rules : Rules
         end : int
             The token after which a row has come to its end; -1 is none.
+        scored : bool
+            Whether the probabilities of the tokens are wanted.
 
         Returns
         -------
         ids : ndarray of shape (n_steps, n_rows), int32
             -1 in rows that had come to their end.
         log_proba : ndarray of the same shape
-            The logarithm of each token's probability, without the rules.
+            The logarithm of each token's probability, without the rules; 0 if that is
+            not wanted.
         """
         cdef Py_ssize_t s, b
         found = np.full((n_steps, self.n_rows), -1, dtype=np.int32)
@@ -302,7 +306,7 @@ cdef class Writer:
                 going = False
                 for b in range(self.n_rows):
                     if active[b]:
-                        out[s, b] = self.draw(b, rules, &log_proba[s, b])
+                        out[s, b] = self.draw(b, rules, scored, &log_proba[s, b])
                         current[b] = out[s, b]
                         active[b] = out[s, b] != end
                         going = going or active[b]
@@ -333,7 +337,7 @@ cdef class Writer:
                     (width - 1) * sizeof(int))
             self.contexts[b, width - 1] = ids[b]
 
-    cdef int32_t draw(self, Py_ssize_t b, Rules rules,
+    cdef int32_t draw(self, Py_ssize_t b, Rules rules, bint scored,
                       double* log_proba) noexcept nogil:
         cdef Py_ssize_t k, n = self.head.n_out, token, width
         cdef double most = -INFINITY, rest = 0
@@ -359,6 +363,8 @@ cdef class Writer:
             log_proba[0] = self.z[token]
             return <int32_t> token
         token = rules.choose(&self.z[0], self.unit(b))
+        if not scored:
+            return <int32_t> token
         for k in range(n):
             rest += exp(self.z[k] - most)
         log_proba[0] = self.z[token] - most - log(rest)

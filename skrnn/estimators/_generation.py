@@ -134,7 +134,9 @@ class GenerationMixin:
         for start in range(0, len(rows), ROWS):
             part = rows[start : start + ROWS]
             numbers = np.arange(start, start + len(part), dtype=np.int64)
-            lines = _Lines(self, [prefixes[i] for i in part], seeds_of(seed, numbers))
+            beginnings = [prefixes[i] for i in part]
+            seeds = seeds_of(seed, numbers)
+            lines = _Lines(self, beginnings, seeds, return_log_proba)
             lines.write(rules, max_new_tokens, stop)
             written += lines.texts()
             values += lines.log_proba()
@@ -294,9 +296,12 @@ class _Lines:
     prefixes : list
         The beginnings, in the form of fit.
     seeds : ndarray of shape (n,), uint64
+    scored : bool, default=False
+        Whether log-probabilities are wanted.
     """
 
-    def __init__(self, estimator, prefixes, seeds):
+    def __init__(self, estimator, prefixes, seeds, scored=False):
+        self.scored = scored
         self._model, self._reader = estimator._model, estimator._reader()
         self._prefixes = prefixes
         model = self._model
@@ -325,7 +330,7 @@ class _Lines:
     def advance(self, rules, n_steps):
         """Write some tokens."""
         end = -1 if self._model.end is None else self._model.end
-        found, values = self._writer.write(n_steps, rules, end)
+        found, values = self._writer.write(n_steps, rules, end, self.scored)
         for b, (ids, log_proba) in enumerate(zip(found.T, values.T, strict=True)):
             if self._done[b]:
                 continue
