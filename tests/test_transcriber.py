@@ -28,6 +28,7 @@ import skrnn
 from cases import ISAS, assert_same_bits, instruction_set
 from fitted import set_theta, theta_of
 from gradcheck import numerical_gradient
+from ids import plain
 from skrnn import SequenceTranscriber
 from skrnn.export import load, save
 from skrnn.inputs.packed import StepEncoder
@@ -700,7 +701,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize("change, message", REFUSED, ids=str)
+@pytest.mark.parametrize("change, message", REFUSED, ids=plain)
 def test_what_is_refused(change, message):
     X, y = problem()
     change = dict(change)
