@@ -120,7 +120,7 @@ class ScoreMixin:
 
         Returns
         -------
-        log_proba : ndarray of shape (n_texts, n_tokens_)
+        log_proba : ndarray of shape (n_texts, n_tokens)
             In the order of ids: the tokens of `tokens_`, the unknown one, the end.
         """
         texts = self._read(X)
@@ -136,7 +136,7 @@ class ScoreMixin:
 
         Returns
         -------
-        proba : ndarray of shape (n_texts, n_tokens_)
+        proba : ndarray of shape (n_texts, n_tokens)
             In the order of ids: the tokens of `tokens_`, the unknown one, the end.
         """
         log_proba = self.predict_log_proba(X)
