@@ -729,6 +729,8 @@ DOCUMENTED = [
     (UserWarning, "y has \\d+ columns, as many as each sequence has steps"),
     (UserWarning, "X does not have valid feature names|X has feature names, but"),
     (UserWarning, "Warning: converting a masked element to nan"),
+    (UserWarning, "Covariates are unknown that|The index of X counts rows from 1"),
+    (UserWarning, "y ends with \\d+ unknown rows"),
     (FutureWarning, "Support for labels represented as bytes is deprecated"),
 ]
 # NumPy warns in these, from checks of targets and metrics of scikit-learn's.

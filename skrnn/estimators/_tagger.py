@@ -554,7 +554,7 @@ class SequenceTagger(StepEstimator):
         found = Labeler(self._model).chunks(sequences, self._n_threads(), proba)
         return found[0] if self._model.target.table else found
 
-    def score_samples(self, X, y):
+    def score_samples(self, X, y=None):
         """Return the log-likelihood of the labels of each sequence.
 
         Parameters
@@ -562,16 +562,17 @@ class SequenceTagger(StepEstimator):
         X : list of ndarrays of shape (n_steps_i, n_features), or array-like of shape \
                 (n_rows, n_features)
             The sequences, or the table, in the form that `fit` was given.
-        y : list of array-likes of shape (n_steps_i,), or array-like of shape (n_rows,)
+        y : list of array-likes of shape (n_steps_i,), or array-like of shape \
+                (n_rows,), default=None
             The labels. With ``crf=True`` steps without a label are summed over,
-            otherwise they are left out.
+            otherwise they are left out. None stands for what :meth:`predict` returns.
 
         Returns
         -------
         log_likelihood : ndarray of shape (n_seqs,), or float for a table
             The logarithm of the probability of the labels.
         """
-        sequences, checked = self._targets_of(X, y)
+        sequences, checked = self._targets_of(X, self.predict(X) if y is None else y)
         codes = self._model.target.encode(checked)
         found = Labeler(self._model).log_likelihood(sequences, codes, self._n_threads())
         return found[0] if self._model.target.table else found
