@@ -3,6 +3,7 @@
 import pytest
 import sklearn
 from sklearn.base import TransformerMixin
+from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skrnn import (
@@ -189,13 +190,16 @@ def failures_of_steps(estimator):
 def all_expected_failures(estimator):
     """Return the expected failures, with those of an old scikit-learn."""
     failures = expected_failures(estimator)
-    takes_categories = isinstance(
-        estimator,
-        RNNClassifier
-        | RNNRegressor
-        | SequenceTagger
-        | SequenceTranscriber
-        | StepRegressor,
+    takes_categories = (
+        isinstance(
+            estimator,
+            RNNClassifier
+            | RNNRegressor
+            | SequenceTagger
+            | SequenceTranscriber
+            | StepRegressor,
+        )
+        and get_tags(estimator).input_tags.categorical
     )
     old = sklearn.__version__.startswith("1.6")
     # With gaps the check makes no ints.
