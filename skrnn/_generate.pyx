@@ -41,7 +41,7 @@ def seeds_of(uint64_t seed, const int64_t[::1] number):
     return seeds
 
 
-def uniform_at(uint64_t seed, uint64_t n):
+cpdef double uniform_at(uint64_t seed, uint64_t n) noexcept nogil:
     """Return draw `n` of the generator of a row, from 0 to below 1."""
     return skrnn_unit(mix(seed + (n + 1) * <uint64_t>0x9E3779B97F4A7C15))
 
@@ -371,6 +371,6 @@ cdef class Writer:
         return <int32_t> token
 
     cdef double unit(self, Py_ssize_t b) noexcept nogil:
+        cdef double u = uniform_at(self.seeds[b], self.n_drawn[b])
         self.n_drawn[b] += 1
-        return skrnn_unit(mix(self.seeds[b] + <uint64_t>self.n_drawn[b]
-                              * <uint64_t>0x9E3779B97F4A7C15))
+        return u

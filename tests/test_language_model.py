@@ -1,6 +1,7 @@
 """LanguageModel: probabilities of texts, lanes, and what it writes."""
 
 import itertools
+import os
 import pickle
 import subprocess
 import sys
@@ -552,7 +553,7 @@ def test_vocabularies_do_not_depend_on_hash_seeds():
     found = {
         subprocess.run(
             [sys.executable, "-c", code],
-            env={**__import__("os").environ, "PYTHONHASHSEED": str(seed)},
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
             capture_output=True,
             text=True,
             check=True,

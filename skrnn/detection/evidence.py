@@ -135,7 +135,7 @@ def levels(y, n_rows, start, stop):
     n_back = BACKGROUND * n_rows
     first = start - n_rows - n_back + 1
     padded = np.full((stop - min(first, 0), y.shape[1]), np.nan)
-    padded[max(-first, 0) :] = y[:stop] if first < 0 else y[:stop]
+    padded[max(-first, 0) :] = y[:stop]
     if first >= 0:
         padded = padded[first:]
     windows = np.lib.stride_tricks.sliding_window_view(padded, n_rows + n_back, axis=0)

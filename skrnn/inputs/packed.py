@@ -2,7 +2,13 @@
 
 import numpy as np
 
-__all__ = ["PackedBatch", "StepEncoder", "auto_segment_length"]
+__all__ = [
+    "PackedBatch",
+    "StepEncoder",
+    "auto_segment_length",
+    "packed_places",
+    "packed_rows",
+]
 
 
 class StepEncoder:
@@ -123,10 +129,20 @@ class PackedBatch:
         lengths = self.n_steps
         if (lengths[1:] > lengths[:-1]).any():
             raise ValueError("The longest sequence of a batch must be the first.")
-        steps = np.arange(lengths[0])
-        n_active = np.searchsorted(-lengths, -steps).astype(np.int32)
-        offset = np.concatenate([[0], np.cumsum(n_active, dtype=np.intp)])
+        n_active, offset = packed_places(lengths)
         return PackedBatch(None, n_active, offset, lengths, self.order)
+
+
+def packed_places(lengths):
+    """Return `n_active` and `offset` of sequences, the longest first."""
+    n_active = np.searchsorted(-lengths, -np.arange(lengths[0])).astype(np.int32)
+    return n_active, np.concatenate([[0], np.cumsum(n_active, dtype=np.intp)])
+
+
+def packed_rows(n_active, offset):
+    """Return the step and the sequence, in packed order, of each row of a batch."""
+    step = np.repeat(np.arange(len(n_active)), n_active)
+    return step, np.arange(len(step)) - offset[step]
 
 
 def auto_segment_length(lengths, sample_weight=None):

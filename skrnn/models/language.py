@@ -28,7 +28,7 @@ from skrnn.models.ngram import LONGEST_ORDER
 from skrnn.models.sequence import check_theta
 from skrnn.network import Network, NetworkSpec, PassOptions
 from skrnn.network.inputs import TokenInput
-from skrnn.network.readout import BLOCK_ROWS, BlockedReadout, TiedReadout
+from skrnn.network.readout import BlockedReadout, TiedReadout, row_blocks
 from skrnn.training.lanes import LaneData, Texts
 
 __all__ = ["LANGUAGE_FIELDS", "TokenModel", "check_language_model"]
@@ -138,7 +138,11 @@ class TokenModel:
 
     @cached_property
     def network(self):
-        """A network that predicts, loaded with the parameters."""
+        """A network whose weights are read, from any thread, and that never runs."""
+        return self._new_network()
+
+    def _new_network(self):
+        """Return a network that predicts, loaded with the parameters."""
         network = Network(self.spec, options=PassOptions(trains=False))
         network.load(self.theta)
         return network
@@ -151,8 +155,7 @@ class TokenModel:
         """
         carried = self.structure["carried"]
         lanes = LaneData(texts, None, READ_LANES, READ_STEPS, carried, split=False)
-        network = Network(self.spec, options=PassOptions(trains=False))
-        network.load(self.theta)
+        network = self._new_network()
         for window in lanes.blocks():
             batch, text, at = lanes.window(window, network.dtype)
             pooled = network.pooled(batch, n_threads=n_threads)
@@ -257,8 +260,7 @@ class TokenModel:
 
 def _raw_blocks(network, pooled):
     """Yield the outputs of some rows at a time, and which rows these are."""
-    for start in range(0, len(pooled), BLOCK_ROWS):
-        rows = slice(start, min(start + BLOCK_ROWS, len(pooled)))
+    for rows in row_blocks(len(pooled)):
         part = np.ascontiguousarray(pooled[rows])
         raw = np.empty((len(part), network.n_out), network.dtype)
         yield network.readout.head.forward(part, raw), rows

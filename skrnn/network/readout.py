@@ -6,6 +6,7 @@ import numpy as np
 
 from skrnn._elementary import total_weight
 from skrnn._recurrence import Linear, PackedShape
+from skrnn.inputs.packed import packed_rows
 from skrnn.network.layout import glorot_uniform, zeros
 from skrnn.network.parts import Part
 from skrnn.network.stack import declare_layer, make_recurrence
@@ -17,6 +18,7 @@ __all__ = [
     "SegmentReadout",
     "StepsReadout",
     "TiedReadout",
+    "row_blocks",
 ]
 
 BLOCK_ROWS = 128  # whose outputs a BlockedReadout holds at once
@@ -169,8 +171,7 @@ class StepsReadout(LinearReadout):
     def _find_places(self, batch):
         """Return where the outputs of each step stand, (n_rows,)."""
         k, steps = self.segment_length, batch.by_step()
-        step = np.repeat(np.arange(len(steps.n_active)), steps.n_active)
-        sequence = np.arange(len(step)) - steps.offset[step]
+        step, sequence = packed_rows(steps.n_active, steps.offset)
         return (batch.offset[step // k] + sequence) * k + step % k
 
 
@@ -184,7 +185,7 @@ class BlockedReadout(LinearReadout):
     def value(self, pooled, states, run, loss, targets, weight, p):
         """Return a loss, without its gradient."""
         total, value = total_weight(weight), 0.0
-        for at in _blocks(len(pooled)):
+        for at in row_blocks(len(pooled)):
             part = total_weight(weight[at])
             if part:
                 raw = self._raw(pooled[at])
@@ -201,7 +202,7 @@ class BlockedReadout(LinearReadout):
             dropped = self.memory("dropped", *pooled.shape)
             pooled = np.multiply(pooled, mask, out=dropped)
         total, value, dW = total_weight(weight), 0.0, self._begin(g)
-        for at in _blocks(len(pooled)):
+        for at in row_blocks(len(pooled)):
             part = share * total_weight(weight[at]) / total
             if not part:
                 dpooled[at] = 0
@@ -276,7 +277,7 @@ class TiedReadout(BlockedReadout):
         g[self.W][: self.n_out] += dW.T
 
 
-def _blocks(n_rows):
+def row_blocks(n_rows):
     """Yield slices of a bounded number of rows."""
     for start in range(0, n_rows, BLOCK_ROWS):
         yield slice(start, start + BLOCK_ROWS)

@@ -7,6 +7,7 @@ import numpy as np
 
 from skrnn._ctc import LabelSequences
 from skrnn._elementary import total_weight
+from skrnn.inputs.packed import packed_rows
 from skrnn.training.options import TrainingOptions
 
 __all__ = ["BLOCK_ROWS", "Data", "LabelData", "SequenceData", "StepData"]
@@ -209,7 +210,5 @@ def packed_steps(batch: Any, starts: np.ndarray) -> np.ndarray:
     starts : ndarray of shape (n_seqs,)
         Where the first target of each sequence stands, in packed order.
     """
-    n_steps = len(batch.n_active)
-    step = np.repeat(np.arange(n_steps), batch.n_active)
-    sequence = np.arange(len(step)) - batch.offset[:-1][step]
+    step, sequence = packed_rows(batch.n_active, batch.offset)
     return starts[sequence] + step

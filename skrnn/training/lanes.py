@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from skrnn.inputs.packed import PackedBatch
+from skrnn.inputs.packed import PackedBatch, packed_places, packed_rows
 from skrnn.network.carry import Carry
 from skrnn.training.data import Data
 from skrnn.training.options import TrainingOptions
@@ -241,11 +241,8 @@ class LaneData(Data):
         pieces = self._pieces(indices)
         self._carry.route(self._source[pieces], self._target[pieces])
         lengths = self._length[pieces]  # the longest first
-        n_steps = int(lengths[0])
-        n_active = np.searchsorted(-lengths, -np.arange(n_steps)).astype(np.int32)
-        offset = np.concatenate([[0], np.cumsum(n_active)]).astype(np.intp)
-        step = np.repeat(np.arange(n_steps), n_active)
-        piece = np.arange(offset[-1]) - offset[step]
+        n_active, offset = packed_places(lengths)
+        step, piece = packed_rows(n_active, offset)
         text, at = self._text[pieces][piece], self._at[pieces][piece] + step
         batch = PackedBatch(
             np.zeros((len(step), 0), dtype=dtype),
