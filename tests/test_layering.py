@@ -88,6 +88,7 @@ INSIDE = {
         "tokens",
         "analysis",
         "texts",
+        "subwords",
         "steps",
         "sequences",
         "convolutions",
