@@ -1,11 +1,13 @@
 """Pictures of what estimators say; matplotlib is imported when one is drawn."""
 
+from skrnn.plotting._attention import AttentionDisplay
 from skrnn.plotting._forecast import ForecastDisplay
 from skrnn.plotting._outliers import OutlierDisplay
 from skrnn.plotting._tagging import TaggingDisplay
 from skrnn.plotting._transcript import TranscriptDisplay
 
 __all__ = [
+    "AttentionDisplay",
     "ForecastDisplay",
     "OutlierDisplay",
     "TaggingDisplay",
