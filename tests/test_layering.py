@@ -71,6 +71,7 @@ INSIDE = {
         "folds",
         "linear",
         "network",
+        "short",
         "calibration",
     ],
     "inputs": [

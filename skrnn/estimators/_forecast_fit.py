@@ -190,6 +190,8 @@ class FittedForecaster(FittedEstimator, Parameters):
 
         found = fit.calibrate(train_in_fold)
         plain = fit.without_covariates() if schema.n_covariates else {}
+        if found.widening is not None:
+            plain |= {"moves": np.array(fit.moves()), "widening": found.widening}
         self._model = replace(
             model, gate=found.gate, errors=found.errors, theta=theta, **plain
         )

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skrnn.forecasting.linear import LinearForecast, clear_gain
+from skrnn.forecasting.short import drawn, history_sizes, widening
 from skrnn.forecasting.windows import Windows, thinned
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
 ]
 
 MAX_CALIBRATION_WINDOWS = 8_000  # larger sets are thinned out evenly
+MAX_SHORT_WINDOWS = 250  # of each fold and each length of short histories
 # A correction does no harm in a fold if the error grows by less than this factor.
 NO_HARM_FACTOR = 1.0005
 # With this many forecasts that do not overlap, the errors of both tails together count
@@ -129,9 +131,10 @@ class Calibration(NamedTuple):
     gate: np.ndarray  # share of the network's correction at each step
     errors: np.ndarray | None  # quantiles by group of lines, step and level
     interrupted: bool = False
+    widening: np.ndarray | None = None  # of short histories, by group, size and step
 
 
-def calibrate(make_data, folds, choice, loss, group, train_network):
+def calibrate(make_data, folds, choice, loss, group, train_network, moves=None):
     """Train a network in each fold, and measure its errors on the test windows.
 
     Parameters
@@ -146,13 +149,15 @@ def calibrate(make_data, folds, choice, loss, group, train_network):
         The group of each line. Lines of a group share their errors' distribution.
     train_network : callable
         ``train_network(data)`` returns a loaded network and whether it was interrupted.
+    moves : MovesOfLines, default=None
+        With these, forecasts from short histories are tested, too.
 
     Returns
     -------
     calibration : Calibration
     """
     horizon, n_groups = loss.horizon, group.max() + 1
-    tested, seen = [], np.zeros(n_groups)
+    tested, seen, trained = [], np.zeros(n_groups), []
     pairs = zip(choice.by_fold, folds.pairs, strict=True)
     for nth, (weights, (training, test)) in enumerate(pairs):
         linear = LinearForecast(weights)
@@ -163,6 +168,7 @@ def calibrate(make_data, folds, choice, loss, group, train_network):
         seen += np.bincount(group[whole.line], minlength=n_groups)
         data = make_data(thinned(test, MAX_CALIBRATION_WINDOWS // 2), linear, nth)
         tested.append(_test(data, network, loss))
+        trained.append((data, network))
     if not tested:
         return Calibration(np.full(horizon, 0.5), None)
     fold = np.repeat(np.arange(len(tested)), [len(test[0]) for test in tested])
@@ -181,7 +187,49 @@ def calibrate(make_data, folds, choice, loss, group, train_network):
     mirrored = np.concatenate([error, -error]), np.concatenate([group, group])
     alike = error_quantiles(*mirrored, n_groups)
     share = (seen / (seen + TAIL_FORECASTS * horizon))[:, np.newaxis, np.newaxis]
-    return Calibration(gate, without_gaps(share * errors + (1 - share) * alike))
+    errors = without_gaps(share * errors + (1 - share) * alike)
+    widths = None
+    if moves is not None and errors is not None:
+        few = _test_short(trained, gate, loss, moves)
+        widths = widening(few, error, group, horizon)
+    return Calibration(gate, errors, widening=widths)
+
+
+def _test_short(trained, gate, loss, moves):
+    """Return errors of forecasts from short histories, and their targets, by size.
+
+    They are in units of the spread that is drawn towards that of the lines of `fit`.
+    """
+    found = []
+    for size in history_sizes(trained[0][0].reader.window):
+        parts = []
+        for data, network in trained:
+            data = data.thinned(MAX_SHORT_WINDOWS).shortened(size)
+            target = data.lines.target
+            for rows in data.blocks():
+                error = _short_errors(data, rows, network, gate, loss, moves)
+                parts.append((error, target[rows]))
+        empty = np.empty((0, len(gate))), np.empty(0, dtype=np.intp)
+        joined = zip(*[empty, *parts], strict=True)
+        found.append(tuple(np.concatenate(part) for part in joined))
+    return found
+
+
+def _short_errors(data, rows, network, gate, loss, moves):
+    line, origin, reader = data.line[rows], data.origin[rows], data.reader
+    windows = Windows.cut(data.lines, line, origin, reader.window, data.options)
+    middle = data.linear.forecast(windows.values)
+    if gate.any():
+        raw = network.forward(reader.read(data.lines, line, origin, windows))
+        change = loss.forecast(raw.astype(float))
+        change = change if loss.quantiles is None else change[..., loss.middle]
+        middle += windows.scale[:, np.newaxis] * gate * change
+    middle += windows.level[:, np.newaxis]
+    target = data.lines.target[line]
+    unit = drawn(windows, target, data.options.season, moves)[:, np.newaxis]
+    error = data.lines.future(line, origin, reader.horizon) - middle
+    nothing = np.full_like(error, np.nan)
+    return np.divide(error, unit, out=nothing, where=unit > 0)
 
 
 def _test(data, network, loss):

@@ -10,6 +10,7 @@ from skrnn.forecasting.windows import (
     Windows,
     normalized,
     refuse_overflow,
+    thinned,
 )
 from skrnn.network import NetworkSpec
 from skrnn.network.readout import SegmentReadout
@@ -82,6 +83,18 @@ class WindowData(Data):
         before = self.origin + self.reader.horizon <= cut
         return self._take(before), self._take(self.origin >= cut)
 
+    def shortened(self, size):
+        """Return windows that see `size` rows, where there are as many and more."""
+        at = np.flatnonzero(self.origin > size)
+        lines = self.lines.shortened(self.line[at], self.origin[at], size)
+        line, origin = np.arange(len(at)), np.full(len(at), size)
+        parts = self.reader, self.linear, self.options, self.weight[self.line[at]]
+        return WindowData(lines, line, origin, *parts, self.power)
+
+    def thinned(self, most):
+        """Return at most `most` of the windows, evenly spread."""
+        return self._take(thinned(np.arange(len(self.line)), most))
+
     def _take(self, chosen):
         return WindowData(
             self.lines,
@@ -115,11 +128,14 @@ class WindowForecaster:
     gate : ndarray of shape (horizon,)
         The share of the network's correction at each step, between 0 and 1.
     options : WindowOptions
+    short : ShortHistories or None
+        The unit of the errors of windows with few values; None is their spread.
     """
 
-    def __init__(self, reader, linear, network, loss, gate, options):
+    def __init__(self, reader, linear, network, loss, gate, options, short=None):
         self.reader, self.linear, self.network = reader, linear, network
         self.loss, self.gate, self.options = loss, gate, options
+        self.short = short
 
     def forecast(self, lines, line, origin, n_threads=1):
         """Forecast windows.
@@ -129,11 +145,12 @@ class WindowForecaster:
         forecast : ndarray of shape (n_windows, horizon, n_quantiles)
             One value for each step if the loss has no quantiles.
             NaN if no value of a window is known.
-        spread : ndarray of shape (n_windows,)
+        spread : ndarray of shape (n_windows, horizon)
+            The unit of the errors.
         """
         n_quantiles = self.network.n_out // self.reader.horizon
         out = np.empty((len(line), self.reader.horizon, n_quantiles))
-        spread = np.empty(len(line))
+        spread = np.empty((len(line), self.reader.horizon))
         for start in range(0, len(line), BLOCK_WINDOWS):
             part = slice(start, start + BLOCK_WINDOWS)
             out[part], spread[part] = self._forecast(
@@ -156,7 +173,10 @@ class WindowForecaster:
             out = out + change * scale[..., np.newaxis]
         if np.isinf(out).any():  # NaN means that no value of a window is known
             refuse_overflow(out.dtype)
-        return out, windows.spread
+        if self.short is None:
+            return out, windows.spread[:, np.newaxis]
+        target = lines.target[line]
+        return out, self.short.units(windows, target, self.options.season)
 
 
 def make_spec(reader, n_out, hidden_layer_sizes, cell="gru", activation="tanh"):

@@ -5,6 +5,7 @@ is a line and an origin, which is the number of rows that the window may see. A 
 has the same bits whatever other windows are cut with it.
 """
 
+import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -72,6 +73,16 @@ class Lines:
 
     def __len__(self):
         return len(self.begin)
+
+    def shortened(self, line, origin, size):
+        """Return lines that begin `size` rows before origins, one for each."""
+        cut = origin - size
+        out = copy.copy(self)
+        out.begin, out.stop = self.begin[line] + cut, self.stop[line]
+        out.series, out.target = self.series[line], self.target[line]
+        out.n_rows = self.n_rows[line] - cut
+        out.x_begin = self.x_begin[line] + cut
+        return out
 
     def future(self, line, origin, horizon):
         """Return the values after the origins, (n_windows, horizon), NaN if unknown."""

@@ -11,6 +11,7 @@ import numpy as np
 from skrnn.forecasting.calibration import LEVELS
 from skrnn.forecasting.linear import LinearForecast
 from skrnn.forecasting.network import WindowForecaster, make_spec
+from skrnn.forecasting.short import MovesOfLines, ShortHistories
 from skrnn.forecasting.windows import Lines, WindowOptions, WindowReader, Windows
 from skrnn.inputs.schema import SeriesSchema
 from skrnn.inputs.series import Series
@@ -43,7 +44,7 @@ class Forecast(NamedTuple):
         The forecasts.
     quantiles : ndarray of shape (n_series, n_rows, n_targets, n_quantiles) or None
         The quantiles of a network that learns them.
-    spread : ndarray of shape (n_series, n_rows or 1, n_targets)
+    spread : ndarray of shape (n_series, n_rows, n_targets)
         The unit of the errors.
     step : ndarray of shape (n_rows, 1)
         Steps from the origin of each row, from 0.
@@ -95,6 +96,11 @@ class ForecastModel:
         None is `linear_weights`.
     plain_errors : ndarray of shape (n_targets, horizon, n_levels) or None
         Quantiles of its errors. None is `errors`.
+    moves : ndarray of shape (4, n_targets) or None
+        What the series of `fit` tell of the spread of others, see `MovesOfLines`. None
+        in files of earlier versions.
+    widening : ndarray of shape (n_targets, n_sizes, horizon) or None
+        By how much errors are larger if a history is short.
     """
 
     structure: dict[str, Any]
@@ -113,6 +119,8 @@ class ForecastModel:
     theta: np.ndarray | None = None
     plain_weights: np.ndarray | None = None
     plain_errors: np.ndarray | None = None
+    moves: np.ndarray | None = None
+    widening: np.ndarray | None = None
     _idle: deque = field(default_factory=deque, repr=False)
 
     def with_theta(self, theta):
@@ -171,6 +179,14 @@ class ForecastModel:
         options = (self.structure[name] for name in names)
         return make_spec(self.reader, self.loss.n_out, *options)
 
+    @cached_property
+    def short(self):
+        """The unit of the errors of short histories, None if it is not known."""
+        if self.moves is None:
+            return None
+        moves = MovesOfLines(*self.moves)
+        return ShortHistories(moves, self.widening, self.reader.window)
+
     @property
     def weights(self):
         """Read-only views of the parameters of the network by name."""
@@ -228,7 +244,7 @@ class ForecastModel:
         network.load(self.theta)
         linear = LinearForecast(self.linear_weights)
         parts = self.reader, linear, network, self.loss, self.gate, self.options
-        return WindowForecaster(*parts)
+        return WindowForecaster(*parts, self.short)
 
     def _borrow(self):
         # Threads of the user predict at once: what is popped is one's own.
@@ -243,14 +259,14 @@ class ForecastModel:
         Returns
         -------
         forecast : ndarray of shape (n_windows, horizon, n_quantiles)
-        spread : ndarray of shape (n_windows,)
+        spread : ndarray of shape (n_windows, horizon)
         """
         window, season = self.reader.window, self.schema.season
         forecaster = self._borrow()
         with np.errstate(over="ignore", invalid="ignore"):
             out, spread = forecaster.forecast(lines, line, origin, n_threads)
         unknown = np.isnan(out).any(axis=(1, 2))
-        for i in np.flatnonzero(unknown | (spread == 0)):
+        for i in np.flatnonzero(unknown | (spread == 0).all(axis=1)):
             begin, target = lines.begin[line[i]], lines.target[line[i]]
             at = origin[i : i + 1]
             known = np.isfinite(lines.values[begin : begin + at[0]])
@@ -264,11 +280,12 @@ class ForecastModel:
                 out[one], spread[one] = found
             elif unknown[i]:
                 out[i] = self.target_mean[target]
-            if np.count_nonzero(known[max(0, at[0] - window) : at[0]]) < 2:
+            n_known = np.count_nonzero(known[max(0, at[0] - window) : at[0]])
+            if n_known < (2 if self.moves is None else 1):
                 # A single value says nothing about the changes to expect.
                 spread[i] = self.target_scale[target]
         self._idle.append(forecaster)
-        finite = np.isfinite(out).all(axis=(1, 2)) & np.isfinite(spread)
+        finite = np.isfinite(out).all(axis=(1, 2)) & np.isfinite(spread).all(axis=1)
         if not finite.all():
             name = self.access.series_name(lines.series[line[np.argmin(finite)]])
             raise ValueError(
@@ -283,14 +300,15 @@ class ForecastModel:
         Returns
         -------
         forecast : ndarray of shape (n_origins, horizon, n_targets, n_quantiles)
-        spread : ndarray of shape (n_origins, n_targets)
+        spread : ndarray of shape (n_origins, horizon, n_targets)
         """
         n_targets = self.n_targets
         line = (owner[:, np.newaxis] * n_targets + np.arange(n_targets)).ravel()
         origin = np.repeat(origin, n_targets)
         out, spread = self.forecast_windows(lines, line, origin, n_threads)
         out = out.reshape(len(owner), n_targets, *out.shape[1:])
-        return np.moveaxis(out, 1, 2), spread.reshape(len(owner), n_targets)
+        spread = spread.reshape(len(owner), n_targets, -1)
+        return np.moveaxis(out, 1, 2), np.moveaxis(spread, 1, 2)
 
     def forecast_from(self, panel, owner, origin, n_threads=1):
         """Forecast a horizon from each of some origins.
@@ -314,7 +332,6 @@ class ForecastModel:
             effect = self.effect_of(panel[0].x)
             effect = effect[origin[:, np.newaxis] + np.arange(self.horizon)]
             out = out + effect[..., np.newaxis]
-        spread = spread[:, np.newaxis]
         found = self._as_forecast(out, spread, step, np.zeros_like(step))
         unclear = self._unclear_after(panel, owner, origin)
         at = np.flatnonzero(unclear.any(axis=1))
@@ -494,6 +511,8 @@ class ForecastModel:
             plain["_plain_weights"] = self.plain_weights
         if self.plain_errors is not None:
             plain["_plain_errors"] = self.plain_errors
+        if self.moves is not None:
+            plain |= {"_moves": self.moves, "_widening": self.widening}
         return plain | {
             "_structure": self.structure,
             "_reader": self.reader.get_state(),
@@ -535,6 +554,8 @@ class ForecastModel:
             fields["_theta"],
             fields.get("_plain_weights"),
             fields.get("_plain_errors"),
+            fields.get("_moves"),
+            fields.get("_widening"),
         )
 
 
@@ -553,7 +574,7 @@ def _pick(rows, origins, forecast, spread, block):
     ----------
     rows, origins : ndarray
     forecast : ndarray of shape (n_origins, horizon, n_targets, n_quantiles)
-    spread : ndarray of shape (n_origins, n_targets)
+    spread : ndarray of shape (n_origins, horizon, n_targets)
     block : int
 
     Returns
@@ -564,4 +585,4 @@ def _pick(rows, origins, forecast, spread, block):
     """
     at = np.searchsorted(origins, rows, side="right") - 1
     step = rows - origins[at]
-    return forecast[at, step], spread[at], step, np.full(len(step), block)
+    return forecast[at, step], spread[at, step], step, np.full(len(step), block)

@@ -6,6 +6,7 @@ import numpy as np
 
 from skrnn.cells import CELLS
 from skrnn.forecasting.calibration import LEVELS
+from skrnn.forecasting.short import history_sizes
 from skrnn.inputs.calendar import CYCLES, DAY
 from skrnn.inputs.schema import SeriesSchema
 from skrnn.inputs.times import zone_of
@@ -54,6 +55,10 @@ def _n_known_future(state):
 
 def _n_calendar(state):
     return state["_reader"]["n_calendar"]
+
+
+def _n_sizes(state):
+    return len(history_sizes(state["_reader"]["window"]))
 
 
 def category(value, name, state):
@@ -215,6 +220,9 @@ FORECAST_FIELDS = {
     "_plain_errors": Optional(
         array("float64", _n_targets, _horizon, len(LEVELS), nan=True)
     ),
+    # Of one that was fitted since short histories have units of their own.
+    "_moves": Optional(array("float64", 4, _n_targets, low=0)),
+    "_widening": Optional(array("float64", _n_targets, _n_sizes, _horizon, low=0)),
 }
 
 
@@ -263,6 +271,8 @@ def _check_reader(fields):
             raise ValueError(f"{name} must be {expected}, got {value}.")
     if not len(fields["linear_weights_"]) <= reader["window"] >= segment:
         raise ValueError("A window is shorter than its segments or the lags.")
+    if ("_moves" in fields) != ("_widening" in fields):
+        raise ValueError("_moves and _widening belong together.")
     if len(fields.get("_plain_weights", ())) > reader["window"]:
         raise ValueError("A window is shorter than the lags of _plain_weights.")
 

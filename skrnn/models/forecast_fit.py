@@ -9,6 +9,7 @@ from skrnn.forecasting.folds import split_by_series, split_by_time
 from skrnn.forecasting.linear import LinearForecast, fit_linear, regression
 from skrnn.forecasting.network import WindowData, initialize
 from skrnn.forecasting.scales import column_moments, line_weights
+from skrnn.forecasting.short import moves_of
 from skrnn.forecasting.windows import WindowReader, training_windows
 from skrnn.losses import make_forecast_loss
 from skrnn.models.forecast import ForecastModel
@@ -195,7 +196,12 @@ class ForecastFit:
         whether the training was interrupted.
         """
         parts = self._data, self.folds, self.choice, self.model.loss
-        return calibrate(*parts, self.lines.target, train_network)
+        return calibrate(*parts, self.lines.target, train_network, self.moves())
+
+    def moves(self):
+        """Return what the series tell of the spread of others."""
+        season, scale = self.model.schema.season, self.model.target_scale
+        return moves_of(self.lines, season, scale)
 
     def without_covariates(self):
         """Return the linear forecast without covariates, and its errors.

@@ -220,6 +220,61 @@ def cut(g, y, n_lags, view):
     return Windows(window, unknown, level, scale, spread, n)
 
 
+def short_units(g, window, fitted):
+    """Add the unit of errors of windows, (n_lines, horizon); see `ShortHistories`."""
+    short = fitted.model.short
+    if short is None:
+        return None
+    n_lags, horizon = fitted.reader.window, fitted.reader.horizon
+    n_targets = fitted.n_targets
+    season, one = fitted.view.season, np.array(1.0)
+    known, axis = g("Not", window.unknown), np.array([1])
+
+    def count(where):
+        n = g.reduce("ReduceSum", g.cast(where, np.float64), 1)
+        return g("Unsqueeze", n, axis)
+
+    def by_target(values):
+        """Add values (n_targets,) for each line, (n_lines, 1)."""
+        shape = np.array([-1, n_targets, 1])
+        zeros = g("Mul", g("Reshape", window.n, shape), np.array(0.0))
+        return g("Reshape", g("Add", zeros, values[:, np.newaxis]), np.array([-1, 1]))
+
+    # What is expected at the level of the known values.
+    size = g("Abs", g("Add", window.values, window.level))
+    size = g("Where", known, size, np.array(0.0))
+    level = g("Div", g.total(size, 1), g("Max", window.n, one))
+    moves = short.moves
+    power = by_target(moves.power)
+    grown = g("Where", g("Equal", power, one), level, g("Sqrt", level))
+    grown = g("Where", g("Equal", power, np.array(0.0)), one, grown)
+    expected = g("Mul", by_target(moves.factor), grown)
+    expected = g("Max", expected, by_target(moves.least))
+    # The spread, drawn towards that.
+    n = g("Sub", g("Max", window.n, one), one)
+    if season < n_lags:
+        earlier = g.slice(known, 1, 0, n_lags - season)
+        pairs = count(g("And", g.slice(known, 1, season), earlier))
+        n = g("Where", g("Greater", pairs, np.array(0.0)), pairs, n)
+    unit = g("Max", window.spread, expected, np.array(np.finfo(float).tiny))
+    own, other = (g("Div", x, unit) for x in (window.spread, expected))
+    strength = by_target(moves.strength)
+    square = g("Mul", n, g("Mul", own, own))
+    square = g("Add", square, g("Mul", strength, g("Mul", other, other)))
+    drawn = g("Mul", unit, g("Sqrt", g("Div", square, g("Add", n, strength))))
+    # Wider, by the number of rows that are there.
+    first = g("Where", known, np.arange(n_lags), np.array(n_lags))
+    first = g("Unsqueeze", g.reduce("ReduceMin", first, 1), axis)
+    n_rows = g("Mul", g.cast(window.n, np.int64), np.array(2))
+    n_rows = g("Min", n_rows, g("Sub", np.array(n_lags), first))
+    target = g.cast(by_target(np.arange(n_targets, dtype=float)), np.int64)
+    at = g("Add", g("Mul", target, np.array(n_lags + 1)), n_rows)
+    table = short.by_size.reshape(-1, horizon)
+    wide = g("Gather", table, g("Squeeze", at, axis), axis=0)
+    few = g("Less", n_rows, np.array(n_lags))
+    return g("Where", few, g("Mul", drawn, wide), window.spread)
+
+
 def season_change(g, window, known, n_lags, season):
     """Add the changes over a season, and which of them are known; None for none."""
     if season >= n_lags:
@@ -519,6 +574,7 @@ def forecast(g, fitted, dtype):
     out = g("Reshape", out, np.array([-1, n_targets, horizon, n_quantiles]))
     shape = np.array([-1, n_targets, 1, 1])
     n, spread = (g("Reshape", x, shape) for x in (window.n, window.spread))
+    units = short_units(g, window, fitted)
     # Without any history, the mean is what is known.
     mean = model.target_mean[:, np.newaxis, np.newaxis]
     out = g("Where", g("Greater", n, np.array(0.0)), out, mean)
@@ -537,7 +593,10 @@ def forecast(g, fitted, dtype):
         if fitted.structure["quantiles"] is None:
             # One value tells nothing of the changes to expect.
             scale = model.target_scale[:, np.newaxis, np.newaxis]
-            spread = g("Where", g("Less", n, np.array(2.0)), scale, spread)
+            least = 2.0 if units is None else 1.0
+            if units is not None:
+                spread = g("Reshape", units, np.array([-1, n_targets, horizon, 1]))
+            spread = g("Where", g("Less", n, np.array(least)), scale, spread)
             spread = g("Transpose", spread, perm=[0, 2, 1, 3])
             spread = g.slice(spread, 0, 0, given.n_series)
             out = g("Add", out, g("Mul", spread, fitted.error_quantiles()))
