@@ -357,7 +357,7 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
         sequences, weight = samples.sequences, samples.sample_weight
         if weight is not None and weight.dtype == object:
             weight = None  # weights of steps are for the loss alone
-        target = target.scaled(samples.y, weight, self.standardize)
+        target = samples.scaled(target, weight, self.standardize)
         mean = scale = fill = None
         structure = self._describe_structure()
         if structure["standardize"] == "sequence":
@@ -420,15 +420,9 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
         if not self.embedding_trainable:
             solver_state = without_moments(solver_state, model)
         solver = self._make_solver(solver_state, incremental)
-        solver.n_frozen = count_frozen(self, model)
-        generator, loss = training.generator(), model.target.loss()
-        batch_size = self.batch_size
-        if batch_size == "auto":
-            batch_size = auto_batch_size(len(samples))
-        options = pass_options_with_embeddings(self, model)
-        network = Network(model.spec, loss, options)
-        options = self._training_options(batch_size, validation is not None)
-        trainer = Trainer(network, loss, solver, options, generator)
+        generator = training.generator()
+        early_stopping = validation is not None
+        trainer = self._make_trainer(solver, generator, len(samples), early_stopping)
         data = self._make_data(samples, samples)
         history = training.history if resume else None
         if incremental:
@@ -446,6 +440,17 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
         self._training = training.after(
             self.solver, solver, generator, history, incremental
         )
+
+    def _make_trainer(self, solver, generator, n_seqs, early_stopping, **more):
+        """Return what trains the network; `more` goes to the `Trainer`."""
+        model, batch_size = self._model, self.batch_size
+        if batch_size == "auto":
+            batch_size = auto_batch_size(n_seqs)
+        loss, options = model.target.loss(), pass_options_with_embeddings(self, model)
+        network = Network(model.spec, loss, options)
+        solver.n_frozen = count_frozen(self, model)
+        options = self._training_options(batch_size, early_stopping)
+        return Trainer(network, loss, solver, options, generator, **more)
 
     def _make_data(self, samples, training):
         if samples is None:

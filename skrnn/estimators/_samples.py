@@ -27,6 +27,10 @@ class Samples:
     def __len__(self):
         return len(self.rows)
 
+    def scaled(self, target, sample_weight, standardize):
+        """Return a target with the scale of `y`."""
+        return target.scaled(self.y, sample_weight, standardize)
+
     def take(self, indices):
         """Return some of the samples."""
         weight, groups = self.sample_weight, self.groups

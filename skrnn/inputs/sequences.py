@@ -12,6 +12,7 @@ from skrnn._packing import describe, divide, gather_ids
 from skrnn.inputs.containers import column_of_sequences
 from skrnn.inputs.frames import open_sequences
 from skrnn.inputs.hints import hint_about_number
+from skrnn.inputs.moments import Moments
 from skrnn.inputs.packed import PackedBatch
 from skrnn.inputs.padding import describe_padding, warn_of_padding
 from skrnn.inputs.steps import OpenedSteps, open_steps
@@ -178,8 +179,20 @@ class Sequences:
         """
         return self.statistics(sample_weight)[1:]
 
+    def token_counts(self, sample_weight=None):
+        """What there is of each token, by feature: see `Tokens.counts`.
+
+        Sequences of weight 0 are left out; other weights do not count.
+        """
+        if self.tokens is None:
+            return {}
+        indices = self.rows
+        if sample_weight is not None:
+            indices = indices[np.asarray(sample_weight) > 0]
+        return self.tokens.counts(indices)
+
     def statistics(self, sample_weight=None):
-        """What the known values of each feature weigh, their mean and variance."""
+        """The `Moments` of each feature, of what is known of it."""
         if sample_weight is not None:
             sample_weight = np.ascontiguousarray(sample_weight, dtype=np.float64)
             if sample_weight.shape != (len(self),):
@@ -197,7 +210,7 @@ class Sequences:
                 f"The variance of {feature} is too large for {var.dtype!r}. Divide its "
                 "values by a constant."
             )
-        return weight, mean, var
+        return Moments(weight, mean, var)
 
     def centered(self):
         """The same sequences, each less its own mean of each feature, in float64.

@@ -13,7 +13,14 @@ from numbers import Integral, Real
 
 import numpy as np
 
-__all__ = ["Categories", "TokenColumn", "Tokens", "Vocabulary", "read_tokens"]
+__all__ = [
+    "Categories",
+    "TokenColumn",
+    "Tokens",
+    "Vocabulary",
+    "merge_counts",
+    "read_tokens",
+]
 
 # An id is an int32, and there is one more for what is unknown.
 MOST_CATEGORIES = 2**31 - 2
@@ -101,6 +108,21 @@ class Tokens:
         lengths = self.start[indices + 1] - start
         ends = np.cumsum(lengths)
         return np.repeat(start - (ends - lengths), lengths) + np.arange(lengths.sum())
+
+    def counts(self, indices):
+        """What the sequences with these indices hold of each feature.
+
+        Returns
+        -------
+        counts : dict of int to (list, ndarray of int64, int)
+            By feature, the different tokens in order, how often there is each, and how
+            many steps have none.
+        """
+        rows = None
+        if not np.array_equal(indices, np.arange(len(self.start) - 1)):
+            rows = self.rows_of(indices)
+        columns = zip(self.features, self.columns, strict=True)
+        return {f: _count(c if rows is None else c.take(rows)) for f, c in columns}
 
     def check_known(self, input_name):
         """Refuse tokens that are missing."""
@@ -506,6 +528,26 @@ def _count(column):
     return found, counts, n_missing
 
 
+def merge_counts(parts):
+    """The counts of one feature in all parts of the data; see `Tokens.counts`."""
+    parts = list(parts)
+    if len(parts) == 1:
+        return parts[0]
+    counter, n_missing = Counter(), 0
+    for found, counts, missing in parts:
+        counter.update(dict(zip(found, counts.tolist(), strict=True)))
+        n_missing += missing
+    try:
+        found = sorted(counter)
+    except TypeError as error:
+        raise ValueError(
+            "the tokens of a feature are strings in some parts of the data and numbers "
+            "in others. Convert them with str()."
+        ) from error
+    counts = np.fromiter(map(counter.get, found), dtype=np.int64, count=len(found))
+    return found, counts, n_missing
+
+
 class Categories:
     """The categories of all features of sequences.
 
@@ -562,20 +604,9 @@ class Categories:
         categories : Categories
         """
         vocabularies = [None] * sequences.n_features
-        tokens = sequences.tokens
-        if tokens is None:
-            return cls(vocabularies)
-        indices = sequences.rows
-        if sample_weight is not None:
-            indices = indices[np.asarray(sample_weight) > 0]
-        rows = None
-        if not np.array_equal(indices, np.arange(len(tokens.start) - 1)):
-            rows = tokens.rows_of(indices)
-        for feature, column in zip(tokens.features, tokens.columns, strict=True):
-            vocabularies[feature] = Vocabulary.learn(
-                column if rows is None else column.take(rows),
-                min_frequency=min_frequency,
-                max_categories=max_categories,
+        for feature, counts in sequences.token_counts(sample_weight).items():
+            vocabularies[feature] = Vocabulary.of_counts(
+                *counts, min_frequency=min_frequency, max_categories=max_categories
             )
         return cls(vocabularies)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from skrnn.inputs.moments import Moments
 from skrnn.losses import Loss
 
 __all__ = ["Target"]
@@ -38,6 +39,27 @@ class Target(ABC):
     ) -> "Target":
         """Return a target with the scale of the training sequences' `y`."""
         return self
+
+    def measure(
+        self, y: np.ndarray, sample_weight: np.ndarray | None
+    ) -> Moments | None:
+        """Return what `scaled_by` needs to know of checked `y`, None if nothing."""
+        return None
+
+    def scaled_by(self, moments: Moments | None) -> "Target":
+        """Return what `scaled` returns for targets of which only moments are known."""
+        return self
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """The labels to learn all parts of the targets by, None if there are none."""
+        return None
+
+    def counts(
+        self, y: np.ndarray, sample_weight: np.ndarray | None
+    ) -> np.ndarray | None:
+        """Return what the classes weigh, (n_columns, n_classes), or None."""
+        return None
 
     @abstractmethod
     def encode(self, y: np.ndarray) -> Any:

@@ -87,6 +87,37 @@ class ClassTarget(Target):
         """Return the index of each class, None for a multilabel indicator."""
         return None if self.multilabel else self.encode(y)
 
+    @property
+    def labels(self):
+        """The classes, None for a multilabel indicator."""
+        return None if self.multilabel else self.classes
+
+    def counts(self, y, sample_weight):
+        """Return what the classes weigh; each label of an indicator is a row."""
+        n_classes = 2 if self.multilabel else len(self.classes)
+        columns = self._codes(y).T
+        return np.array(
+            [np.bincount(c, sample_weight, minlength=n_classes) for c in columns],
+            dtype=np.float64,
+        )
+
+    def balanced(self, counts):
+        """Return the weights of classes that ``class_weight="balanced"`` means.
+
+        Parameters
+        ----------
+        counts : ndarray of shape (n_columns, n_classes)
+            What the classes weigh in all data.
+
+        Returns
+        -------
+        class_weight : dict or list of dict
+        """
+        labels = [0, 1] if self.multilabel else self.classes.tolist()
+        weights = [balanced_weights(row).tolist() for row in counts]
+        found = [dict(zip(labels, row, strict=True)) for row in weights]
+        return found if self.multilabel else found[0]
+
     def loss(self):
         """Return the loss. A single class is learned like the first of two."""
         if self.multilabel:
@@ -206,7 +237,11 @@ def class_weights(class_weight, classes, codes, sample_weight):
             )
         return weights
     # Counts use the sample weights: a weight of two counts like two sequences.
-    counts = np.bincount(codes, sample_weight, minlength=len(classes))
-    weights = np.zeros(len(classes))
-    np.divide(counts.sum(), len(classes) * counts, out=weights, where=counts > 0)
+    return balanced_weights(np.bincount(codes, sample_weight, minlength=len(classes)))
+
+
+def balanced_weights(counts):
+    """Return the weight of each class from what all of its sequences weigh."""
+    weights = np.zeros(len(counts))
+    np.divide(counts.sum(), len(counts) * counts, out=weights, where=counts > 0)
     return weights

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils import check_array, column_or_1d
 
 from skrnn.losses import SquaredError
+from skrnn.inputs.moments import Moments
 from skrnn.targets.base import Target
 
 __all__ = ["NumberTarget"]
@@ -48,13 +49,21 @@ class NumberTarget(Target):
 
     def scaled(self, y, sample_weight, standardize):
         """Return a target with the scale of `y`, or with mean 0 and scale 1."""
-        columns = y.reshape(len(y), -1).T
-        mean, scale = np.zeros(len(columns)), np.ones(len(columns))
         if standardize:
-            weight = np.ones(len(y)) if sample_weight is None else sample_weight
-            for j, column in enumerate(columns):
-                mean[j], scale[j] = weighted_scale(column, weight)
-        return NumberTarget(self.shape, mean, scale)
+            return self.scaled_by(self.measure(y, sample_weight))
+        n_outputs = self.shape[0] if self.shape else 1
+        return NumberTarget(self.shape, np.zeros(n_outputs), np.ones(n_outputs))
+
+    def measure(self, y, sample_weight):
+        """Return the `Moments` of each column of `y`."""
+        weight = np.ones(len(y)) if sample_weight is None else sample_weight
+        columns = y.reshape(len(y), -1).T
+        found = [weighted_moments(column, weight) for column in columns]
+        return Moments(*(np.array(part) for part in zip(*found, strict=True)))
+
+    def scaled_by(self, moments):
+        """Return a target with the scale that moments of `y` say."""
+        return NumberTarget(self.shape, moments.mean, scale_of_numbers(moments))
 
     def encode(self, y):
         """Return standardised numbers, (n_seqs, n_outputs)."""
@@ -113,24 +122,37 @@ class NumberTarget(Target):
             raise ValueError("_target_scale must be positive.")
 
 
-def weighted_scale(y, weight):
-    """Return the mean and the standard deviation of `y`; 1 if `y` is constant.
+def weighted_moments(y, weight):
+    """Return the sum of the weights, and the mean and the variance of `y` (n,).
 
     Sums are correctly rounded: they depend neither on the order of the sequences nor on
     whether one is given twice or has a weight of two.
     """
-    if y.min() == y.max():
-        return y[0], 1.0
     try:
         total = math.fsum(weight)
+        if y.min() == y.max():
+            return total, y[0], 0.0
         with np.errstate(over="ignore"):
             mean = math.fsum(weight * y) / total
             variance = math.fsum(weight * (y - mean) ** 2) / total
     except OverflowError:
         variance = math.inf
     if not math.isfinite(variance):
-        raise ValueError(
-            "The values of y are too large to be standardised. Divide them by a "
-            "constant first."
-        )
-    return mean, math.sqrt(variance) or 1.0
+        raise refuse_large_numbers()
+    return total, mean, variance
+
+
+def scale_of_numbers(moments):
+    """Return the standard deviations of columns; 1 where all numbers are the same."""
+    if not np.isfinite(moments.variance).all():
+        raise refuse_large_numbers()
+    scale = np.sqrt(moments.variance)
+    return np.where(scale > 0, scale, 1.0)
+
+
+def refuse_large_numbers():
+    """Return the error for numbers whose variance is no float."""
+    return ValueError(
+        "The values of y are too large to be standardised. Divide them by a "
+        "constant first."
+    )

@@ -5,9 +5,10 @@ import reprlib
 import numpy as np
 
 from skrnn._chain import Chain, viterbi
+from skrnn.inputs.moments import Moments
 from skrnn.losses import CRFLoss, LogLoss, StepAbsoluteError, StepSquaredError
 from skrnn.targets.base import Target
-from skrnn.targets.numbers import weighted_scale
+from skrnn.targets.numbers import scale_of_numbers, weighted_moments
 from skrnn.text import (
     Constraints,
     first_illegal_step,
@@ -116,6 +117,11 @@ class StepClassTarget(_StepTarget):
         self.classes, self.crf, self.scheme = classes, crf, scheme
         self.allowed = None if allowed is None else Constraints(*allowed)
         self._codes = {label: code for code, label in enumerate(classes.tolist())}
+
+    @property
+    def labels(self):
+        """The classes."""
+        return self.classes
 
     @classmethod
     def learn(cls, y, classes=None, *, table=False, crf=False, scheme=None):
@@ -327,14 +333,23 @@ class StepNumberTarget(_StepTarget):
 
     def scaled(self, y, sample_weight, standardize):
         """Return the target with the scale of all known numbers."""
-        mean, scale = 0.0, 1.0
         if standardize:
-            numbers = np.concatenate(list(y))
-            weight = np.ones(len(y)) if sample_weight is None else sample_weight
-            weight = np.repeat(weight, [len(item) for item in y])
-            known = ~np.isnan(numbers)
-            mean, scale = weighted_scale(numbers[known], weight[known])
-        return StepNumberTarget(self.table, self.kind, float(mean), float(scale))
+            return self.scaled_by(self.measure(y, sample_weight))
+        return StepNumberTarget(self.table, self.kind, 0.0, 1.0)
+
+    def measure(self, y, sample_weight):
+        """Return the `Moments` of all known numbers."""
+        numbers = np.concatenate(list(y))
+        weight = np.ones(len(y)) if sample_weight is None else sample_weight
+        weight = np.repeat(weight, [len(item) for item in y])
+        known = ~np.isnan(numbers)
+        found = weighted_moments(numbers[known], weight[known])
+        return Moments(*(np.array([part]) for part in found))
+
+    def scaled_by(self, moments):
+        """Return the target with the scale that moments of all numbers say."""
+        mean, scale = float(moments.mean[0]), float(scale_of_numbers(moments)[0])
+        return StepNumberTarget(self.table, self.kind, mean, scale)
 
     def encode(self, y):
         """Return standardised numbers: an object array of float64 arrays."""

@@ -2,6 +2,7 @@
 
 from skrnn.training.data import Data, LabelData, SequenceData, StepData
 from skrnn.training.history import History
+from skrnn.training.loops import Updates
 from skrnn.training.options import Hooks, TrainingOptions
 from skrnn.training.trainer import Trainer
 
@@ -14,4 +15,5 @@ __all__ = [
     "StepData",
     "Trainer",
     "TrainingOptions",
+    "Updates",
 ]

@@ -1,13 +1,14 @@
 """The two ways to minimise: epochs of batches, or all data at each evaluation."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from skrnn._elementary import total_weight
 from skrnn.solvers import gradient_norm
 
-__all__ = ["LOOPS", "Job"]
+__all__ = ["LOOPS", "Job", "Updates", "make_updates"]
 
 
 class Job:
@@ -21,14 +22,29 @@ class Job:
     data : Data
     solver : solver
     options : TrainingOptions
-    watch : Watch
-    report : Report
+    watch : Watch, default=None
+    report : Report, default=None
+        Both are None in a job that is one part of an epoch: see `Trainer.fit_part`.
+    run_epoch : callable, default=None
+        See `Trainer`.
     """
 
-    def __init__(self, objective, theta, data, solver, options, watch, report):
+    def __init__(
+        self,
+        objective,
+        theta,
+        data,
+        solver,
+        options,
+        watch=None,
+        report=None,
+        run_epoch=None,
+    ):
         self.objective, self.theta, self.data = objective, theta, data
         self.solver, self.options = solver, options
-        self.watch, self.report, self.history = watch, report, report.history
+        self.watch, self.report = watch, report
+        self.history = None if report is None else report.history
+        self.run_epoch = run_epoch_here if run_epoch is None else run_epoch
 
     def load(self):
         """Load the current parameters into the network."""
@@ -57,8 +73,7 @@ def run_epochs(job, n_epochs, resumed=False, incremental=False):
         mean_weight = job.data.ordinary_weight
     for epoch in range(n_epochs):
         job.report.begin()
-        batches = job.data.batches(job.objective.random_state, options)
-        value, norm = _epoch(job, batches, mean_weight)
+        value, norm = job.run_epoch(job, mean_weight).means()
         watch.look(job.theta, len(job.data.used[: options.epoch_size]), value, norm)
         solver.set_time(history.t, (epoch + 1) / options.max_iter)
         if job.report():
@@ -74,8 +89,27 @@ def run_epochs(job, n_epochs, resumed=False, incremental=False):
     history.stopped_because = "max_iter"
 
 
-def _epoch(job, batches, mean_weight):
-    """Make one update per batch; return the mean loss and the mean gradient norm.
+class Updates(NamedTuple):
+    """Sums over updates: of loss times weight, of weights, and of gradient norms."""
+
+    value: float = 0.0
+    weight: float = 0.0
+    norm: float = 0.0
+    n_updates: int = 0
+
+    def means(self):
+        """Return the mean loss and the mean norm of the gradient."""
+        return self.value / self.weight, self.norm / self.n_updates
+
+
+def run_epoch_here(job, mean_weight):
+    """Make the updates of one epoch."""
+    batches = job.data.batches(job.objective.random_state, job.options)
+    return make_updates(job, batches, mean_weight)
+
+
+def make_updates(job, batches, mean_weight):
+    """Make one update per batch; return the `Updates`.
 
     A batch counts by its weight: its loss is divided by the mean weight of all data,
     and not by the mean weight of the batch. So an epoch follows the gradient of the
@@ -109,7 +143,7 @@ def _epoch(job, batches, mean_weight):
         n_batches += 1
     if not np.isfinite(theta).all():
         raise job.diverged("a parameter")
-    return value_sum / weight_sum, norm_sum / n_batches
+    return Updates(value_sum, weight_sum, norm_sum, n_batches)
 
 
 def minimize_whole(job, n_epochs, resumed=False, incremental=False):

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from skrnn.training.history import History
-from skrnn.training.loops import LOOPS, Job
+from skrnn.training.loops import LOOPS, Job, make_updates
 from skrnn.training.objective import Objective
 from skrnn.training.options import Hooks
 
@@ -31,11 +31,16 @@ class Trainer:
     options : TrainingOptions
     random_state : numpy.random.RandomState
         Draws one permutation per epoch, and the masks of dropout.
+    run_epoch : callable, default=None
+        ``run_epoch(job, mean_weight) -> Updates`` makes the updates of an epoch in
+        another place: it changes ``job.theta`` and ``job.solver``. None makes them
+        here.
     """
 
-    def __init__(self, network, loss, solver, options, random_state):
+    def __init__(self, network, loss, solver, options, random_state, run_epoch=None):
         self.network, self.loss, self.solver = network, loss, solver
         self.options, self.random_state = options, random_state
+        self.run_epoch = run_epoch
 
     def fit(
         self, theta, data, *, validation=None, scorer=None, history=None, hooks=None
@@ -79,6 +84,39 @@ class Trainer:
             raise ValueError("partial_fit does not support early_stopping=True.")
         return self._run(theta, data, 1, None, None, history, None, incremental=True)
 
+    def fit_part(self, theta, data, mean_weight, part, *, begin=None):
+        """Make the updates of a part of one epoch.
+
+        After an error, theta and the solver are in no defined state.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_params,)
+            Parameters, changed in place.
+        data : Data
+        mean_weight : float or None
+            The mean weight of an item of all data, of which these are some.
+        part : tuple of (int, int)
+            Which of how many parts.
+        begin : RandomState, default=None
+            Draws the order of the items, as it was when the epoch began. None is the
+            generator of the trainer, for the first part.
+
+        Returns
+        -------
+        updates : Updates
+        """
+        objective = Objective(
+            self.network, self.loss, self.options, self.random_state, theta
+        )
+        job = Job(objective, theta, data, self.solver, self.options)
+        job.load()
+        begin = self.random_state if begin is None else begin
+        batches = list(data.batches(begin, self.options))
+        i, n_parts = part
+        first, stop = (len(batches) * j // n_parts for j in (i, i + 1))
+        return make_updates(job, batches[first:stop], mean_weight)
+
     def _run(
         self,
         theta,
@@ -100,7 +138,9 @@ class Trainer:
         watch = Watch(
             objective, history, options.tol, options.early_stopping, validation, scorer
         )
-        job = Job(objective, theta, data, solver, options, watch, report)
+        job = Job(
+            objective, theta, data, solver, options, watch, report, self.run_epoch
+        )
         theta_before, state_before, t_before = (
             theta.copy(),
             solver.get_state(),
