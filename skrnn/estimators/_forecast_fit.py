@@ -172,6 +172,20 @@ class FittedForecaster(FittedEstimator, Parameters):
 
     def _fit_model(self, X, y, resume):
         """Fit the linear part, decide how far to trust the network, and train it."""
+        fit, interrupted = self._fit_parts(X, y, resume)
+        if not interrupted:
+            theta = self._model.theta.copy()
+            tasks = EpochTasks(
+                self,
+                self.max_iter,
+                lambda: {"_model": self._model.with_theta(theta.copy())},
+                {"X": X, "y": y, "metadata": None},
+            )
+            self._train_network(theta, fit.data(), resume, tasks)
+            tasks.end()
+
+    def _fit_parts(self, X, y, resume):
+        """Fit all but the network; return the fit, and whether it was interrupted."""
         schema, histories = self._read_series(X, y)
         model = start_model(self._describe_structure(), schema, histories)
         if resume:
@@ -196,16 +210,7 @@ class FittedForecaster(FittedEstimator, Parameters):
             model, gate=found.gate, errors=found.errors, theta=theta, **plain
         )
         self._training = training
-        if not found.interrupted:
-            theta = theta.copy()
-            tasks = EpochTasks(
-                self,
-                self.max_iter,
-                lambda: {"_model": self._model.with_theta(theta.copy())},
-                {"X": X, "y": y, "metadata": None},
-            )
-            self._train_network(theta, fit.data(), resume, tasks)
-            tasks.end()
+        return fit, found.interrupted
 
     def _require_same_reader(self, model):
         needed, known = model.reader.get_state(), self._model.reader.get_state()
@@ -227,6 +232,11 @@ class FittedForecaster(FittedEstimator, Parameters):
     def _fit_more(self, X, y):
         """Make one more pass with the network, over new rows or series."""
         self._model, panel, start = self._model.access.read_more(X, y)
+        data = self._window_data(panel, start)
+        self._train_network(self._model.theta.copy(), data, resume=True)
+
+    def _window_data(self, panel, start=None):
+        """Return the windows of other series than those of `fit`."""
         model, reader = self._model, self._model.reader
         lines = model.lines(panel)
         windows = training_windows(lines, reader.window, reader.horizon, start)
@@ -236,8 +246,7 @@ class FittedForecaster(FittedEstimator, Parameters):
                 "another."
             )
         linear, weight = LinearForecast(model.linear_weights), line_weights(lines)
-        data = window_data(model, lines, *windows, linear, weight)
-        self._train_network(model.theta.copy(), data, resume=True)
+        return window_data(model, lines, *windows, linear, weight)
 
     # Training --------------------------------------------------------------------
 
@@ -296,9 +305,9 @@ class FittedForecaster(FittedEstimator, Parameters):
         more = {"epoch_size": EPOCH_WINDOWS, "verbose": verbose}
         return self._training_options(batch_size, validation is not None, **more)
 
-    def _make_trainer(self, model, solver, options, generator):
+    def _make_trainer(self, model, solver, options, generator, **more):
         network = Network(model.spec, model.loss, self._pass_options())
-        return Trainer(network, model.loss, solver, options, generator)
+        return Trainer(network, model.loss, solver, options, generator, **more)
 
     # The state -------------------------------------------------------------------
 

@@ -51,7 +51,7 @@ class Target(ABC):
         return self
 
     @property
-    def labels(self) -> np.ndarray | None:
+    def all_labels(self) -> np.ndarray | None:
         """The labels to learn all parts of the targets by, None if there are none."""
         return None
 

@@ -88,7 +88,7 @@ class ClassTarget(Target):
         return None if self.multilabel else self.encode(y)
 
     @property
-    def labels(self):
+    def all_labels(self):
         """The classes, None for a multilabel indicator."""
         return None if self.multilabel else self.classes
 

@@ -5,8 +5,8 @@ import math
 import numpy as np
 from sklearn.utils import check_array, column_or_1d
 
-from skrnn.losses import SquaredError
 from skrnn.inputs.moments import Moments
+from skrnn.losses import SquaredError
 from skrnn.targets.base import Target
 
 __all__ = ["NumberTarget"]

@@ -119,7 +119,7 @@ class StepClassTarget(_StepTarget):
         self._codes = {label: code for code, label in enumerate(classes.tolist())}
 
     @property
-    def labels(self):
+    def all_labels(self):
         """The classes."""
         return self.classes
 
