@@ -17,6 +17,7 @@ PAGES = [ROOT / "README.rst", *sorted((ROOT / "doc").glob("*.rst"))]
 PUBLIC = [
     "skrnn",
     "skrnn.datasets",
+    "skrnn.distributed",
     "skrnn.export",
     "skrnn.metrics",
     "skrnn.plotting",
