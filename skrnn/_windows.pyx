@@ -4,14 +4,26 @@ All arithmetic is in double and in one order, so that a window has the same bits
 whatever other windows are cut with it, and a fit the same on every machine.
 """
 
-from libc.math cimport NAN, isnan, sqrt
+from libc.math cimport INFINITY, NAN, fabs, isnan, sqrt
+from libc.stdlib cimport free, malloc
+
+# A value is wild if it lies more than so many ranges outside of the range of the
+# others. The extreme ones, `n_wild` on each side, do not count in this range.
+cdef double WILD_RANGES = 5
+cdef enum:
+    MOST_WILD = 64
+# A spread is at most so many median changes.
+cdef double MOST_CHANGES = 3
+LIMITS = {
+    "wild_ranges": WILD_RANGES, "most_wild": MOST_WILD, "most_changes": MOST_CHANGES,
+}
 
 
 def cut(const double[::1] values, const Py_ssize_t[::1] begin,
         const Py_ssize_t[::1] origin, Py_ssize_t season, bint centered,
         double[:, ::1] window,
         unsigned char[:, ::1] unknown, double[::1] level, double[::1] scale,
-        double[::1] spread):
+        double[::1] spread, Py_ssize_t n_wild=0):
     """Cut the windows that end before the origins, and describe them.
 
     Parameters
@@ -36,26 +48,37 @@ def cut(const double[::1] values, const Py_ssize_t[::1] begin,
         Standard deviation of the known values.
     spread : OUT (n_windows,)
         Root mean square of the change over a season; `scale` where that is not known.
+    n_wild : Py_ssize_t
+        How many values at each end of the order of size may be wild. These are unknown
+        then, all before a wild step is brought to the level after it, and the spread is
+        bounded by the median change. 0 takes all as they are.
     """
     cdef Py_ssize_t i, n_lags = window.shape[1], n_values = values.shape[0]
     if not (begin.shape[0] == origin.shape[0] == window.shape[0] == unknown.shape[0]
             == level.shape[0] == scale.shape[0] == spread.shape[0]
-            and unknown.shape[1] == n_lags and n_lags > 0 and season > 0):
+            and unknown.shape[1] == n_lags and n_lags > 0 and season > 0
+            and 0 <= n_wild <= MOST_WILD):
         raise ValueError("the shapes do not match.")
     for i in range(window.shape[0]):
         if not 0 <= begin[i] <= origin[i] <= n_values:
             raise IndexError(f"window {i} lies outside of the values.")
+    cdef double* changes = NULL
+    if n_wild:
+        changes = <double*>malloc(n_lags * sizeof(double))
+        if changes == NULL:
+            raise MemoryError("there is no memory for the changes of a window.")
     with nogil:
         for i in range(window.shape[0]):
             cut_one(&values[0] if n_values else NULL, begin[i], origin[i], season,
                     centered, n_lags, &window[i, 0], &unknown[i, 0], &level[i],
-                    &scale[i], &spread[i])
+                    &scale[i], &spread[i], n_wild, changes)
+    free(changes)
 
 
 cdef void cut_one(const double* values, Py_ssize_t begin, Py_ssize_t origin,
                   Py_ssize_t season, bint centered, Py_ssize_t n_lags, double* w,
                   unsigned char* unknown, double* level, double* scale,
-                  double* spread) noexcept nogil:
+                  double* spread, Py_ssize_t n_wild, double* changes) noexcept nogil:
     cdef Py_ssize_t t, first = origin - n_lags, n = 0, n_pairs = 0, n_gaps = 0
     cdef double last = NAN, mean = 0, square = 0, change = 0, x
     for t in range(n_lags):
@@ -66,6 +89,14 @@ cdef void cut_one(const double* values, Py_ssize_t begin, Py_ssize_t origin,
             n_gaps += 1
         else:
             last = x
+    if n_wild and forget_wild(w, n_lags, n_wild, season, changes):
+        n_gaps = 0
+        for t in range(n_lags):
+            unknown[t] = isnan(w[t])
+            if isnan(w[t]):
+                n_gaps += 1
+            else:
+                last = w[t]
     level[0] = last
     if n_gaps == n_lags:
         scale[0] = spread[0] = 0
@@ -78,6 +109,8 @@ cdef void cut_one(const double* values, Py_ssize_t begin, Py_ssize_t origin,
             n += 1
             mean += w[t]
             if t >= season and not unknown[t - season]:
+                if n_wild:
+                    changes[n_pairs] = fabs(w[t] - w[t - season])
                 n_pairs += 1
                 change += (w[t] - w[t - season]) * (w[t] - w[t - season])
     mean /= n
@@ -91,8 +124,179 @@ cdef void cut_one(const double* values, Py_ssize_t begin, Py_ssize_t origin,
             square += (w[t] - mean) * (w[t] - mean)
     scale[0] = sqrt(square / n)
     spread[0] = sqrt(change / n_pairs) if n_pairs else scale[0]
+    if n_wild and n_pairs:
+        # A jump of the level is in the changes over a whole season.
+        x = MOST_CHANGES * smallest(changes, n_pairs, (n_pairs - 1) // 2)
+        if 0 < x < spread[0]:
+            spread[0] = x
     if n_gaps:
         fill_one(w, n_lags, season)
+
+
+cdef bint bounds_of(const double* a, Py_ssize_t n, Py_ssize_t n_wild, double* bottom,
+                    double* top) noexcept nogil:
+    """Find the bounds that wild values are beyond; say whether any value is.
+
+    Of few known values none is wild.
+    """
+    cdef double low[MOST_WILD + 1]
+    cdef double high[MOST_WILD + 1]
+    cdef Py_ssize_t t, i, n_known = 0
+    cdef double reach, least = INFINITY, most = -INFINITY
+    for i in range(n_wild + 1):
+        low[i] = INFINITY
+        high[i] = -INFINITY
+    # The smallest values in order, and the largest.
+    for t in range(n):
+        if isnan(a[t]):
+            continue
+        n_known += 1
+        if a[t] < low[n_wild]:
+            i = n_wild
+            while i > 0 and a[t] < low[i - 1]:
+                low[i] = low[i - 1]
+                i -= 1
+            low[i] = a[t]
+        if a[t] > high[n_wild]:
+            i = n_wild
+            while i > 0 and a[t] > high[i - 1]:
+                high[i] = high[i - 1]
+                i -= 1
+            high[i] = a[t]
+    if n_known < 4 * n_wild + 8:
+        return False
+    reach = WILD_RANGES * (high[n_wild] - low[n_wild])
+    bottom[0] = low[n_wild] - reach
+    top[0] = high[n_wild] + reach
+    least, most = low[0], high[0]
+    return reach > 0 and (least < bottom[0] or most > top[0])
+
+
+cdef bint is_wild(const double* a, Py_ssize_t t, Py_ssize_t n, Py_ssize_t season,
+                  double bottom, double top) noexcept nogil:
+    """Say whether a value is out of bounds, and the one a season away is not."""
+    cdef Py_ssize_t side, other
+    if not (a[t] < bottom or a[t] > top):
+        return False
+    if season > 1:
+        for side in range(2):
+            other = t + season if side else t - season
+            if 0 <= other < n and ((a[t] > top and a[other] > top)
+                                   or (a[t] < bottom and a[other] < bottom)):
+                return False
+    return True
+
+
+cdef bint forget_wild(double* w, Py_ssize_t n, Py_ssize_t n_wild, Py_ssize_t season,
+                      double* changes) noexcept nogil:
+    """Make NaN of values far outside of the range of the others.
+
+    Then bring all before a wild step to the level after it. Say if anything changed.
+    """
+    cdef Py_ssize_t t
+    cdef double bottom = 0, top = 0, shift = 0
+    cdef bint found = bounds_of(w, n, n_wild, &bottom, &top)
+    if found:
+        for t in range(n):
+            changes[t] = w[t]
+        for t in range(n):
+            if is_wild(changes, t, n, season, bottom, top):
+                w[t] = NAN
+    changes[0] = NAN
+    for t in range(1, n):
+        changes[t] = w[t] - w[t - 1]
+    if bounds_of(changes, n, n_wild, &bottom, &top):
+        found = True
+        for t in range(n - 1, 0, -1):
+            w[t] += shift
+            if is_wild(changes, t, n, season, bottom, top):
+                shift += jump_at(w, t, n, season, shift, changes[t])
+        w[0] += shift
+    return found
+
+
+cdef double jump_at(const double* w, Py_ssize_t t, Py_ssize_t n, Py_ssize_t season,
+                    double shift, double step) noexcept nogil:
+    """The jump before a value: the mean change over a season across it, or the step.
+
+    Values from `t` on are at their final level, and `shift` below it before.
+    """
+    cdef Py_ssize_t i, n_pairs = 0
+    cdef double total = 0, change
+    if season < 4 or t < season:
+        return step
+    for i in range(t, min(t + season, n)):
+        change = w[i] - (w[i - season] + shift)
+        if not isnan(change):
+            n_pairs += 1
+            total += change
+    return total / n_pairs if n_pairs else step
+
+
+cdef double smallest(double* a, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
+    # The value that is at place k of n in order; others change their places.
+    cdef Py_ssize_t low = 0, high = n - 1, i, j
+    cdef double pivot, swap
+    while low < high:
+        pivot = a[(low + high) // 2]
+        i, j = low, high
+        while i <= j:
+            while a[i] < pivot:
+                i += 1
+            while pivot < a[j]:
+                j -= 1
+            if i <= j:
+                swap = a[i]
+                a[i] = a[j]
+                a[j] = swap
+                i += 1
+                j -= 1
+        if k <= j:
+            high = j
+        elif k >= i:
+            low = i
+        else:
+            break
+    return a[k]
+
+
+def wild_rows(const double[::1] values, Py_ssize_t n_wild, Py_ssize_t season=1):
+    """Find values (n_values,) that are far outside of the range of the others.
+
+    Returns
+    -------
+    wild, jumps : lists of int
+        The numbers of wild values, and of those before which the level jumps.
+    """
+    cdef Py_ssize_t t, n = values.shape[0]
+    cdef double bottom = 0, top = 0
+    cdef double* copy
+    cdef double* changes
+    if not 0 < n_wild <= MOST_WILD:
+        raise ValueError(f"n_wild must be between 1 and {MOST_WILD}.")
+    copy = <double*>malloc(2 * (n + 1) * sizeof(double))
+    if copy == NULL:
+        raise MemoryError("there is no memory for the values.")
+    changes = copy + n + 1
+    wild, jumps = [], []
+    try:
+        for t in range(n):
+            copy[t] = changes[t] = values[t]
+        if bounds_of(changes, n, n_wild, &bottom, &top):
+            for t in range(n):
+                if is_wild(changes, t, n, season, bottom, top):
+                    copy[t] = NAN
+                    wild.append(t)
+        if n:
+            changes[0] = NAN
+        for t in range(1, n):
+            changes[t] = copy[t] - copy[t - 1]
+        if bounds_of(changes, n, n_wild, &bottom, &top):
+            jumps = [t for t in range(1, n)
+                     if is_wild(changes, t, n, season, bottom, top)]
+        return wild, jumps
+    finally:
+        free(copy)
 
 
 cdef void fill_one(double* w, Py_ssize_t n, Py_ssize_t season) noexcept nogil:

@@ -325,6 +325,27 @@ def test_little_is_known():
             assert_agrees(fit(loss=loss, normalize=normalize), (histories,))
 
 
+@pytest.mark.parametrize("season", [1, 6])
+def test_wild_values_are_unknown_in_graphs_too(season):
+    forecaster = fit(loss="absolute_error", window=40)
+    model = forecaster._model
+    model.schema.season = season
+    rng = np.random.default_rng(0)
+    histories = list(rng.normal(size=(5, 60)) + np.sin(np.arange(60.0)))
+    histories[0][-9] = 9999.0
+    histories[1][-1] = -9999.0
+    histories[2][-30:-10:9] = 1e6
+    histories[3][[-20, -14, -8]] = 1e5  # a season apart
+    histories[4] = histories[4][-12:]
+    histories[4][3] = 1e4  # among few values
+    assert_agrees(forecaster, (histories,))
+    histories[0][:-10] += 1e5
+    feed = onnx_inputs(forecaster, histories[:2])
+    forecast = run(to_onnx(forecaster, input_dtype="float64"), feed)["forecast"]
+    assert np.isnan(forecast[0]).all()  # its level jumps
+    assert np.isfinite(forecast[1]).all()
+
+
 @pytest.mark.parametrize("calendar", ["auto", None])
 @pytest.mark.parametrize("known_future", ["auto", None])
 @pytest.mark.parametrize("season", [7, 30])

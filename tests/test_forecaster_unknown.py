@@ -13,7 +13,10 @@ from fitted import set_fields
 from forecasts import QUICK, make_series
 from skrnn import SequenceForecaster
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore:Among the targets are"),
+]
 UNKNOWN = "Covariates are unknown"
 N = 480
 HOURS = pd.date_range("2024-01-01", periods=N, freq="h")

@@ -68,6 +68,7 @@ BESIDE = {
 INSIDE = {
     "forecasting": [
         "windows",
+        "wild",
         "scales",
         "folds",
         "linear",

@@ -16,6 +16,7 @@ CHANGES = {
     "unknown": lambda values: np.full_like(values, np.nan),
     "wild": lambda values: np.full_like(values, 1e6),
 }
+pytestmark = pytest.mark.filterwarnings("ignore:Among the targets are")
 change_after = pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 
 
@@ -103,7 +104,7 @@ def test_a_covariate_that_drives_the_target_is_kept():
 @pytest.mark.filterwarnings("ignore:y ends with")
 @change_after
 @pytest.mark.parametrize("refit", [False, True])
-@pytest.mark.parametrize("loss", ["squared_error", "quantile"])
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "quantile"])
 def test_a_backtest_sees_nothing_from_its_origin_on(change, refit, loss):
     y = make_series(90)
     forecaster = SequenceForecaster(**QUICK, loss=loss).fit(None, y[:60])

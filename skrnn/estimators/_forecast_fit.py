@@ -11,6 +11,7 @@ from skrnn.estimators._fitted import FittedEstimator, Of
 from skrnn.estimators._parameters import Parameters
 from skrnn.forecasting.linear import LinearForecast
 from skrnn.forecasting.scales import line_weights
+from skrnn.forecasting.wild import describe_wild
 from skrnn.forecasting.windows import training_windows
 from skrnn.inputs.schema import SeriesSchema
 from skrnn.losses import FORECAST_LOSSES
@@ -54,6 +55,19 @@ STRUCTURE = (
 def auto_batch_size(n_windows):
     """Choose how many windows make an update."""
     return int(np.clip(n_windows // 50, 16, 256))
+
+
+def warn_of_wild(schema, panel):
+    """Warn of wild values and of jumps, which move a forecast much."""
+
+    def label(series, row):
+        if schema.time_kind in (None, "integer"):
+            return ""
+        return f" ({schema.labels(series, row, row + 1)[0]})"
+
+    message = describe_wild(panel, schema.season, label)
+    if message is not None:
+        warnings.warn(message, UserWarning, stacklevel=2)
 
 
 class FittedForecaster(FittedEstimator, Parameters):
@@ -140,6 +154,8 @@ class FittedForecaster(FittedEstimator, Parameters):
             self._refuse_short(X, y, longest)
         if y is not None:
             self._warn_of_unknown_end(histories[0].y)
+        if not FORECAST_LOSSES[self.loss].bears_wild:
+            warn_of_wild(schema, histories)
         return schema, histories
 
     def _warn_of_unknown_end(self, y):

@@ -9,7 +9,7 @@ import numpy as np
 
 from skrnn import _windows
 from skrnn._recurrence import Linear
-from skrnn.forecasting.windows import BLOCK_WINDOWS, Windows
+from skrnn.forecasting.windows import BLOCK_WINDOWS, Windows, forget_far
 
 __all__ = [
     "LinearChoice",
@@ -114,6 +114,9 @@ def moments_of(lines, line, origin, n_lags, horizon, options, weight):
         x = np.where(known, windows.values * share, 0.0)
         y = lines.future(line[part], origin[part], horizon)
         y -= windows.level[:, np.newaxis]
+        if options.robust:
+            forget_far(y, windows)
+            share = share * _bearing(windows, line[part], weight)
         gaps = np.isnan(y).any(axis=1)
         if gaps.any():
             whole = np.concatenate([windows.values[gaps], y[gaps]], axis=1)
@@ -121,6 +124,12 @@ def moments_of(lines, line, origin, n_lags, horizon, options, weight):
             y[gaps] = whole[:, n_lags:]
         moments.add(x, np.where(known, y * share, 0.0))
     return moments
+
+
+def _bearing(windows, line, weight):
+    """Return weights (n_windows, 1), less for windows of an unusually large scale."""
+    scale = windows.scale * weight[line]
+    return (1 / np.maximum(scale, 1.0))[:, np.newaxis]
 
 
 class LinearChoice(NamedTuple):

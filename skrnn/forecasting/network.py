@@ -8,6 +8,7 @@ import numpy as np
 from skrnn.forecasting.windows import (
     BLOCK_WINDOWS,
     Windows,
+    forget_far,
     normalized,
     refuse_overflow,
     thinned,
@@ -64,6 +65,8 @@ class WindowData(Data):
         """Return errors of the linear forecast, in units of the scale of a window."""
         future = self.lines.future(line, origin, self.reader.horizon)
         future -= windows.level[:, np.newaxis]
+        if self.options.robust:
+            forget_far(future, windows)
         future -= self.linear.forecast(windows.values)
         return normalized(future, windows.scale)
 

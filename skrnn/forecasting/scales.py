@@ -4,7 +4,11 @@ import math
 
 import numpy as np
 
-__all__ = ["column_moments", "line_weights"]
+from skrnn.forecasting.windows import Windows, thinned
+
+__all__ = ["column_moments", "line_weights", "usual_weights"]
+
+MOST_WINDOWS = 200  # of each line, whose scale is looked at
 
 
 def column_moments(tables):
@@ -43,4 +47,19 @@ def line_weights(lines):
         values = values[np.isfinite(values)]
         if len(values) and values.min() < values.max():
             weight[i] = 1 / column_moments([values[:, np.newaxis]])[1][0]
+    return weight
+
+
+def usual_weights(lines, line, origin, n_lags, options):
+    """Return one over the median scale of the windows of each line, or 0.
+
+    A few wild values or a jump of the level move it little.
+    """
+    weight = np.zeros(len(lines))
+    for i in range(len(lines)):
+        at = thinned(np.flatnonzero(line == i), MOST_WINDOWS)
+        scale = Windows.cut(lines, line[at], origin[at], n_lags, options).scale
+        scale = np.sort(scale[scale > 0])
+        if len(scale):
+            weight[i] = 1 / scale[len(scale) // 2]
     return weight

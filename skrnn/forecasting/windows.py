@@ -16,17 +16,21 @@ __all__ = [
     "BLOCK_WINDOWS",
     "GRAIN",
     "MAX_NORMALIZED",
+    "MOST_CHANGES",
+    "WILD_RANGES",
     "Lines",
     "WindowBatch",
     "WindowOptions",
     "WindowReader",
     "Windows",
+    "forget_far",
     "has_known_values",
     "normalized",
     "origins_of",
     "refuse_overflow",
     "thinned",
     "training_windows",
+    "wild_count",
 ]
 
 BLOCK_WINDOWS = 1024  # windows that are in memory at once
@@ -35,6 +39,15 @@ MAX_WINDOWS = 100_000  # that a fit learns from; larger sets are thinned out eve
 # however a series is scaled and shifted, although those differ in their last bits.
 GRAIN = 2.0**-14
 MAX_NORMALIZED = 2.0**10
+FAR_WINDOWS = 3  # times the value that is farthest from the level
+# See `_windows`.
+WILD_RANGES, MOST_WILD = _windows.LIMITS["wild_ranges"], _windows.LIMITS["most_wild"]
+MOST_CHANGES = _windows.LIMITS["most_changes"]
+
+
+def wild_count(n_values):
+    """Return how many of some values may be wild at each end: some one in a hundred."""
+    return min(max(n_values // 100, 3), MOST_WILD)
 
 
 class Lines:
@@ -103,10 +116,17 @@ class WindowOptions(NamedTuple):
         Rows after which a series tends to repeat.
     centered : bool
         Whether the level of a window is its mean, and not its last known value.
+    robust : bool, default=False
+        Whether a few wild values are taken for unknown.
     """
 
     season: int
     centered: bool
+    robust: bool = False
+
+    def n_wild(self, n_lags):
+        """Return how many values at each end of a window may be wild."""
+        return wild_count(n_lags) if self.robust else 0
 
 
 class Windows(NamedTuple):
@@ -128,7 +148,9 @@ class Windows(NamedTuple):
             *np.empty((3, n)),
         )
         begin = lines.begin[line]
-        _windows.cut(lines.values, begin, begin + origin, *options, *arrays)
+        season, centered, _ = options
+        chosen = begin, begin + origin, season, centered
+        _windows.cut(lines.values, *chosen, *arrays, options.n_wild(n_lags))
         if any(np.isinf(array).any() for array in arrays):
             refuse_overflow(np.dtype(float))
         return cls(*arrays)
@@ -141,6 +163,16 @@ def refuse_overflow(dtype):
         "far larger than the rest of the series. Replace them by NaN, which means "
         "unknown, or divide the whole series by a constant."
     )
+
+
+def forget_far(future, windows):
+    """Make NaN of what comes (n_windows, horizon) far outside of all of a window.
+
+    Both are less the level.
+    """
+    reach = FAR_WINDOWS * np.abs(windows.values).max(axis=1, initial=0)[:, np.newaxis]
+    with np.errstate(invalid="ignore"):
+        future[(np.abs(future) > reach) & (reach > 0)] = np.nan
 
 
 class WindowBatch:

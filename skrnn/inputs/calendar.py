@@ -24,6 +24,8 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 LONGEST_SEASON = 1500
+# Steps are bounded by so many times the one that this share of the steps are below.
+CLIP_FACTOR, CLIP_SHARE = 3.0, 0.9
 
 
 def months_of(days):
@@ -101,6 +103,19 @@ def harmonics(cycle, local, n_harmonics):
     return _table(n, n_harmonics).take(minutes % n, axis=0)
 
 
+def _clipped(steps, mask):
+    """Bound the steps (n_rows, n_columns) by what most of them are: wild ones hide all.
+
+    Where most steps are 0 they stay as they are.
+    """
+    for column, known in zip(steps.T, mask.T, strict=True):
+        sizes = np.sort(np.abs(column[known]))
+        most = CLIP_FACTOR * sizes[int(CLIP_SHARE * len(sizes))]
+        if most > 0:
+            np.clip(column, -most, most, out=column)
+    return steps
+
+
 def estimate_season(arrays):
     """How many rows make a season, by the autocorrelation of what they change by.
 
@@ -133,6 +148,7 @@ def estimate_season(arrays):
             usable = (counts > 2) & (scale > 0) & np.isfinite(scale)
             steps = np.where(mask, steps, 0.0)[:, usable] / scale[usable]
         mask = mask[:, usable]
+        steps = _clipped(steps, mask)
         steps = np.where(mask, steps - steps.sum(axis=0) / counts[usable], 0.0)
         size = 1 << (len(steps) + n_lags).bit_length()
         products, pairs = (
@@ -157,4 +173,10 @@ def estimate_season(arrays):
     peaks &= inner > max(0.15, 4 / np.sqrt(known))
     if not peaks.any():
         return 1
-    return int(lags[peaks & (inner >= 0.9 * inner[peaks].max())][0])
+    high = lags[peaks & (inner >= 0.9 * inner[peaks].max())]
+    best = lags[peaks][inner[peaks].argmax()]
+    # Two seasons are alike, too. Two rows of a smooth curve may look like one by noise.
+    for lag in high[high < best]:
+        if 2 * lag <= most and correlation[2 * lag] >= 0.75 * correlation[lag]:
+            return int(lag)
+    return int(best)

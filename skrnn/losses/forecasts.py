@@ -28,6 +28,8 @@ class _ForecastLoss(Loss):
     ----------
     learns_quantiles : bool
         Whether the loss is made with quantiles.
+    bears_wild : bool
+        Whether a few wild values shall count for nothing.
     quantiles : ndarray or None
         The quantiles that a network learns, None if it learns one value for each step.
     middle : int
@@ -35,6 +37,7 @@ class _ForecastLoss(Loss):
     """
 
     learns_quantiles = False
+    bears_wild = False
     quantiles = None
     middle = 0
 
@@ -107,6 +110,8 @@ class ForecastSquaredError(_ForecastLoss):
 
 class ForecastAbsoluteError(_ForecastLoss):
     """The absolute error, whose best forecast is the median."""
+
+    bears_wild = True
 
     def pointwise(self, y, raw):
         """Return the loss of each step and its derivative."""

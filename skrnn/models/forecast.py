@@ -164,7 +164,7 @@ class ForecastModel:
     def options(self):
         """How windows are cut."""
         centered = self.structure["normalize"] == "mean"
-        return WindowOptions(self.schema.season, centered)
+        return WindowOptions(self.schema.season, centered, self.loss.bears_wild)
 
     @cached_property
     def loss(self):

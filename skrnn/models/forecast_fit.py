@@ -8,7 +8,7 @@ from skrnn.forecasting.calibration import calibrate
 from skrnn.forecasting.folds import split_by_series, split_by_time
 from skrnn.forecasting.linear import LinearForecast, fit_linear, regression
 from skrnn.forecasting.network import WindowData, initialize
-from skrnn.forecasting.scales import column_moments, line_weights
+from skrnn.forecasting.scales import column_moments, line_weights, usual_weights
 from skrnn.forecasting.short import moves_of
 from skrnn.forecasting.windows import WindowReader, training_windows
 from skrnn.losses import make_forecast_loss
@@ -152,6 +152,9 @@ class ForecastFit:
         if len(self.folds.pairs) < 2 and len(panel) > 3:
             self.folds = split_by_series(self.lines.series[self.line])
         self.weight = line_weights(self.lines)
+        if model.options.robust:
+            windows = self.line, self.origin, reader.window, model.options
+            self.weight = usual_weights(self.lines, *windows)
         self._fold_lines = None
         self.choice = self._fit_linear(self.lines)
         self._plain = self.lines, self.choice

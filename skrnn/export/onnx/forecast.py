@@ -21,7 +21,12 @@ from skrnn.export.onnx.graph import (
     exports,
 )
 from skrnn.export.onnx.parts import FittedNetwork, Run, is_finite, run_network
-from skrnn.forecasting.windows import GRAIN, MAX_NORMALIZED
+from skrnn.forecasting.windows import (
+    GRAIN,
+    MAX_NORMALIZED,
+    MOST_CHANGES,
+    WILD_RANGES,
+)
 from skrnn.models.forecast import DEFAULT_QUANTILES, ForecastModel
 
 __all__ = ["onnx_inputs"]
@@ -176,7 +181,10 @@ class Rows:
 
 # Names of what is known of windows: see `_windows.cut`. All have two dimensions, `n` is
 # how many values are known.
-Windows = namedtuple("Windows", ["values", "unknown", "level", "scale", "spread", "n"])
+# `calm` is whether no level jumps in a window, None if it does not matter.
+Windows = namedtuple(
+    "Windows", ["values", "unknown", "level", "scale", "spread", "n", "calm"]
+)
 
 
 def cut(g, y, n_lags, view):
@@ -192,6 +200,10 @@ def cut(g, y, n_lags, view):
         n = g.reduce("ReduceSum", g.cast(where, np.float64), 1)
         return g("Unsqueeze", n, np.array([1]))
 
+    calm = None
+    n_wild = view.n_wild(n_lags)
+    if n_wild:
+        y, calm = without_wild(g, y, n_lags, n_wild, view.season)
     unknown = g("IsNaN", y)
     known = g("Not", unknown)
     n = count(known)
@@ -209,7 +221,12 @@ def cut(g, y, n_lags, view):
     if change is not None:
         n_pairs = count(pairs)
         enough = g("Max", n_pairs, np.array(1.0))
+        size = g("Abs", change)
         change = g("Sqrt", g("Div", total(g("Mul", change, change), pairs), enough))
+        if n_wild:
+            change = bounded(
+                g, change, g("Where", pairs, size, np.array(np.inf)), n_pairs
+            )
         spread = g("Where", g("Greater", n_pairs, zero), change, scale)
     if view.centered:
         level, window = g("Add", level, mean), centered
@@ -217,7 +234,65 @@ def cut(g, y, n_lags, view):
         window = fill(g, window, n_lags, stride)
         window = fill(g, window, n_lags, stride, backward=True)
     window = g("Where", g("IsNaN", window), zero, window)  # nothing is known
-    return Windows(window, unknown, level, scale, spread, n)
+    return Windows(window, unknown, level, scale, spread, n, calm)
+
+
+def wild(g, x, n, n_wild, season):
+    """Add which of x (n_lines, n) are wild; see `is_wild` of `_windows`."""
+    unknown = g("IsNaN", x)
+    n_known = g.cast(g("Not", unknown), np.int64)
+    n_known = g("Unsqueeze", g.reduce("ReduceSum", n_known, 1), np.array([1]))
+    if n < 4 * n_wild + 8:
+        return g("And", unknown, g("Not", unknown))
+    ends = []
+    for sign, largest in ((np.inf, 0), (-np.inf, 1)):
+        filled = g("Where", unknown, np.array(sign), x)
+        options = {"axis": 1, "largest": largest, "n_outputs": 2}
+        found = g("TopK", filled, np.array([n_wild + 1]), **options)[0]
+        ends.append(g.slice(found, 1, n_wild))
+    low, high = ends
+    reach = g("Mul", g("Sub", high, low), np.array(WILD_RANGES))
+    enough = g("GreaterOrEqual", n_known, np.array(4 * n_wild + 8))
+    enough = g("And", enough, g("Greater", reach, np.array(0.0)))
+    sides = [g("Less", x, g("Sub", low, reach)), g("Greater", x, g("Add", high, reach))]
+    out = []
+    for side in sides:
+        if 1 < season < n:
+            # What is so a season before or after as well is not wild.
+            number = g.cast(side, np.int64)
+            fill = np.array(0)
+            before = g.slice(number, 1, 0, n - season)
+            before = g("Pad", before, np.array([0, season, 0, 0]), fill)
+            after = g(
+                "Pad", g.slice(number, 1, season), np.array([0, 0, 0, season]), fill
+            )
+            alone = g("Equal", g("Add", before, after), fill)
+            side = g("And", side, alone)
+        out.append(side)
+    return g("And", enough, g("Or", *out))
+
+
+def without_wild(g, y, n_lags, n_wild, season):
+    """Add windows whose wild values are unknown, and whether no level jumps in them."""
+    y = g("Where", wild(g, y, n_lags, n_wild, season), np.array(np.nan), y)
+    if n_lags < 2:
+        return y, None
+    step = g("Sub", g.slice(y, 1, 1), g.slice(y, 1, 0, n_lags - 1))
+    step = g("Pad", step, np.array([0, 1, 0, 0]), np.array(np.nan))
+    jumps = g.cast(wild(g, step, n_lags, n_wild, season), np.int64)
+    jumps = g("Unsqueeze", g.reduce("ReduceSum", jumps, 1), np.array([1]))
+    return y, g("Equal", jumps, np.array(0))
+
+
+def bounded(g, change, sizes, n_pairs):
+    """Add the spread (n_lines, 1), bounded by the median of sizes (n_lines, n)."""
+    n = g("Shape", sizes, start=1)
+    in_order = g("TopK", sizes, n, axis=1, largest=0, n_outputs=2)[0]
+    middle = g("Sub", g.cast(g("Max", n_pairs, np.array(1.0)), np.int64), np.array(1))
+    middle = g("GatherElements", in_order, g("Div", middle, np.array(2)), axis=1)
+    most = g("Mul", middle, np.array(MOST_CHANGES))
+    cut = g("And", g("Greater", most, np.array(0.0)), g("Less", most, change))
+    return g("Where", cut, most, change)
 
 
 def short_units(g, window, fitted):
@@ -561,6 +636,8 @@ def forecast(g, fitted, dtype):
     out = linear(g, window, model.linear_weights)
     out = g("Unsqueeze", out, np.array([2]))
     valid = given.valid
+    if window.calm is not None:
+        valid.append(g("Reshape", window.calm, np.array([-1, n_targets])))
     if model.gate.any():
         change, finite = correction(
             g, window, given.x, given.x_future, given.calendar, fitted
