@@ -32,6 +32,7 @@ from skrnn.estimators import (
     SequenceForecaster,
     SequenceTagger,
     SequenceTranscriber,
+    SequenceTranslator,
     SeriesOutlierDetector,
     StepRegressor,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "SequenceForecaster",
     "SequenceTagger",
     "SequenceTranscriber",
+    "SequenceTranslator",
     "SeriesOutlierDetector",
     "StepRegressor",
     "__version__",

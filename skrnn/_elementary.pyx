@@ -245,6 +245,51 @@ def token_loss(
     return value / total
 
 
+def smooth_labels(
+    const Py_ssize_t[::1] y,           # IN  (n,) index of the class
+    const floating[:, ::1] raw,        # IN  (n, n_classes)
+    const double[::1] weight,          # IN  (n,)
+    floating[:, ::1] d_raw,            # +=  (n, n_classes)
+    double share,
+):
+    """What to add to a log loss for targets with a share for all classes alike.
+
+    The log loss of a row grows by share * (raw at its class - mean of raw); d_raw is
+    changed by the gradient. Returns the weighted mean of what is added.
+    """
+    cdef:
+        Py_ssize_t i, k, n = raw.shape[0], n_classes = raw.shape[1]
+        double part, mean, value = 0.0, total = total_weight(weight)
+        floating each
+    with nogil:
+        for i in range(n):
+            if weight[i] == 0.0:
+                continue
+            mean = sum_in_lanes(&raw[i, 0], n_classes) / n_classes
+            part = share * weight[i]
+            value += part * (raw[i, y[i]] - mean)
+            part /= total
+            each = <floating>(part / n_classes)
+            for k in range(n_classes):
+                d_raw[i, k] -= each
+            d_raw[i, y[i]] += <floating>part
+    return value / total
+
+
+cdef inline double sum_in_lanes(const floating* x, Py_ssize_t n) noexcept nogil:
+    cdef double lanes[LANES]
+    cdef Py_ssize_t _
+    cdef int j
+    clear(lanes)
+    for _ in range(n // LANES):
+        for j in range(LANES):
+            lanes[j] += x[j]
+        x += LANES
+    for j in range(<int>(n % LANES)):
+        lanes[j] += x[j]
+    return sum_of_lanes(lanes)
+
+
 def logistic_loss(
     const double[:, ::1] y,            # IN  (n, n_out) 0, 1, or between
     const floating[:, ::1] raw,        # IN  (n, n_out)
@@ -348,6 +393,85 @@ def log_proba_at(const floating[:, ::1] raw, const Py_ssize_t[::1] y, double[::1
                 if k != top:
                     rest += exp(raw[i, k] - most)
             out[i] = (raw[i, y[i]] - most) - log1p(rest)
+
+
+def best_tokens(
+    const floating[:, ::1] raw,        # IN  (n, n_tokens)
+    Py_ssize_t[:, ::1] tokens,         # OUT (n, n_best), -1 where there are no more
+    double[:, ::1] log_p,              # OUT (n, n_best)
+    const unsigned char[::1] banned,   # IN  (n_tokens,) tokens that are left out
+    floating[::1] scratch,             # (n_tokens,)
+):
+    """The most probable tokens of each row, the best first; the lower id before.
+
+    Logarithms of the softmax over all tokens have the bits of `token_log_proba`.
+    """
+    cdef Py_ssize_t i, j, k, n_best = tokens.shape[1], n_tokens = raw.shape[1], n_found
+    cdef double most, total
+    if (
+        tokens.shape[0] != raw.shape[0] or log_p.shape[0] != raw.shape[0]
+        or log_p.shape[1] != n_best or banned.shape[0] != n_tokens or not n_best
+        or scratch.shape[0] != n_tokens
+    ):
+        raise ValueError("the shapes do not match.")
+    with nogil:
+        for i in range(raw.shape[0]):
+            n_found = 0
+            for k in range(n_tokens):
+                if banned[k] or (
+                    n_found == n_best and not raw[i, k] > raw[i, tokens[i, n_best - 1]]
+                ):
+                    continue
+                j = n_found if n_found < n_best else n_best - 1
+                while j > 0 and raw[i, k] > raw[i, tokens[i, j - 1]]:
+                    if j < n_best:
+                        tokens[i, j] = tokens[i, j - 1]
+                    j -= 1
+                tokens[i, j] = k
+                if n_found < n_best:
+                    n_found += 1
+            most = raw[i, argmax(&raw[i, 0], n_tokens)]
+            total = log(total_of_exps(&raw[i, 0], most, &scratch[0], n_tokens))
+            for j in range(n_best):
+                if j < n_found:
+                    log_p[i, j] = (raw[i, tokens[i, j]] - most) - total
+                else:
+                    tokens[i, j] = -1
+                    log_p[i, j] = -INFINITY
+
+
+def token_log_proba(const floating[:, ::1] raw, const Py_ssize_t[::1] y,
+                    double[::1] out, floating[::1] scratch):
+    """out (n,) = logarithm of the softmax of raw (n, n_tokens) at one token a row."""
+    cdef Py_ssize_t i, n_tokens = raw.shape[1]
+    cdef double most
+    if (
+        y.shape[0] != raw.shape[0] or out.shape[0] != raw.shape[0]
+        or scratch.shape[0] != n_tokens
+    ):
+        raise ValueError("the shapes do not match.")
+    for i in range(y.shape[0]):
+        if not 0 <= y[i] < n_tokens:
+            raise IndexError(f"there is no token {y[i]}.")
+    with nogil:
+        for i in range(raw.shape[0]):
+            most = raw[i, argmax(&raw[i, 0], n_tokens)]
+            out[i] = (raw[i, y[i]] - most) - log(
+                total_of_exps(&raw[i, 0], most, &scratch[0], n_tokens)
+            )
+
+
+cdef inline double total_of_exps(const floating* x, double most, floating* scratch,
+                                 Py_ssize_t n) noexcept nogil:
+    # In the precision of x: the sum over many tokens takes most of the time.
+    cdef Py_ssize_t k
+    cdef double total = 0.0
+    if floating is float:
+        skrnn_exps(x, <float>most, scratch, n)
+        return skrnn_total(scratch, n)
+    for k in range(n):
+        total += exp(x[k] - most)
+    return total
 
 
 def expit(const floating[:, ::1] raw, double sign, double[:, :] out, bint logarithm):

@@ -32,6 +32,7 @@ from skrnn import (
     SequenceForecaster,
     SequenceTagger,
     SequenceTranscriber,
+    SequenceTranslator,
     StepRegressor,
 )
 
@@ -264,6 +265,16 @@ def make_cases():
         estimator = SequenceTranscriber(**transcriber, **parameters)
         weights = {"sample_weight": sample_weight()}
         cases[name] = Case(estimator, (X, written), X, weights)
+    translator = {"max_iter": 3, "batch_size": 5, "random_state": 7}
+    for name, X_of, more in (
+        ("numbers", X, {"bidirectional": True, "missing": "error"}),
+        ("characters", characters, {"cell": "lstm", "attention": "additive"}),
+        ("words", characters, {"dtype": "float64", "tie_embeddings": False}),
+    ):
+        model = SequenceTranslator((9, 7), **translator, **more)
+        n = len(X_of)
+        words = [written[i % len(written)] for i in range(n)]
+        cases[f"translator, {name}"] = Case(model, (X_of, words), X_of)
     language = {"max_iter": 3, "batch_size": 3, "bptt_steps": 4, "random_state": 7}
     for name, more in (
         ("lstm", {"embedding_dropout": 0.25}),
@@ -312,6 +323,8 @@ def methods_of(estimator):
     names = [name for name in METHODS if hasattr(estimator, name)]
     if isinstance(estimator, SequenceTranscriber):
         names += ["score_samples", "align"]
+    if isinstance(estimator, SequenceTranslator):
+        names += ["score_samples"]
     return names
 
 

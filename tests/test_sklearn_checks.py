@@ -12,6 +12,7 @@ from skrnn import (
     SequenceForecaster,
     SequenceTagger,
     SequenceTranscriber,
+    SequenceTranslator,
     SeriesOutlierDetector,
     StepRegressor,
 )
@@ -81,6 +82,10 @@ ESTIMATORS = [
     SequenceTranscriber(
         **EXACT | {"max_iter": 20}, cell="lstm", standardize="sequence", beam_width=3
     ),
+    SequenceTranslator(16),
+    SequenceTranslator(
+        **EXACT | {"max_iter": 20}, cell="lstm", attention="additive", beam_width=1
+    ),
     SequenceForecaster(),
     SequenceForecaster(
         horizon=3,
@@ -145,10 +150,10 @@ def expected_failures(estimator):
     if isinstance(estimator, SequenceTagger | StepRegressor):
         return failures_of_steps(estimator)
     failures = {}
-    if isinstance(estimator, SequenceTranscriber):
+    if isinstance(estimator, SequenceTranscriber | SequenceTranslator):
         failures["check_n_features_in_after_fitting"] = (
-            "the first call of partial_fit needs all labels, as `classes`, which the "
-            "check gives to classifiers only; an estimator of label sequences is none"
+            "the first call of partial_fit needs all labels, which the check gives to "
+            "classifiers only, as `classes`; an estimator of label sequences is none"
         )
     if isinstance(estimator, TransformerMixin) or estimator.dtype == "float64":
         return failures
@@ -197,6 +202,7 @@ def all_expected_failures(estimator):
             | RNNRegressor
             | SequenceTagger
             | SequenceTranscriber
+            | SequenceTranslator
             | StepRegressor,
         )
         and get_tags(estimator).input_tags.categorical

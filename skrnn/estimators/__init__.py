@@ -8,6 +8,7 @@ from skrnn.estimators._regressor import RNNRegressor
 from skrnn.estimators._step_regressor import StepRegressor
 from skrnn.estimators._tagger import SequenceTagger
 from skrnn.estimators._transcriber import SequenceTranscriber
+from skrnn.estimators._translator import SequenceTranslator
 
 __all__ = [
     "LanguageModel",
@@ -16,6 +17,7 @@ __all__ = [
     "SequenceForecaster",
     "SequenceTagger",
     "SequenceTranscriber",
+    "SequenceTranslator",
     "SeriesOutlierDetector",
     "StepRegressor",
 ]

@@ -49,7 +49,7 @@ from skrnn.models.training_state import (
     TrainingState,
     check_training,
 )
-from skrnn.network import ALL_POOLINGS, Network
+from skrnn.network import ALL_POOLINGS
 from skrnn.solvers import SOLVERS
 from skrnn.training import SequenceData, Trainer
 
@@ -140,6 +140,10 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
         ),
         "_columns_are_steps": boolean,
     }
+
+    _model_kind = SequenceModel
+    _packed_fields: dict = SEQUENCE_FIELDS  # what `_model_kind` packs
+    _check_model = staticmethod(check_sequence_model)
 
     segment_length_ = Of("_model")
     n_layers_ = Of("_model")
@@ -371,26 +375,34 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
             fill, _ = sequences.moments(weight)
         categories = None
         if sequences.categorical:
-            categories = Categories.learn(
-                sequences,
-                sample_weight=weight,
-                min_frequency=self.min_frequency,
-                max_categories=self.max_categories,
-            )
+            categories = self._learn_categories(sequences, weight)
             if structure["segment_length"] not in ("auto", 1):
                 raise ValueError(
                     "Tokens are read one by one. Set segment_length=1 or 'auto', got "
                     f"{structure['segment_length']}."
                 )
-            structure |= describe_embeddings(self, categories)
+            structure |= self._describe_embeddings(categories)
         segment_length = 1 if categories is not None else structure["segment_length"]
         if segment_length == "auto":
             segment_length = self._choose_segment_length(sequences, target, samples)
         structure["n_features"] = sequences.n_features
         structure["n_out"] = target.loss().n_out
-        return SequenceModel(
+        return self._model_kind(
             structure, segment_length, mean, scale, fill, target, None, categories
         )
+
+    def _learn_categories(self, sequences, weight):
+        """Return the categories of the categorical features."""
+        return Categories.learn(
+            sequences,
+            sample_weight=weight,
+            min_frequency=self.min_frequency,
+            max_categories=self.max_categories,
+        )
+
+    def _describe_embeddings(self, categories):
+        """Return what the structure says of the tables of categories."""
+        return describe_embeddings(self, categories)
 
     def _choose_segment_length(self, sequences, target, samples):
         """Return how many steps are read at once if the user leaves it open."""
@@ -445,12 +457,19 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
         """Return what trains the network; `more` goes to the `Trainer`."""
         model, batch_size = self._model, self.batch_size
         if batch_size == "auto":
-            batch_size = auto_batch_size(n_seqs)
-        loss, options = model.target.loss(), pass_options_with_embeddings(self, model)
-        network = Network(model.spec, loss, options)
+            batch_size = self._auto_batch_size(n_seqs)
+        loss, options = self._training_loss(), pass_options_with_embeddings(self, model)
+        network = model.make_network(options, loss)
         solver.n_frozen = count_frozen(self, model)
         options = self._training_options(batch_size, early_stopping)
         return Trainer(network, loss, solver, options, generator, **more)
+
+    def _training_loss(self):
+        """Return what training minimises; validation looks at its plain value."""
+        return self._model.target.loss()
+
+    def _auto_batch_size(self, n_seqs):
+        return auto_batch_size(n_seqs)
 
     def _make_data(self, samples, training):
         if samples is None:
@@ -608,9 +627,9 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
     def _unpack(cls, fields):
         """Return the fitted attributes that `_pack` was made of."""
         target = cls._target_kind.unpack(fields)
-        packed = {*SEQUENCE_FIELDS, *TRAINING_FIELDS, *target.pack()}
+        packed = {*cls._packed_fields, *TRAINING_FIELDS, *target.pack()}
         attributes = {name: fields[name] for name in fields if name not in packed}
-        attributes["_model"] = SequenceModel.unpack(fields, target)
+        attributes["_model"] = cls._model_kind.unpack(fields, target)
         attributes["_training"] = TrainingState.unpack(fields)
         return attributes
 
@@ -627,7 +646,7 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
                 f"n_features_in_ is {fields['n_features_in_']}, and the network reads "
                 f"{structure['n_features']} features."
             )
-        check_sequence_model(fields, cls._target_kind.unpack(fields))
+        cls._check_model(fields, cls._target_kind.unpack(fields))
         check_training(fields)
 
     def __sklearn_tags__(self):

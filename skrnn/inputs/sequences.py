@@ -97,6 +97,12 @@ class Sequences:
             return self.numbers(i)
         return self.tokens.given[self._table.row(i + len(self) if i < 0 else i)]
 
+    def token_at(self, i, step):
+        """Return the token of the first categorical feature at a step of sequence i."""
+        tokens = self.tokens
+        row = tokens.start[self._table.row(i)] + step
+        return tokens.columns[0].token(row)
+
     def numbers(self, i):
         """The numbers of sequence `i`, (n_steps, n_numeric)."""
         if i < 0:

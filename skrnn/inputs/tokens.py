@@ -54,6 +54,15 @@ class TokenColumn:
     def __len__(self):
         return len(self.values)
 
+    def token(self, row):
+        """The token of a row, as a str, int or bool."""
+        value = self.values[row]
+        if self.kind == "character":
+            return chr(value)
+        if self.kind == "number":
+            return bool(value) if self.is_bool else int(value)
+        return value
+
     def take(self, rows):
         """The tokens of these rows."""
         if isinstance(self.values, list):

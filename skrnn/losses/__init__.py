@@ -4,7 +4,12 @@ All arithmetic is in double; a probability depends on its own row and on nothing
 """
 
 from skrnn.losses.base import Loss
-from skrnn.losses.classes import LogLoss, MultilabelLogLoss, TokenLogLoss
+from skrnn.losses.classes import (
+    LogLoss,
+    MultilabelLogLoss,
+    SmoothedTokenLoss,
+    TokenLogLoss,
+)
 from skrnn.losses.forecasts import (
     FORECAST_LOSSES,
     ForecastAbsoluteError,
@@ -32,6 +37,7 @@ __all__ = [
     "SquaredError",
     "StepAbsoluteError",
     "StepSquaredError",
+    "SmoothedTokenLoss",
     "TokenLogLoss",
     "make_forecast_loss",
 ]

@@ -5,7 +5,7 @@ import numpy as np
 from skrnn import _elementary
 from skrnn.losses.base import PointLoss
 
-__all__ = ["LogLoss", "MultilabelLogLoss", "TokenLogLoss"]
+__all__ = ["LogLoss", "MultilabelLogLoss", "SmoothedTokenLoss", "TokenLogLoss"]
 
 
 class _LogLoss(PointLoss):
@@ -78,6 +78,36 @@ class TokenLogLoss(_LogLoss):
         out = np.empty(raw.shape)
         _elementary.softmax(raw, out, logarithm)
         return out
+
+
+class SmoothedTokenLoss(TokenLogLoss):
+    """Log loss in training where each token has a share of every target.
+
+    Without a gradient it is the plain log loss, which validation looks at.
+
+    Parameters
+    ----------
+    n_tokens : int
+    smoothing : float
+        The share that all tokens have together, in [0, 1).
+
+    References
+    ----------
+    Szegedy et al. 2016, "Rethinking the inception architecture": label smoothing.
+    """
+
+    def __init__(self, n_tokens, smoothing):
+        super().__init__(n_tokens)
+        self.smoothing = smoothing
+
+    def _compute(self, y, raw, weight, gradient):
+        value = super()._compute(y, raw, weight, gradient)
+        more = _elementary.smooth_labels(y, raw, weight, gradient, self.smoothing)
+        return value + more
+
+    def value(self, targets, raw, weight=None, run=None, p=None):
+        """Return the weighted mean of the plain log loss."""
+        return TokenLogLoss(self.n_out).value(targets, raw, weight, run, p)
 
 
 class MultilabelLogLoss(_LogLoss):

@@ -28,7 +28,12 @@ from skrnn.network.inputs import TokenInput
 from skrnn.network.readout import StepsReadout
 from skrnn.targets import Target
 
-__all__ = ["SEQUENCE_FIELDS", "SequenceModel", "check_sequence_model"]
+__all__ = [
+    "SEQUENCE_FIELDS",
+    "STRUCTURE_FIELDS",
+    "SequenceModel",
+    "check_sequence_model",
+]
 
 # Rows (steps of sequences) that a network reads at once, and how many at most it may
 # have read to be kept for the next call: its memory grows with them.
@@ -130,10 +135,13 @@ class SequenceModel:
 
     # Running -----------------------------------------------------------------------
 
+    def make_network(self, options, loss=None):
+        """Return a network that is not loaded; its last parameters are the loss's."""
+        return Network(self.spec, self.target.loss() if loss is None else loss, options)
+
     def network(self):
         """Return a network that predicts, loaded with the parameters."""
-        options = PassOptions(trains=False)
-        network = Network(self.spec, self.target.loss(), options)
+        network = self.make_network(PassOptions(trains=False))
         network.load(self.theta)
         return network
 
@@ -231,6 +239,11 @@ class SequenceModel:
 
 def make_spec(structure, segment_length, target):
     """Return the description of a network that reads segments of steps."""
+    return NetworkSpec(**spec_options(structure, segment_length, target))
+
+
+def spec_options(structure, segment_length, target):
+    """Return the arguments of a `NetworkSpec`."""
     names = ("hidden_layer_sizes", "cell", "activation", "bidirectional")
     names += ("pooling", "n_out", "dtype")
     options = {name: structure[name] for name in names}
@@ -241,7 +254,7 @@ def make_spec(structure, segment_length, target):
         options["input"] = functools.partial(TokenInput, n_ids, sizes)
     if segment_length > 1 and target.per == "step":  # see `SequenceModel.in_segments`
         options["readout"] = functools.partial(StepsReadout, segment_length)
-    return NetworkSpec(segment_length * n_channels, **options)
+    return {"n_in": segment_length * n_channels, **options}
 
 
 def n_numbers(structure):
@@ -310,28 +323,26 @@ def _n_out(fields):
     return fields["_structure"]["n_out"]
 
 
-structure = record(
-    {
-        "hidden_layer_sizes": tuple_of(integer(1)),
-        "cell": one_of(*CELLS),
-        "activation": one_of("tanh", "relu"),
-        "bidirectional": boolean,
-        "pooling": one_of(*ALL_POOLINGS),
-        "segment_length": either(one_of("auto"), integer(1)),
-        "standardize": either(boolean, one_of("sequence")),
-        "missing": one_of("error", "indicator"),
-        "dtype": one_of("float32", "float64"),
-        "n_features": integer(1),
-        "n_out": integer(1),
-        "n_ids": Optional(tuple_of(integer(1, 2**31 - 1))),
-        "embedding_sizes": Optional(tuple_of(integer(0, 2**20))),
-    }
-)
+STRUCTURE_FIELDS = {
+    "hidden_layer_sizes": tuple_of(integer(1)),
+    "cell": one_of(*CELLS),
+    "activation": one_of("tanh", "relu"),
+    "bidirectional": boolean,
+    "pooling": one_of(*ALL_POOLINGS),
+    "segment_length": either(one_of("auto"), integer(1)),
+    "standardize": either(boolean, one_of("sequence")),
+    "missing": one_of("error", "indicator"),
+    "dtype": one_of("float32", "float64"),
+    "n_features": integer(1),
+    "n_out": integer(1),
+    "n_ids": Optional(tuple_of(integer(1, 2**31 - 1))),
+    "embedding_sizes": Optional(tuple_of(integer(0, 2**20))),
+}
 per_feature = array("float64", _n_features)
 per_output = array("float64", _n_out)
 theta = array(_dtype, None)
 SEQUENCE_FIELDS = {
-    "_structure": structure,
+    "_structure": record(STRUCTURE_FIELDS),
     "_theta": theta,
     "segment_length_": integer(1),
     "_input_mean": either(None, per_feature),
@@ -345,8 +356,11 @@ SEQUENCE_FIELDS = {
 }
 
 
-def check_sequence_model(fields, target):
-    """Raise ValueError unless the fields of a `SequenceModel` go together."""
+def check_sequence_model(fields, target, make_spec=make_spec):
+    """Raise ValueError unless the fields of a `SequenceModel` go together.
+
+    ``make_spec(structure, segment_length, target)`` describes the network.
+    """
     structure = fields["_structure"]
     if structure["segment_length"] not in ("auto", fields["segment_length_"]):
         raise ValueError(

@@ -116,6 +116,8 @@ class TokenInput(Input):
         Columns of each table; 0 is one-hot.
     bound : float, default=1.0
         The largest first value of a table.
+    name : str, default="embedding"
+        What the names of the tables begin with, before the number of a feature.
 
     References
     ----------
@@ -125,8 +127,9 @@ class TokenInput(Input):
 
     can_step = True
 
-    def __init__(self, n_ids, sizes, bound=1.0):
+    def __init__(self, n_ids, sizes, bound=1.0, name="embedding"):
         self.n_ids, self.sizes, self._bound = tuple(n_ids), tuple(sizes), bound
+        self._name = name
 
     def declare(self, layout, n_in):
         """Add the tables."""
@@ -137,7 +140,7 @@ class TokenInput(Input):
             if size:
                 # No penalty: rows that no batch has would shrink to nothing.
                 slot = layout.add(
-                    f"embedding{j}.W", (n, size), uniform(self._bound), False
+                    f"{self._name}{j}.W", (n, size), uniform(self._bound), False
                 )
             self.slots.append(slot)
             width = size or n - 1

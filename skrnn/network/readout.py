@@ -231,20 +231,31 @@ class BlockedReadout(LinearReadout):
 
 
 class TiedReadout(BlockedReadout):
-    """A readout whose weights are the table of the network's first embedding.
+    """A readout whose weights are the table of an embedding.
 
     The table has a row for each output, and perhaps more rows. Its columns are as many
     as the pooled units.
+
+    Parameters
+    ----------
+    n_out : int
+        Number of outputs.
+    table : str, default="embedding0.W"
+        The name of the table.
 
     References
     ----------
     Press & Wolf 2017, "Using the output embedding to improve language models".
     """
 
+    def __init__(self, n_out, table="embedding0.W"):
+        super().__init__(n_out)
+        self._table = table
+
     def declare(self, layout, n_in):
         """Find the table, and add the biases."""
         self.n_in = n_in
-        (self.W,) = [slot for slot in layout.slots if slot.name == "embedding0.W"]
+        (self.W,) = [slot for slot in layout.slots if slot.name == self._table]
         if self.W.shape[1] != n_in or self.W.shape[0] < self.n_out:
             raise ValueError(
                 f"A table of shape {self.W.shape} cannot be the weights of {self.n_out}"

@@ -71,12 +71,19 @@ class RecurrentStack(Part):
     activation : str, default="tanh"
     bidirectional : bool, default=False
         Whether each layer also reads the sequences from their ends.
+    name : str, default="layer"
+        What the names of the parameters begin with, before the number of a layer.
     """
 
     def __init__(
-        self, hidden_layer_sizes, cell="gru", activation="tanh", bidirectional=False
+        self,
+        hidden_layer_sizes,
+        cell="gru",
+        activation="tanh",
+        bidirectional=False,
+        name="layer",
     ):
-        self.sizes = tuple(hidden_layer_sizes)
+        self.sizes, self._name = tuple(hidden_layer_sizes), name
         self.cell, self.activation = cell, activation
         self.directions = ("", ".reverse") if bidirectional else ("",)
 
@@ -103,7 +110,7 @@ class RecurrentStack(Part):
                 [
                     declare_layer(
                         layout,
-                        f"layer{k}{direction}",
+                        f"{self._name}{k}{direction}",
                         self.cell,
                         self.activation,
                         n_in,

@@ -40,6 +40,8 @@ class LabelSequenceTarget(Target):
         What a label of a text is.
     """
 
+    _other = -1  # the code of labels that were not learned
+
     def __init__(self, labels, form="sequence", unit="character"):
         self.labels, self.form, self.unit = labels, form, unit
         self._codes = {label_key(label): k + 1 for k, label in enumerate(labels)}
@@ -103,8 +105,8 @@ class LabelSequenceTarget(Target):
         """
         encoded = np.empty(len(y), dtype=object)
         for i, item in enumerate(y):
-            labels = split(item, self.unit)
-            codes = [self._codes.get(label_key(label), -1) for label in labels]
+            labels = self._labels_of(item)
+            codes = [self._codes.get(label_key(label), self._other) for label in labels]
             if strict and -1 in codes:
                 raise ValueError(
                     f"y[{i}] has the label {labels[codes.index(-1)]!r}, which is not "
@@ -113,6 +115,9 @@ class LabelSequenceTarget(Target):
                 )
             encoded[i] = np.array(codes, dtype=np.intp)
         return encoded
+
+    def _labels_of(self, item):
+        return split(item, self.unit)
 
     def decode(self, codes):
         """Return sequences of codes in the form that was learned, (n_seqs,)."""

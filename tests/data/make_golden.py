@@ -29,6 +29,7 @@ from skrnn import (
     SequenceForecaster,
     SequenceTagger,
     SequenceTranscriber,
+    SequenceTranslator,
     StepRegressor,
 )
 from skrnn.export import save
@@ -278,6 +279,17 @@ def cases():
             SequenceTranscriber(**SMALL, standardize="sequence", beam_width=4),
             letters(),
             transcripts(),
+        ),
+        "translator": (
+            SequenceTranslator(
+                **SMALL,
+                cell="lstm",
+                source_unit="word",
+                target_unit="subword",
+                n_subwords=3,
+            ),
+            [" ".join(own) for own in words()[0]],
+            ["-".join(map(str, own)) for own in transcripts()],
         ),
         "unfitted": (R(dtype=np.float64, n_jobs=2), None, None),
         "scaler": (SequenceScaler(), missing(), None),
