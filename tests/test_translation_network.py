@@ -5,13 +5,13 @@ import functools
 import numpy as np
 import pytest
 
+from reference import make_cell, run_direction
 from skrnn._elementary import best_tokens, token_log_proba
 from skrnn.inputs.packed import PackedBatch, packed_places, packed_rows
 from skrnn.losses import SmoothedTokenLoss, TokenLogLoss
 from skrnn.network import PassOptions
 from skrnn.network.inputs import NumbersInput, TokenInput
 from skrnn.network.translation import PairBatch, TranslationNetwork, TranslationSpec
-from tests.reference import make_cell, run_direction
 
 N_OUT = 4  # the end and three tokens
 # The longest source has the shortest target.

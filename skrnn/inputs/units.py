@@ -167,7 +167,8 @@ def looks_like_tokens(X):
 
     Rows of a table are features, and hardly ever symbols.
     """
-    if not isinstance(X, list | tuple) and getattr(X, "dtype", None) != object:
+    of_objects = getattr(getattr(X, "dtype", None), "kind", None) == "O"
+    if not (isinstance(X, list | tuple) or of_objects):
         return False
     items = [np.asarray(item) for item in X[:LOOKED_AT]]
     if not all(item.ndim == 1 and item.dtype.kind in "iu" for item in items):
