@@ -101,7 +101,7 @@ cpdef double log(double x) noexcept nogil:
     )
 
 
-cpdef inline double log1p(double x) noexcept nogil:
+cpdef double log1p(double x) noexcept nogil:
     """log(1 + x) for x >= 0; the error is below 2 ulp."""
     cdef double u = 1.0 + x
     if u == INFINITY:

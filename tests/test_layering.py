@@ -35,6 +35,7 @@ LAYERS = [
     "_ngram",
     "_generate",
     "_windows",
+    "_detection",
     "_convolutions",
     "_mel",
     "text",
@@ -128,7 +129,7 @@ INSIDE = {
         "detector_stream",
         "detector_fields",
     ],
-    "detection": ["memory", "evidence", "scorer", "episodes"],
+    "detection": ["evidence", "scorer", "episodes"],
 }
 MAY_IMPORT = {name: set(LAYERS[:i]) for i, name in enumerate(LAYERS)} | BESIDE
 

@@ -12,9 +12,9 @@ from sklearn.exceptions import NotFittedError
 
 from cases import assert_same_bits
 from skrnn import SequenceForecaster, SeriesOutlierDetector
+from skrnn._detection import LEAST, Memory, RowScorer, means
 from skrnn.detection.episodes import episodes_of, with_refractory
-from skrnn.detection.evidence import levels
-from skrnn.detection.memory import LEAST, Memory, TwoSidedMemory
+from skrnn.detection.evidence import drifts, levels
 from skrnn.export import load, save
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -82,7 +82,7 @@ def test_the_rate_of_false_alarms_is_kept():
 
 def test_p_values_of_memories():
     rng = np.random.default_rng(0)
-    memory, two_sided = Memory(1000), TwoSidedMemory(1000)
+    memory, two_sided = Memory(1000), Memory(1000, two_sided=True)
     for value in rng.exponential(size=1500).tolist():
         memory.add(value)
         two_sided.add(value)
@@ -97,6 +97,106 @@ def test_p_values_of_memories():
     assert two_sided.log_p(9.0) == memory.log_p(9.0) + np.log(2)
     assert two_sided.log_p(-1.0) < np.log(1e-3)
     assert two_sided.log_p(np.log(2)) > np.log(0.9)
+
+
+def tail_of(values):
+    """Return the threshold, the scale, the shape and the share of a tail."""
+    values, n = np.sort(values), len(values)
+    k = max(8, int(0.05 * n))
+    excess = values[n - k :] - values[n - k - 1]
+    mean = excess.mean()
+    moment = (excess * (k - 0.5 - np.arange(k)) / k).mean()
+    shape = np.clip(2 - mean / (mean - 2 * moment), 1 / k, 0.5)
+    return values[n - k - 1], mean * (1 - shape), shape, k / (n + 1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_memories_are_what_they_say(seed):
+    rng = np.random.default_rng(seed)
+    values = rng.standard_t(4, size=700)
+    capacity = 100 + 200 * seed
+    memory, two_sided = Memory(capacity), Memory(capacity, two_sided=True)
+    wait = None
+    for i, value in enumerate(values.tolist()):
+        memory.add(value)
+        two_sided.add(value)
+        kept = values[max(0, i + 1 - capacity) : i + 1]
+        wait = wait and wait - 1
+        if len(kept) >= LEAST and not wait:
+            tails, wait = (tail_of(kept), tail_of(-kept)), max(len(kept) // 50, 1)
+            assert_allclose(memory.get_state()[1][:3], tails[0][:3], rtol=1e-9)
+        if i % 37 or i < LEAST:
+            continue
+
+        def log_p(x, tail, kept=kept):
+            threshold, scale, shape, share = tail
+            if x <= threshold:
+                return np.log((np.count_nonzero(kept >= x) + 1) / (len(kept) + 1))
+            return np.log(share) - np.log1p(shape * (x - threshold) / scale) / shape
+
+        for x in (-9.0, -2.0, kept[0], 0.3, 2.5, 30.0):
+            above = log_p(x, tails[0])
+            below = log_p(-x, tails[1], -kept)
+            assert memory.log_p(x) == pytest.approx(above, rel=1e-9)
+            expected = min(0, min(above, below) + np.log(2))
+            assert two_sided.log_p(x) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    far = two_sided.clipped(1e9, np.log(1e-4))
+    assert two_sided.log_p(far) == pytest.approx(np.log(1e-4) + np.log(2), rel=1e-9)
+    assert two_sided.clipped(-1e9, np.log(1e-4)) < 0 < far
+    assert two_sided.clipped(0.1, np.log(1e-4)) == 0.1
+
+
+@pytest.mark.parametrize("adds_up", [True, False])
+def test_rows_are_scored_by_a_loop(adds_up):
+    rng = np.random.default_rng(0)
+    table = rng.exponential(size=(900, 4))
+    table[rng.random(table.shape) < 0.05] = np.nan
+    table[[500, 501, 502, 700]] = 30
+    table[600] = np.nan
+    rate, onset, n_recent = 0.01, 1.5, 7
+    memories, whole = [Memory(400) for _ in range(4)], Memory(400)
+    rows = RowScorer([m.copy() for m in memories], whole.copy(), 2, adds_up, rate,
+                     onset, n_recent)  # fmt: skip
+    scores, evidence = np.empty(900), np.empty((900, 2))
+    rows.score(table[:450], scores[:450], evidence[:450])
+    recent = rows.get_recent()
+    rows.set_recent(recent)
+    rows.score(table[450:], scores[450:], evidence[450:])
+    credit, sums = 3.0, []
+    for row, score, found in zip(table, scores, evidence, strict=True):
+        log_p = [
+            m.log_p(x) if np.isfinite(x) else 0.0
+            for m, x in zip(memories, row, strict=True)
+        ]
+        assert found.tolist() == np.reshape(log_p, (2, 2)).min(axis=1).tolist()
+        known = np.isfinite(row)
+        if not known.any():
+            assert score == 0
+            continue
+        is_ready = any(len(m) >= LEAST for m in np.array(memories)[known])
+        total, expected, most = 0.0, 0.0, 0.0
+        for value in log_p:
+            total = total - value if adds_up else max(total, -value)
+        if is_ready:
+            news = total - max(sums[-n_recent:], default=total)
+            sums.append(total)
+            total += onset * max(news, 0)
+            expected = whole.log_p(total)
+        assert score == expected
+        if score < np.log(rate):
+            if credit < 1:
+                continue
+            credit, most = credit - 1, np.log(rate) - 2
+        else:
+            credit = min(3.0, credit + rate)
+        for m, x in zip(memories, row, strict=True):
+            if np.isfinite(x):
+                m.add(m.clipped(x, most) if most else x)
+        if is_ready:
+            whole.add(whole.clipped(total, most) if most else total)
+    assert rows.credit == pytest.approx(credit, rel=1e-12)
+    assert len(whole) == len(rows.whole)
+    assert (scores[500:503] < np.log(1e-3)).any()
 
 
 def test_a_memory_of_one_value_still_tells_outliers_apart():
@@ -124,6 +224,13 @@ def test_levels_are_differences_of_means():
         assert found[t, 0] == pytest.approx(expected, rel=1e-10)
     for start, stop in ((0, 1), (43, 44), (44, 90), (250, 300)):
         assert_same_bits(levels(y, 4, start, stop), found[start:stop])
+    y[100:103] = np.nan
+    found = drifts(y, 5, 0, 300)
+    assert np.isnan(found[[0, 1, 102, 104]]).all()
+    assert found[105, 0] == pytest.approx(y[103:106].mean(), rel=1e-12)
+    assert found[2, 0] == pytest.approx(y[:3].mean(), rel=1e-12)
+    with pytest.raises(ValueError, match="shapes"):
+        means(y, 5, 0, 300, np.empty((299, 1)))
 
 
 # Faults ------------------------------------------------------------------------------
@@ -133,7 +240,7 @@ def test_faults_are_found():
     y = Y.copy()
     y[500] += 12  # a spike
     y[600:640] += 8  # a level
-    scores = detector().fit(y).score_samples_
+    scores = detector(onset=0).fit(y).score_samples_
     assert scores[500] < np.log(1e-3)
     assert (scores[600:640] < np.log(1e-2)).mean() > 0.25
 
@@ -156,7 +263,7 @@ def test_noise_is_found_for_a_while():
     y = make_y(1600, phi=0.0)
     y[1500:] *= 6
     forecaster = clone(QUICK).set_params(window=500)
-    options = {"horizon": 24, "warm_up": 1000, "refit": False}
+    options = {"horizon": 24, "warm_up": 1000, "refit": False, "onset": 0}
     model = detector(forecaster=forecaster, **options).fit(y[:1500])
     assert (model.score_samples(y[1500:1550]) < model.offset_).mean() > 0.8
 
@@ -242,7 +349,7 @@ def test_scale_and_shift_do_not_matter(fitted, a, b):
     other = detector().fit(a * Y[:800] + b)
     scores = fitted.score_samples(Y[800:])
     if a > 0:
-        assert_allclose(other.score_samples(a * Y[800:] + b), scores, atol=1e-3)
+        assert_allclose(other.score_samples(a * Y[800:] + b), scores, atol=1e-5)
     else:
         assert other.score_samples(a * Y[800:] + b).shape == scores.shape
 
@@ -256,7 +363,7 @@ def test_unknown_rows_are_normal_and_change_little():
     whole = model.fit(Y).score_samples_
     assert_same_bits(scores[:500], whole[:500])
     # Beyond the window of a forecast only the memory lacks a row.
-    assert_allclose(scores[700:], whole[700:], rtol=0.1, atol=0.1)
+    assert_allclose(scores[700:], whole[700:], rtol=0.1, atol=0.5)
     assert_same_bits(scores[700:] < model.offset_, whole[700:] < model.offset_)
     assert (detector().fit(Y[:800]).score_samples(np.full(3, np.nan)) == 0).all()
 
@@ -334,7 +441,7 @@ def test_episodes():
 
 def test_evidence_and_expectations(fitted):
     evidence = fitted.evidence_of(Y[800:])
-    assert evidence.shape == (200, 4)
+    assert evidence.shape == (200, 5)
     assert (evidence <= 0).all()
     fitted.set_params(false_alarm_rate=0.1)
     expected, interval = fitted.predict_expected(Y[800:])

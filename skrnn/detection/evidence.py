@@ -2,8 +2,9 @@
 
 `step` is the error of the forecast of the row before, `ahead` that of the forecast made
 a horizon ago, and `path` the mean error of all steps of that forecast: three views of
-one batch of forecasts. `level` has no forecast in it: a fault that lasts is soon
-forecast well, but the mean of the last rows stays far from that of the rows before.
+one batch of forecasts. `level` and `drift` have no forecast in them: a fault that lasts
+is soon forecast well, but the mean of the last rows stays far from that of the rows
+before, and means of more rows from all earlier ones.
 
 Each number depends on a bounded number of rows before its own, and has the same bits
 whatever other rows it is computed with.
@@ -11,11 +12,22 @@ whatever other rows it is computed with.
 
 import numpy as np
 
-__all__ = ["BACKGROUND", "EVIDENCE", "TWO_SIDED", "Statistics", "statistics"]
+from skrnn._detection import means
 
-EVIDENCE = ("step", "ahead", "path", "level")
-TWO_SIDED = {"level"}
+__all__ = [
+    "EVIDENCE",
+    "FROM_MEANS",
+    "TWO_SIDED",
+    "Statistics",
+    "n_rows_of_means",
+    "statistics",
+]
+
+EVIDENCE = ("step", "ahead", "path", "level", "drift")
+FROM_MEANS = ("level", "drift")
+TWO_SIDED = {"level", "drift"}
 BACKGROUND = 10  # horizons that the level is compared with
+SLOW = 8  # horizons of the means of `drift`
 BLOCK_ROWS = 2048  # whose forecasts are in memory at once
 LEAST_SPREAD = 1e-6  # of the scale of a target
 
@@ -40,8 +52,7 @@ def statistics(model, series, start, stop, names, n_threads=1):
 
     Parameters
     ----------
-    model : ForecastModel or None
-        None if `names` has 'level' only.
+    model : ForecastModel
     series : Series
         With the rows before `start` that the evidence looks back on.
     start, stop : int
@@ -53,7 +64,7 @@ def statistics(model, series, start, stop, names, n_threads=1):
     # What lies ahead of a forecast, such as its calendar, is there for any `stop`.
     series = model.schema.extend(series, model.horizon)
     values = {}
-    forecasts = [name for name in names if name != "level"]
+    forecasts = [name for name in names if name not in FROM_MEANS]
     if forecasts:
         blocks = []
         for begin in range(start, stop, BLOCK_ROWS):
@@ -65,10 +76,17 @@ def statistics(model, series, start, stop, names, n_threads=1):
         }
     if "level" in names:
         values["level"] = levels(series.y, model.horizon, start, stop)
+    if "drift" in names:
+        values["drift"] = drifts(series.y, SLOW * model.horizon, start, stop)
     known = np.isfinite(series.y[start:stop])
     for each in values.values():
         each[~known] = np.nan
     return Statistics(known, values)
+
+
+def n_rows_of_means(horizon):
+    """Return how many rows the means look back on."""
+    return (BACKGROUND + 1) * horizon
 
 
 def _forecast_errors(model, series, rows, names, n_threads):
@@ -132,21 +150,15 @@ def levels(y, n_rows, start, stop):
     levels : ndarray of shape (stop - start, n_targets)
         NaN if half of the rows of a mean are unknown or not there.
     """
-    n_back = BACKGROUND * n_rows
-    first = start - n_rows - n_back + 1
-    padded = np.full((stop - min(first, 0), y.shape[1]), np.nan)
-    padded[max(-first, 0) :] = y[:stop]
-    if first >= 0:
-        padded = padded[first:]
-    windows = np.lib.stride_tricks.sliding_window_view(padded, n_rows + n_back, axis=0)
-    recent = _means(np.ascontiguousarray(windows[..., n_back:]))
-    return recent - _means(np.ascontiguousarray(windows[..., :n_back]))
+    before = drifts(y, BACKGROUND * n_rows, start - n_rows, stop - n_rows)
+    return drifts(y, n_rows, start, stop) - before
 
 
-def _means(windows):
-    """Return means over the last axis; NaN unless most values are known."""
-    known = np.isfinite(windows)
-    count = known.sum(axis=-1)
-    total = np.where(known, windows, 0).sum(axis=-1)
-    mean = np.full_like(total, np.nan)
-    return np.divide(total, count, out=mean, where=2 * count > windows.shape[-1])
+def drifts(y, n_rows, start, stop):
+    """Return means of the last rows, (stop - start, n_targets).
+
+    NaN if half of the rows of a mean are unknown or not there.
+    """
+    out = np.empty((stop - start, y.shape[1]))
+    means(y, n_rows, start, stop, out)
+    return out

@@ -5,23 +5,21 @@ their p-values are added up (Fisher), or the largest is taken. Evidence is depen
 the sum has a memory, too, and the p-value of a row is that of its sum among earlier
 sums: normal rows have evenly spread p-values whatever the evidence is.
 
+A row counts more if its sum is larger than those of the last rows: the beginning of a
+fault says more than each of the rows in which it lasts.
+
 An unusual row enters no memory, or else a long fault would become normal. But a share
 of normal rows looks unusual, and memories without these would raise more and more
 alarms. So there is a credit: each row that is normal adds its share of an unusual one.
 What is far out is remembered as less so: an outlier shall not hide the next one.
 """
 
-from math import log
-
 import numpy as np
 
+from skrnn._detection import Memory, RowScorer
 from skrnn.detection.evidence import TWO_SIDED
-from skrnn.detection.memory import LEAST, Memory, TwoSidedMemory
 
 __all__ = ["Scorer"]
-
-MOST_CREDIT = 3.0
-CLIP = 2.0  # an unusual row is remembered as one whose log p is so far below the rate
 
 
 class Scorer:
@@ -37,27 +35,42 @@ class Scorer:
     combine : {"fisher", "max"}
     rate : float
         The share of normal rows that is expected to be unusual.
+    onset : float
+        How many times it counts what a sum is larger by than those of the last rows.
+    horizon : int
+        Number of these rows.
     """
 
-    def __init__(self, names, n_targets, capacity, combine, rate):
+    def __init__(self, names, n_targets, capacity, combine, rate, onset, horizon):
         self.names, self.n_targets = tuple(names), n_targets
         self.capacity, self.combine, self.rate = capacity, combine, rate
-        self.parts = [
-            [
-                (TwoSidedMemory if name in TWO_SIDED else Memory)(capacity)
-                for _ in range(n_targets)
-            ]
+        self.onset, self.horizon = onset, horizon
+        memories = [
+            Memory(capacity, name in TWO_SIDED)
             for name in self.names
+            for _ in range(n_targets)
         ]
-        self.whole = Memory(capacity)
-        self.credit = MOST_CREDIT
+        self._set(memories, Memory(capacity))
+
+    def _set(self, memories, whole):
+        self._rows = RowScorer(
+            memories,
+            whole,
+            self.n_targets,
+            self.combine == "fisher",
+            self.rate,
+            self.onset,
+            self.horizon,
+        )
 
     def copy(self):
         """Return a scorer that goes on apart from this one."""
-        arguments = self.names, self.n_targets, self.capacity, self.combine, self.rate
-        new = type(self)(*arguments)
-        new.parts = [[memory.copy() for memory in part] for part in self.parts]
-        new.whole, new.credit = self.whole.copy(), self.credit
+        new = type(self).__new__(type(self))
+        vars(new).update(vars(self))
+        rows = self._rows
+        new._set([memory.copy() for memory in rows.memories], rows.whole.copy())
+        new._rows.credit = rows.credit
+        new._rows.set_recent(rows.get_recent())
         return new
 
     def score(self, statistics):
@@ -74,65 +87,47 @@ class Scorer:
         evidence : ndarray of shape (n_rows, n_evidence)
             The same of each kind of evidence, the smallest of all targets.
         """
-        n_rows = len(statistics.known)
-        table = np.stack([statistics.values[name] for name in self.names], axis=1)
-        scores, evidence = np.zeros(n_rows), np.zeros((n_rows, len(self.names)))
-        for i, row in enumerate(table.tolist()):
-            scores[i] = self._score_row(row, evidence[i])
+        table = np.concatenate([statistics.values[name] for name in self.names], axis=1)
+        return self.score_table(table)
+
+    def score_table(self, table):
+        """Score rows by their evidence (n_rows, n_evidence * n_targets)."""
+        scores = np.zeros(len(table))
+        evidence = np.zeros((len(table), len(self.names)))
+        self._rows.score(table, scores, evidence)
         return scores, evidence
 
     def remember(self, statistics):
         """Take in the evidence of rows that are not scored."""
-        for name, part in zip(self.names, self.parts, strict=True):
-            columns = statistics.values.get(name, np.empty((0, 0))).T
-            for memory, values in zip(part, columns, strict=False):
-                for value in values[np.isfinite(values)].tolist():
+        for name, values in statistics.values.items():
+            first = self.names.index(name) * self.n_targets
+            memories = self._rows.memories[first : first + self.n_targets]
+            for memory, column in zip(memories, values.T, strict=True):
+                for value in column[np.isfinite(column)].tolist():
                     memory.add(value)
 
-    def _score_row(self, row, evidence):
-        total, found, is_ready = 0.0, [], True
-        adds_up = self.combine == "fisher"
-        for j, (part, values) in enumerate(zip(self.parts, row, strict=True)):
-            for memory, value in zip(part, values, strict=True):
-                if value != value:
-                    continue
-                found.append((memory, value))
-                log_p = memory.log_p(value)
-                is_ready = is_ready and len(memory) >= LEAST
-                if log_p < evidence[j]:
-                    evidence[j] = log_p
-                total = total - log_p if adds_up else max(total, -log_p)
-        if not found:
-            return 0.0
-        score = self.whole.log_p(total) if is_ready else 0.0
-        if score < log(self.rate):
-            if self.credit < 1:
-                return score
-            self.credit -= 1
-            most = log(self.rate) - CLIP
-            found = [(memory, memory.clipped(value, most)) for memory, value in found]
-            total = self.whole.clipped(total, most)
-        else:
-            self.credit = min(MOST_CREDIT, self.credit + self.rate)
-        for memory, value in found:
-            memory.add(value)
-        if is_ready:
-            self.whole.add(total)
-        return score
-
-    def _memories(self):
-        return [memory for part in self.parts for memory in part] + [self.whole]
-
     def get_state(self):
-        """Return the credit, and of each memory the values and the tails."""
-        states = [memory.get_state() for memory in self._memories()]
-        tails = np.zeros((len(states), 10))
-        for row, (_, numbers) in zip(tails, states, strict=True):
-            row[: len(numbers)] = numbers
-        return self.credit, [values for values, _ in states], tails
+        """Return the state as plain values.
+
+        Returns
+        -------
+        credit : float
+        values : list of ndarray
+            Those of each memory, from the oldest on, and the sums of the last rows.
+        tails : ndarray of shape (n_memories, 9)
+            How the tails of each memory stand.
+        """
+        rows = self._rows
+        states = [memory.get_state() for memory in (*rows.memories, rows.whole)]
+        values = [*(values for values, _ in states), rows.get_recent()]
+        return rows.credit, values, np.array([tails for _, tails in states])
 
     def set_state(self, credit, values, tails):
         """Go on where `get_state` was called."""
-        self.credit = credit
-        for memory, each, numbers in zip(self._memories(), values, tails, strict=True):
+        rows = self._rows
+        *values, recent = values
+        memories = *rows.memories, rows.whole
+        for memory, each, numbers in zip(memories, values, tails, strict=True):
             memory.set_state(each, numbers)
+        rows.credit = credit
+        rows.set_recent(recent)

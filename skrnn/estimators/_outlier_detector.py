@@ -8,10 +8,10 @@ from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skrnn._detection import LEAST
 from skrnn._recurrence import max_threads
 from skrnn.detection.episodes import episodes_of, with_refractory
-from skrnn.detection.evidence import EVIDENCE, statistics
-from skrnn.detection.memory import LEAST
+from skrnn.detection.evidence import EVIDENCE, FROM_MEANS, statistics
 from skrnn.detection.scorer import Scorer
 from skrnn.estimators._base import all_or_nothing
 from skrnn.estimators._fitted import FittedEstimator, Of, fitted
@@ -24,7 +24,7 @@ from skrnn.models.detector_fields import DETECTOR_FIELDS, check_detector_model
 from skrnn.models.detector_stream import OutlierStream
 
 MOST_WARM_UP = 500
-MOST_HORIZON = 48
+MOST_HORIZON, LEAST_HORIZON = 48, 12  # of those that are chosen by the season
 NO_SEASON = 24
 MOST_MEMORY = 20_000
 
@@ -51,16 +51,21 @@ class SeriesOutlierDetector(OutlierMixin, FittedEstimator, BaseEstimator):
         scores stay as they are, and :attr:`offset_` moves.
     horizon : 'auto' or int, default='auto'
         How many rows ago the forecasts of 'ahead' and 'path' were made, and of how many
-        rows 'level' is the mean. 'auto' is a season and at most 48, or 24 without a
-        season.
-    evidence : array-like of str, default=('step', 'ahead', 'path', 'level')
+        rows 'level' is the mean. 'auto' is a season, or as many seasons as make 12
+        rows, and at most 48; 24 without a season.
+    evidence : array-like of str, default=('step', 'ahead', 'path', 'level', 'drift')
         What is looked at. 'step' is the error of the forecast from the row before,
         'ahead' that of the forecast made `horizon` rows ago, 'path' the mean error of
-        all steps of that forecast, and 'level' how far the mean of the last `horizon`
-        rows is from that of the rows before.
+        all steps of that forecast, 'level' how far the mean of the last `horizon`
+        rows is from that of ten times as many rows before, and 'drift' the mean of the
+        last 8 `horizon` rows, which is compared with all earlier ones.
     combine : {'fisher', 'max'}, default='fisher'
         How evidence is combined: by the sum of the logarithms of the p-values, or by
         the smallest p-value.
+    onset : float, default=1
+        How much the beginning of a fault counts: what the combined evidence of a row
+        is larger by than that of each of the last `horizon` rows is added to it so many
+        times. 0 marks more rows of long faults, larger values find more faults.
     memory : 'auto' or int, default='auto'
         Number of normal rows that p-values are made of: the newest ones. 'auto' is
         20,000.
@@ -160,6 +165,7 @@ class SeriesOutlierDetector(OutlierMixin, FittedEstimator, BaseEstimator):
         "horizon": [StrOptions({"auto"}), Interval(Integral, 1, 1000, closed="both")],
         "evidence": ["array-like"],
         "combine": [StrOptions({"fisher", "max"})],
+        "onset": [Interval(Real, 0, None, closed="left")],
         "memory": [StrOptions({"auto"}), Interval(Integral, 100, None, closed="left")],
         "warm_up": [StrOptions({"auto"}), Interval(Integral, 4, None, closed="left")],
         "refit": [
@@ -187,8 +193,9 @@ class SeriesOutlierDetector(OutlierMixin, FittedEstimator, BaseEstimator):
         false_alarm_rate=1e-3,
         *,
         horizon="auto",
-        evidence=("step", "ahead", "path", "level"),
+        evidence=("step", "ahead", "path", "level", "drift"),
         combine="fisher",
+        onset=1.0,
         memory="auto",
         warm_up="auto",
         refit="doubling",
@@ -201,6 +208,7 @@ class SeriesOutlierDetector(OutlierMixin, FittedEstimator, BaseEstimator):
         self.horizon = horizon
         self.evidence = evidence
         self.combine = combine
+        self.onset = onset
         self.memory = memory
         self.warm_up = warm_up
         self.refit = refit
@@ -352,19 +360,22 @@ class SeriesOutlierDetector(OutlierMixin, FittedEstimator, BaseEstimator):
         if self.horizon != "auto":
             return int(self.horizon)
         season = self._read(before)[0].season
-        horizon = min(season, MOST_HORIZON) if season > 1 else NO_SEASON
+        horizon = NO_SEASON
+        if season > 1:
+            horizon = min(season * -(-LEAST_HORIZON // season), MOST_HORIZON)
         return int(max(1, min(horizon, n_rows // 8)))
 
     def _start_scorers(self, model, panel, end):
         """Return scorers that know what needs no forecast of the first rows."""
         rate, capacity = float(self.false_alarm_rate), self.memory
         capacity = MOST_MEMORY if capacity == "auto" else int(capacity)
-        options = self._evidence(), model.n_targets, capacity, self.combine, rate
-        scorers = [Scorer(*options) for _ in panel]
-        if "level" in scorers[0].names:
-            for series, scorer in zip(panel, scorers, strict=True):
-                stop = min(end, series.n_past)
-                scorer.remember(statistics(model, series, 0, stop, ["level"]))
+        names = self._evidence()
+        options = capacity, self.combine, rate, float(self.onset), model.horizon
+        scorers = [Scorer(names, model.n_targets, *options) for _ in panel]
+        names = [name for name in names if name in FROM_MEANS]
+        for series, scorer in zip(panel, scorers, strict=True):
+            stop = min(end, series.n_past)
+            scorer.remember(statistics(model, series, 0, stop, names))
         return scorers
 
     def _set_features(self, schema):

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from skrnn.detection.evidence import BACKGROUND, statistics
+from skrnn.detection.evidence import n_rows_of_means, statistics
 from skrnn.detection.scorer import Scorer
 from skrnn.inputs.schema import SeriesSchema
 from skrnn.models.forecast import ForecastModel
@@ -148,7 +148,7 @@ class DetectorModel:
         ends = np.cumsum(fields["_n_scores"])[:-1]
         return cls(
             forecast,
-            unpack_scorers(fields["_memory"], forecast.n_targets),
+            unpack_scorers(fields["_memory"], forecast.n_targets, forecast.horizon),
             [part.copy() for part in np.split(fields["_scores"], ends)],
             fields["n_warm_up_"],
             fields["_is_panel"],
@@ -161,7 +161,7 @@ def n_rows_back(forecast):
     return max(
         2 * reader.window + season,  # as a forecast keeps by itself
         reader.window + reader.horizon + season,
-        (BACKGROUND + 1) * reader.horizon,
+        n_rows_of_means(reader.horizon),
     )
 
 
@@ -186,6 +186,7 @@ def pack_scorers(scorers):
         "combine": first.combine,
         "capacity": first.capacity,
         "rate": first.rate,
+        "onset": first.onset,
         "credit": np.array([credit for credit, _, _ in states]),
         "sizes": np.array([[len(v) for v in values] for _, values, _ in states]),
         "values": np.concatenate([v for _, values, _ in states for v in values]),
@@ -193,20 +194,16 @@ def pack_scorers(scorers):
     }
 
 
-def unpack_scorers(packed, n_targets):
+def unpack_scorers(packed, n_targets, horizon):
     """Return the scorers that `pack_scorers` was given."""
+    same = (packed[name] for name in ("capacity", "combine", "rate", "onset"))
+    options = packed["evidence"], n_targets, *same, horizon
     scorers, ends = [], np.cumsum(packed["sizes"].ravel())[:-1]
     values = np.split(packed["values"], ends)
-    n_memories = packed["sizes"].shape[1]
+    n_parts = packed["sizes"].shape[1]
     for i, credit in enumerate(packed["credit"].tolist()):
-        scorer = Scorer(
-            packed["evidence"],
-            n_targets,
-            packed["capacity"],
-            packed["combine"],
-            packed["rate"],
-        )
-        part = values[i * n_memories : (i + 1) * n_memories]
+        scorer = Scorer(*options)
+        part = values[i * n_parts : (i + 1) * n_parts]
         scorer.set_state(credit, part, packed["tails"][i])
         scorers.append(scorer)
     return scorers

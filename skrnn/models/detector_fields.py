@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from skrnn._detection import LEAST
 from skrnn.detection.evidence import EVIDENCE
-from skrnn.detection.memory import LEAST
 from skrnn.models.checks import array, boolean, integer, list_of, number, one_of, record
 from skrnn.models.forecast_fields import FORECAST_FIELDS, check_forecast_model
 
@@ -19,6 +19,10 @@ def _n_memories(fields):
     return len(fields["_memory"]["evidence"]) * n_targets + 1
 
 
+def _n_parts(fields):
+    return _n_memories(fields) + 1  # and the sums of the last rows
+
+
 def _memory(value, name, fields):
     record(
         {
@@ -26,10 +30,11 @@ def _memory(value, name, fields):
             "combine": one_of("fisher", "max"),
             "capacity": integer(LEAST),
             "rate": number,
+            "onset": number,
             "credit": array("float64", _n_series, low=0),
-            "sizes": array("int64", _n_series, _n_memories, low=0),
+            "sizes": array("int64", _n_series, _n_parts, low=0),
             "values": array("float64", None),
-            "tails": array("float64", _n_series, _n_memories, 10),
+            "tails": array("float64", _n_series, _n_memories, 9),
         }
     )(value, name, fields)
     names = value["evidence"]
@@ -37,11 +42,17 @@ def _memory(value, name, fields):
         raise ValueError(f"{name} must have each kind of evidence once.")
     if not 0 < value["rate"] < 1:
         raise ValueError(f"The rate of {name} must be between 0 and 1.")
-    sizes = value["sizes"]
-    if sizes.max() > value["capacity"] or int(sizes.sum()) != len(value["values"]):
+    if value["onset"] < 0:
+        raise ValueError(f"The onset of {name} must not be negative.")
+    sizes, horizon = value["sizes"], fields["_reader"]["horizon"]
+    if (
+        sizes[:, :-1].max() > value["capacity"]
+        or sizes[:, -1].max() > horizon
+        or int(sizes.sum()) != len(value["values"])
+    ):
         raise ValueError(f"{name} does not hold the values that it announces.")
-    tails = value["tails"].reshape(*sizes.shape, 2, 5)
-    if (tails[..., 2] > 1).any() or (np.abs(tails[..., 4]) > value["capacity"]).any():
+    shapes, until = value["tails"][..., [2, 6]], value["tails"][..., 8]
+    if (shapes > 1).any() or (np.abs(until) > value["capacity"]).any():
         raise ValueError(f"{name} has a tail that no fit gives.")
 
 

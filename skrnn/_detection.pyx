@@ -1,0 +1,404 @@
+"""Loops of `skrnn.detection`: how improbable values are among earlier ones.
+
+All sums have one order, and logarithms are the package's own, so that scores have the
+same bits on every machine.
+"""
+
+from libc.math cimport NAN, fabs
+from libc.string cimport memmove
+
+import numpy as np
+
+from skrnn._elementary cimport exp, log, log1p
+
+# ---------------------------------------------------------------------------- memories
+
+cdef enum:
+    FEWEST = 30  # values, before there are p-values
+    FEWEST_OF_TAIL = 8
+    RENEWAL = 50  # the tail is fitted again when this part of the values is new
+    ROOM = 64  # values that there is room for at first
+
+cdef:
+    double TAIL_SHARE = 0.05  # the share of values that a tail is fitted to
+    double MOST_SHAPE = 0.5  # with a heavier tail there would be no variance
+    double LEAST_SHAPE = 1e-6  # a smaller one is that of an exponential tail
+    double LOG_2 = 0.6931471805599453
+
+LEAST = FEWEST
+
+
+cdef struct Tail:
+    double threshold  # where the tail begins
+    double scale
+    double shape
+    double log_share  # log of the probability of a value beyond the threshold
+
+
+cdef Tail fit_tail(const double* values, Py_ssize_t n, double sign) noexcept nogil:
+    """Fit the tail of sorted values, by probability-weighted moments.
+
+    With the sign -1 it is that of the smallest values, and all are negated.
+    """
+    cdef:
+        Py_ssize_t i, at, k = <Py_ssize_t>(TAIL_SHARE * n)
+        double excess, mean = 0.0, moment = 0.0, gap
+        Tail tail
+    k = max(k, FEWEST_OF_TAIL)
+    at = n - k if sign > 0 else k - 1
+    tail.threshold = sign * (values[at - 1] if sign > 0 else values[k])
+    for i in range(k):  # from the smallest excess on
+        excess = sign * values[at + i if sign > 0 else at - i] - tail.threshold
+        mean += excess
+        moment += excess * (k - 0.5 - i) / k
+    mean /= k
+    moment /= k
+    gap = mean - 2 * moment
+    tail.shape = 2 - mean / gap if gap > 0 else MOST_SHAPE
+    # The scale is known from k values only. What is expected of an exponential tail
+    # whose scale is uncertain has the shape 1 / k.
+    tail.shape = min(max(tail.shape, 1.0 / k), MOST_SHAPE)
+    tail.scale = mean * (1 - tail.shape)
+    tail.log_share = log(<double>k / (n + 1))
+    return tail
+
+
+cdef inline double beyond(const Tail* tail, double value) noexcept nogil:
+    """Log of the probability of a value as large or larger, in a tail."""
+    cdef double excess = value - tail.threshold
+    if not tail.scale > 0:  # the largest values are all the same
+        return tail.log_share - (log1p(excess / fabs(value)) if excess > 0 else 0.0)
+    excess /= tail.scale
+    if tail.shape > LEAST_SHAPE:
+        excess = log1p(tail.shape * excess) / tail.shape
+    return tail.log_share - excess
+
+
+cdef inline double value_at(const Tail* tail, double log_p) noexcept nogil:
+    """The value of which `log_p` is the log of the probability."""
+    cdef double excess = max(0.0, tail.log_share - log_p)
+    if tail.shape > LEAST_SHAPE:
+        excess = (exp(tail.shape * excess) - 1.0) / tail.shape
+    return tail.threshold + tail.scale * excess
+
+
+cdef class Memory:
+    """The newest values of a statistic, and how improbable others are among them.
+
+    A rank alone gives no p-value below 1 / (n + 1): all large outliers would be alike.
+    So the largest values are followed by a generalised Pareto tail.
+
+    Parameters
+    ----------
+    capacity : int
+        Number of values that are kept.
+    two_sided : bool, default=False
+        Whether small values are improbable, too, and not large ones only.
+    """
+
+    cdef:
+        readonly Py_ssize_t capacity
+        readonly bint two_sided
+        Py_ssize_t n, head, until  # `until`: values before the tails are fitted again
+        double[::1] by_age, in_order
+        Tail above, below
+
+    def __init__(self, Py_ssize_t capacity, bint two_sided=False):
+        if capacity < FEWEST:
+            raise ValueError(f"capacity must be at least {FEWEST}, got {capacity}.")
+        self.capacity, self.two_sided = capacity, two_sided
+        self.by_age = np.zeros(min(ROOM, capacity))
+        self.in_order = np.zeros(min(ROOM, capacity))
+
+    def __len__(self):
+        return self.n
+
+    def copy(self):
+        """Return a memory that goes on apart from this one."""
+        cdef Memory new = Memory(self.capacity, self.two_sided)
+        new.by_age, new.in_order = self.by_age.copy(), self.in_order.copy()
+        new.n, new.head, new.until = self.n, self.head, self.until
+        new.above, new.below = self.above, self.below
+        return new
+
+    cdef Py_ssize_t rank(self, double value) noexcept nogil:
+        """How many values are smaller."""
+        cdef Py_ssize_t low = 0, high = self.n, middle
+        while low < high:
+            middle = (low + high) // 2
+            if self.in_order[middle] < value:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    cpdef void add(self, double value):
+        """Take a value in, and the oldest one out if there are too many."""
+        cdef Py_ssize_t at = self.rank(value), out = self.n
+        if self.n == self.by_age.shape[0] and self.n < self.capacity:
+            self._make_room()
+        if self.n < self.capacity:
+            self.by_age[self.n] = value
+            self.n += 1
+        else:
+            out = self.rank(self.by_age[self.head])
+            self.by_age[self.head] = value
+            self.head = (self.head + 1) % self.capacity
+        cdef double* values = &self.in_order[0]
+        if at <= out:
+            memmove(values + at + 1, values + at, (out - at) * sizeof(double))
+        else:
+            at -= 1
+            memmove(values + out, values + out + 1, (at - out) * sizeof(double))
+        values[at] = value
+        self.until -= 1
+        if self.until <= 0 and self.n >= FEWEST:
+            self.above = fit_tail(values, self.n, 1.0)
+            if self.two_sided:
+                self.below = fit_tail(values, self.n, -1.0)
+            self.until = self.n // RENEWAL
+
+    def _make_room(self):
+        more = min(2 * self.n, self.capacity) - self.n
+        self.by_age = np.concatenate([self.by_age, np.zeros(more)])
+        self.in_order = np.concatenate([self.in_order, np.zeros(more)])
+
+    cpdef double log_p(self, double value) noexcept:
+        """Return the log of the probability of a value as unusual; 0 with few values.
+
+        With two sides it is that of a value as far from the middle.
+        """
+        cdef double p
+        if self.n < FEWEST:
+            return 0.0
+        p = self._above(value)
+        if self.two_sided:
+            p = min(0.0, min(p, self._below(value)) + LOG_2)
+        return p
+
+    cdef double _above(self, double value) noexcept nogil:
+        if value > self.above.threshold:
+            return beyond(&self.above, value)
+        return log(<double>(self.n - self.rank(value) + 1) / (self.n + 1))
+
+    cdef double _below(self, double value) noexcept nogil:
+        cdef Py_ssize_t low = 0, high = self.n, middle
+        if -value > self.below.threshold:
+            return beyond(&self.below, -value)
+        while low < high:  # how many values are not larger
+            middle = (low + high) // 2
+            if self.in_order[middle] <= value:
+                low = middle + 1
+            else:
+                high = middle
+        return log(<double>(low + 1) / (self.n + 1))
+
+    cpdef double clipped(self, double value, double log_p) noexcept:
+        """Return the value, but no farther out than one of the probability `log_p`."""
+        if self.n < FEWEST:
+            return value
+        value = min(value, value_at(&self.above, log_p))
+        if self.two_sided:
+            value = max(value, -value_at(&self.below, log_p))
+        return value
+
+    def get_state(self):
+        """Return the values from the oldest on, and how the tails stand."""
+        values = np.asarray(self.by_age)[: self.n]
+        numbers = [
+            self.above.threshold, self.above.scale,
+            self.above.shape, self.above.log_share,
+            self.below.threshold, self.below.scale,
+            self.below.shape, self.below.log_share,
+            self.until,
+        ]
+        return np.roll(values, -self.head), np.array(numbers, dtype=float)
+
+    def set_state(self, values, numbers):
+        """Go on where `get_state` was called."""
+        cdef double[::1] numbered = np.asarray(numbers, dtype=float)
+        self.by_age = np.array(values, dtype=float)
+        if not FEWEST <= self.capacity or self.by_age.shape[0] > self.capacity:
+            raise ValueError("There are more values than the memory has room for.")
+        self.in_order = np.sort(self.by_age)
+        self.n, self.head = self.by_age.shape[0], 0
+        self.above = Tail(numbered[0], numbered[1], numbered[2], numbered[3])
+        self.below = Tail(numbered[4], numbered[5], numbered[6], numbered[7])
+        self.until = <Py_ssize_t>numbered[8]
+
+
+# ------------------------------------------------------------------------------ scores
+
+cdef:
+    double MOST_CREDIT = 3.0
+    # A row that alarms is remembered as one whose log p is so far below the rate.
+    double CLIP = 2.0
+
+
+cdef class RowScorer:
+    """Scores of the rows of one series, one after another, from their evidence.
+
+    Parameters
+    ----------
+    memories : list of Memory
+        One for each kind of evidence and each target, the targets side by side.
+    whole : Memory
+        That of the sums.
+    n_targets : int
+    adds_up : bool
+        Whether negative log p-values are added up. Otherwise the largest one counts.
+    rate : float
+        The share of normal rows that is expected to be unusual.
+    onset : float
+        How many times it counts what a sum is larger by than those of the last rows.
+    n_recent : int
+        Number of these rows.
+
+    Attributes
+    ----------
+    credit : float
+        Number of unusual rows that may be remembered.
+    """
+
+    cdef:
+        readonly list memories
+        readonly Memory whole
+        readonly Py_ssize_t n_targets
+        bint adds_up
+        double log_rate, rate, onset
+        public double credit
+        double[::1] recent  # sums of the last rows, a ring
+        Py_ssize_t n_seen
+
+    def __init__(self, list memories, Memory whole, Py_ssize_t n_targets, bint adds_up,
+                 double rate, double onset, Py_ssize_t n_recent):
+        self.memories, self.whole = memories, whole
+        self.n_targets, self.adds_up = n_targets, adds_up
+        self.rate, self.log_rate = rate, log(rate)
+        self.credit, self.onset = MOST_CREDIT, onset
+        self.recent = np.zeros(n_recent)
+        self.n_seen = 0
+
+    def get_recent(self):
+        """Return the sums of the last rows, from the oldest on."""
+        n = self.recent.shape[0]
+        if self.n_seen < n:
+            return np.array(self.recent[: self.n_seen])
+        return np.roll(self.recent, -(self.n_seen % n))
+
+    def set_recent(self, sums):
+        """Go on where `get_recent` was called."""
+        cdef const double[::1] given = np.asarray(sums, dtype=float)
+        if given.shape[0] > self.recent.shape[0]:
+            raise ValueError("There are more sums than recent rows.")
+        self.recent[: given.shape[0]] = given
+        self.n_seen = given.shape[0]
+
+    def score(self, const double[:, ::1] table, double[::1] scores,
+              double[:, ::1] evidence):
+        """Score rows, and remember them.
+
+        Parameters
+        ----------
+        table : (n_rows, n_memories)
+            NaN where there is no evidence.
+        scores : OUT (n_rows,)
+            Log p-values; 0 where there is nothing to tell.
+        evidence : OUT (n_rows, n_evidence)
+            Log p-values of each kind of evidence, the smallest one of all targets.
+        """
+        cdef Py_ssize_t i, n_evidence = len(self.memories) // self.n_targets
+        if (table.shape[1] != len(self.memories) or evidence.shape[1] != n_evidence
+                or not table.shape[0] == scores.shape[0] == evidence.shape[0]):
+            raise ValueError("the shapes do not match.")
+        for i in range(table.shape[0]):
+            if n_evidence:
+                scores[i] = self.score_row(&table[i, 0], &evidence[i, 0])
+
+    cdef double score_row(self, const double* row, double* evidence) except 1:
+        cdef:
+            Py_ssize_t j, kind, n_memories = len(self.memories)
+            double log_p, most, total = 0.0, score = 0.0
+            bint is_ready = False, is_known = False
+            Memory memory
+        for kind in range(n_memories // self.n_targets):
+            evidence[kind] = 0.0
+        for j in range(n_memories):
+            if row[j] != row[j]:
+                continue
+            is_known = True
+            memory = <Memory>self.memories[j]
+            if memory.n < FEWEST:
+                continue
+            is_ready = True
+            log_p = memory.log_p(row[j])
+            kind = j // self.n_targets
+            evidence[kind] = min(evidence[kind], log_p)
+            total = total - log_p if self.adds_up else max(total, -log_p)
+        if not is_known:
+            return 0.0
+        if is_ready:
+            total = self.with_news(total)
+            score = self.whole.log_p(total)
+        most = 0.0  # no value is clipped
+        if score < self.log_rate:
+            if self.credit < 1:
+                return score
+            self.credit -= 1
+            most = self.log_rate - CLIP
+        else:
+            self.credit = min(MOST_CREDIT, self.credit + self.rate)
+        for j in range(n_memories):
+            if row[j] == row[j]:
+                memory = <Memory>self.memories[j]
+                memory.add(memory.clipped(row[j], most) if most < 0 else row[j])
+        if is_ready:
+            self.whole.add(self.whole.clipped(total, most) if most < 0 else total)
+        return score
+
+    cdef double with_news(self, double total) noexcept:
+        """Add to a sum what it is larger by than those of the last rows."""
+        cdef Py_ssize_t i, n = self.recent.shape[0]
+        cdef double news, largest = total
+        if self.n_seen:
+            largest = self.recent[0]
+            for i in range(1, min(self.n_seen, n)):
+                largest = max(largest, self.recent[i])
+        self.recent[self.n_seen % n] = total
+        self.n_seen += 1
+        if self.n_seen == 2 * n:
+            self.n_seen = n  # a ring that is full
+        news = total - largest
+        return total + self.onset * news if news > 0 else total
+
+
+# ------------------------------------------------------------------------------ levels
+
+
+def means(const double[:, ::1] y, Py_ssize_t n_rows, Py_ssize_t start, Py_ssize_t stop,
+          double[:, ::1] out):
+    """Means of the `n_rows` rows up to each row.
+
+    Parameters
+    ----------
+    y : (n, n_targets)
+        NaN is unknown.
+    n_rows, start, stop : int
+        The rows from `start` to `stop`, which may be numbers below 0.
+    out : OUT (stop - start, n_targets)
+        NaN if half of the rows of a mean are unknown or before the first one.
+    """
+    cdef Py_ssize_t t, k, i, known
+    cdef double total
+    if (out.shape[0] != stop - start or out.shape[1] != y.shape[1] or n_rows < 1
+            or stop > y.shape[0]):
+        raise ValueError("the shapes do not match.")
+    with nogil:
+        for t in range(start, stop):
+            for k in range(y.shape[1]):
+                total, known = 0.0, 0
+                for i in range(max(t - n_rows + 1, 0), t + 1):
+                    if y[i, k] == y[i, k]:
+                        total = total + y[i, k]
+                        known = known + 1
+                out[t - start, k] = total / known if 2 * known > n_rows else NAN
