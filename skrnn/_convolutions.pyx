@@ -5,10 +5,16 @@ channel. All outputs are float32, and each is made of the same nine values by th
 additions in the same order. So an output has the same bits whatever stands beside it.
 """
 
+import numpy as np
+
 from libc.math cimport INFINITY, NAN
 from libc.stdlib cimport free, malloc
+from libc.string cimport memmove
 
-N_TAPS = 9
+cdef enum:
+    N_TAPS_C = 9
+
+N_TAPS = N_TAPS_C
 
 
 def pool(const float[:, ::1] values, const unsigned char[:, ::1] unknown,
@@ -175,10 +181,6 @@ def outputs_at(const float[::1] values, const Py_ssize_t[::1] position, int n_be
         convolve(&values[p - before], 1, dilation, &taps[0], &total, &out[i])
 
 
-cdef enum:
-    N_TAPS_C = 9
-
-
 cdef check_kernels(const int[:, ::1] taps, const int[::1] dilation,
                    const int[::1] channel, Py_ssize_t n_channels, int n_before):
     cdef Py_ssize_t k, j
@@ -262,3 +264,108 @@ cdef void pool_one(const float* c, const unsigned char* gaps, Py_ssize_t n,
         share += stride
         largest += stride
         a += pool_length
+
+
+# ------------------------------------------------------------------- streams
+
+cdef class StepConvolutions:
+    """Outputs of causal kernels over the segment of a stream that is being filled.
+
+    Parameters
+    ----------
+    convolutions : Convolutions
+        Fitted, with causal kernels.
+    n_seqs : int
+    """
+
+    def __init__(self, convolutions, Py_ssize_t n_seqs):
+        kernels = convolutions.kernels
+        if kernels.n_before != N_TAPS_C - 1:
+            raise ValueError("a stream needs causal kernels.")
+        self.convolutions, self.n_seqs = convolutions, n_seqs
+        self.mean, self.scale = convolutions.mean, convolutions.scale
+        self.out_mean, self.out_scale = convolutions.out_mean, convolutions.out_scale
+        self.threshold = convolutions.threshold
+        self.taps, self.dilation = kernels.taps, kernels.dilation
+        self.channel = kernels.channel
+        self.n_features, self.n_kernels = self.mean.shape[0], self.taps.shape[0]
+        self.before, self.n_out = kernels.before, 2 * self.n_kernels
+        check_kernels(self.taps, self.dilation, self.channel, self.n_features,
+                      N_TAPS_C - 1)
+        if not (self.scale.shape[0] == self.n_features
+                and self.out_mean.shape[0] == self.n_out == self.out_scale.shape[0]
+                and self.threshold.shape[0] == self.n_kernels):
+            raise ValueError("the shapes do not match.")
+        of_features, of_kernels = (n_seqs, self.n_features), (n_seqs, self.n_kernels)
+        self.history = np.zeros((*of_features, self.before), dtype=np.float32)
+        self.fresh = np.zeros(of_features, dtype=np.float32)
+        self.largest = np.zeros(of_kernels, dtype=np.float32)
+        self.new_largest = np.zeros(of_kernels, dtype=np.float32)
+        self.over = np.zeros(of_kernels, dtype=np.intc)
+        self.new_over = np.zeros(of_kernels, dtype=np.intc)
+        self.seen = np.zeros(of_features, dtype=np.intc)
+        self.new_seen = np.zeros(of_features, dtype=np.intc)
+        self.outputs = np.zeros((n_seqs, self.n_out), dtype=np.float32)
+
+    cdef dict arrays(self):
+        return {"history": np.asarray(self.history), "over": np.asarray(self.over),
+                "largest": np.asarray(self.largest), "seen": np.asarray(self.seen)}
+
+    cdef bint take(self, const double* x) noexcept nogil:
+        # Find `outputs` with one more step, (n_seqs, n_features). 1, and nothing
+        # changed, where a value is too large.
+        cdef Py_ssize_t b, f, k, j, d, at, K = self.n_kernels
+        cdef double value
+        cdef float small = 3.4028234663852886e38 / 32, output = 0, total = 0
+        cdef float v[N_TAPS_C]
+        cdef float* row
+        for b in range(self.n_seqs):
+            for f in range(self.n_features):
+                value = x[b * self.n_features + f]
+                self.new_seen[b, f] = self.seen[b, f] + (value == value)
+                self.fresh[b, f] = 0
+                if value == value:
+                    self.fresh[b, f] = <float>((value - self.mean[f]) / self.scale[f])
+                    if not (-small < self.fresh[b, f] < small):
+                        return 1
+            for k in range(K):
+                f, d = self.channel[k], self.dilation[k]
+                if k == 0 or f != self.channel[k - 1] or d != self.dilation[k - 1]:
+                    for j in range(N_TAPS_C - 1):
+                        at = self.before - (N_TAPS_C - 1 - j) * d
+                        v[j] = self.history[b, f, at]
+                    v[N_TAPS_C - 1] = self.fresh[b, f]
+                    add_taps(v, 1, 1, &total)
+                convolve(v, 1, 1, &self.taps[k, 0], &total, &output)
+                self.new_over[b, k] = self.over[b, k]
+                self.new_largest[b, k] = self.largest[b, k]
+                if self.new_seen[b, f] > self.seen[b, f]:
+                    self.new_over[b, k] += output > self.threshold[k]
+                    if self.seen[b, f] == 0 or output > self.largest[b, k]:
+                        self.new_largest[b, k] = output
+                row = &self.outputs[b, 0]
+                row[k] = row[K + k] = 0
+                if self.new_seen[b, f]:
+                    row[k] = (<float>self.new_over[b, k]
+                              / <float>self.new_seen[b, f])
+                    row[k] = <float>((row[k] - self.out_mean[k]) / self.out_scale[k])
+                    row[K + k] = self.new_largest[b, k] - self.threshold[k]
+                    row[K + k] = <float>((row[K + k] - self.out_mean[K + k])
+                                         / self.out_scale[K + k])
+                if row[K + k] - row[K + k] != 0:
+                    return 1
+        return 0
+
+    cdef void commit(self, const char* whole) noexcept nogil:
+        # The step counts from now on; whole: whether it was the last of its segment.
+        cdef Py_ssize_t b, f, k
+        cdef float* row
+        for b in range(self.n_seqs):
+            for f in range(self.n_features):
+                row = &self.history[b, f, 0]
+                memmove(row, row + 1, (self.before - 1) * sizeof(float))
+                row[self.before - 1] = self.fresh[b, f]
+                self.seen[b, f] = 0 if whole[b] else self.new_seen[b, f]
+            for k in range(self.n_kernels):
+                self.over[b, k] = 0 if whole[b] else self.new_over[b, k]
+                self.largest[b, k] = 0 if whole[b] else self.new_largest[b, k]

@@ -1,5 +1,6 @@
 from libc.stdint cimport int64_t
 
+from skrnn._convolutions cimport StepConvolutions
 from skrnn._recurrence cimport Buffer, Linear
 from skrnn._stepper cimport Stepper
 
@@ -15,6 +16,7 @@ cdef class StepInput:
     cdef int[::1] filled         # of them in the segment that is being filled
     cdef char[::1] whole         # whether that segment is full
     cdef Buffer segment
+    cdef StepConvolutions convolutions  # or None
 
     cdef given(self, values, default)
     cdef dict arrays(self)
@@ -25,7 +27,8 @@ cdef class StepInput:
 
 
 cdef class StepPooling:
-    cdef readonly Py_ssize_t n_seqs, n_units
+    cdef readonly Py_ssize_t n_seqs, n_units, n_out
+    cdef Py_ssize_t n_kept       # numbers of a sequence in `total`
     cdef int kind
     cdef Py_ssize_t itemsize
     cdef object dtype, name, n_pooled

@@ -15,17 +15,18 @@ from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBuffer_Release, PyObject_GetBu
 from cython cimport floating
 from libc.string cimport memset
 
+from skrnn._convolutions cimport StepConvolutions
 from skrnn._recurrence cimport Buffer, Linear
-from skrnn._stepper cimport Stepper, copy_rows
+from skrnn._stepper cimport Stepper
 
 cdef enum:
-    LAST, MEAN, MAX
+    LAST, MEAN, MAX, ALL
 
 cdef object float64 = np.dtype(np.float64)
 cdef type ndarray = np.ndarray
 
 # What a pooling keeps of the steps before; its attribute `stream` says it.
-STEP_POOLINGS = {"last": LAST, "mean": MEAN, "max": MAX}
+STEP_POOLINGS = {"last": LAST, "mean": MEAN, "max": MAX, "all": ALL}
 
 
 # ------------------------------------------------------------------ the input
@@ -38,9 +39,11 @@ cdef class StepInput:
     encoder : StepEncoder
     n_seqs : int
     dtype : dtype
+    convolutions : Convolutions or None, default=None
+        Causal ones, whose outputs stand behind the steps of a segment.
     """
 
-    def __init__(self, encoder, Py_ssize_t n_seqs, dtype):
+    def __init__(self, encoder, Py_ssize_t n_seqs, dtype, convolutions=None):
         self.encoder = encoder
         self.dtype = np.dtype(dtype)
         self.itemsize = self.dtype.itemsize
@@ -50,6 +53,10 @@ cdef class StepInput:
         self.n_channels = self.n_features * (2 if self.indicator else 1)
         self.segment_length = encoder.segment_length
         self.n_out = encoder.n_in
+        self.convolutions = None
+        if convolutions is not None:
+            self.convolutions = StepConvolutions(convolutions, n_seqs)
+            self.n_out += self.convolutions.n_out
         self.mean = self.given(encoder.mean, 0)
         self.scale = self.given(encoder.scale, 1)
         self.fill = self.given(encoder.fill, 0)
@@ -68,10 +75,12 @@ cdef class StepInput:
     cdef dict arrays(self):
         # `segment` also holds the steps of the segment that is being filled.
         segment = self.segment.array.view(self.dtype).reshape(self.n_seqs, self.n_out)
-        return {"n_steps": self.n_steps, "segment": segment}
+        own = {} if self.convolutions is None else self.convolutions.arrays()
+        return {"n_steps": self.n_steps, "segment": segment, **own}
 
     def __copy__(self):
-        cdef StepInput other = StepInput(self.encoder, self.n_seqs, self.dtype)
+        given = None if self.convolutions is None else self.convolutions.convolutions
+        cdef StepInput other = StepInput(self.encoder, self.n_seqs, self.dtype, given)
         copy_arrays(self.arrays(), other.arrays())
         other.recount()
         return other
@@ -86,6 +95,8 @@ cdef class StepInput:
     cdef bint take(self, const double* x) noexcept nogil:
         # Put a step, (n_seqs, n_features), into the segments. 1, and nothing changed,
         # where it is not finite in the network's dtype.
+        if self.convolutions is not None and self.convolutions.take(x):
+            return 1
         if self.itemsize == 8:
             return fill_segment[double](<double*>self.segment.data, x, self)
         return fill_segment[float](<float*>self.segment.data, x, self)
@@ -103,6 +114,8 @@ cdef class StepInput:
             if self.whole[b]:
                 self.filled[b] = 0
                 n_whole += 1
+        if self.convolutions is not None:
+            self.convolutions.commit(&self.whole[0])
         return n_whole
 
 
@@ -132,6 +145,10 @@ cdef bint fill_segment(floating* segment, const double* x, StepInput c) noexcept
                     at[f] = <floating>((value - c.mean[f]) / c.scale[f])
                 else:
                     at[f] = <floating>c.fill[f]
+        if c.convolutions is not None:
+            at = segment + b * c.n_out + c.segment_length * c.n_channels
+            for f in range(c.convolutions.n_out):
+                at[f] = c.convolutions.outputs[b, f]
     return 0
 
 
@@ -142,9 +159,10 @@ cdef class StepPooling:
 
     Parameters
     ----------
-    kind : {"last", "mean", "max"}
-        What is kept of the steps before. "last" keeps nothing, and so is also right
-        for a network with an output for each step.
+    kind : {"last", "mean", "max", "all"}
+        What is kept of the steps before: a sum, the largest states, or both with
+        "all", which gives last states, means and largest states side by side. "last"
+        keeps nothing, and so is also right for a network with an output for each step.
     n_seqs, n_units : int
     dtype : dtype
     """
@@ -154,17 +172,19 @@ cdef class StepPooling:
         self.dtype = np.dtype(dtype)
         self.itemsize = self.dtype.itemsize
         self.n_seqs, self.n_units = n_seqs, n_units
+        self.n_out = 3 * n_units if self.kind == ALL else n_units
+        self.n_kept = 2 * n_units if self.kind == ALL else n_units
         self.count = self.n_pooled = np.zeros(n_seqs, dtype=np.int64)
         self.pooled, self.total = Buffer(), Buffer()
         if self.kind != LAST:
-            self.pooled.reserve(n_seqs * n_units * self.itemsize)
-            self.total.reserve(n_seqs * n_units * self.itemsize)
-            memset(self.total.data, 0, n_seqs * n_units * self.itemsize)
+            self.pooled.reserve(n_seqs * self.n_out * self.itemsize)
+            self.total.reserve(n_seqs * self.n_kept * self.itemsize)
+            memset(self.total.data, 0, n_seqs * self.n_kept * self.itemsize)
 
     cdef dict arrays(self):
         if self.kind == LAST:
             return {}
-        total = self.total.array.view(self.dtype).reshape(self.n_seqs, self.n_units)
+        total = self.total.array.view(self.dtype).reshape(self.n_seqs, self.n_kept)
         return {"n_pooled": self.n_pooled, "total": total}
 
     def __copy__(self):
@@ -178,7 +198,7 @@ cdef class StepPooling:
         if self.kind == LAST:
             self.out, self.ld = h, ldh
             return
-        self.out, self.ld = self.pooled.data, self.n_units
+        self.out, self.ld = self.pooled.data, self.n_out
         if self.itemsize == 8:
             pool_states[double](<double*>self.pooled.data, <double*>self.total.data,
                                 <const double*>h, ldh, self)
@@ -193,15 +213,12 @@ cdef class StepPooling:
         cdef Py_ssize_t b
         if self.kind == LAST:
             return
-        if self.kind == MAX:
-            copy_rows(self.total.data, self.pooled.data, self.n_units * self.itemsize,
-                      self.n_seqs, which)
-        elif self.itemsize == 8:
-            add_states[double](<double*>self.total.data, <const double*>h, ldh, which,
-                               self)
+        if self.itemsize == 8:
+            keep_states[double](<double*>self.total.data, <double*>self.pooled.data,
+                                <const double*>h, ldh, which, self)
         else:
-            add_states[float](<float*>self.total.data, <const float*>h, ldh, which,
-                              self)
+            keep_states[float](<float*>self.total.data, <float*>self.pooled.data,
+                               <const float*>h, ldh, which, self)
         for b in range(self.n_seqs):
             if which == NULL or which[b]:
                 self.count[b] += 1
@@ -209,27 +226,47 @@ cdef class StepPooling:
 
 cdef void pool_states(floating* pooled, const floating* total, const floating* h,
                       Py_ssize_t ldh, StepPooling c) noexcept nogil:
-    cdef Py_ssize_t b, u, i, n
+    # pooled (n_seqs, n_out) of total (n_seqs, n_kept) and h (n_seqs, ldh): with ALL the
+    # last states, the means, the largest ones.
+    cdef Py_ssize_t b, u, n
+    cdef floating *out
+    cdef const floating *before
+    cdef const floating *new
     for b in range(c.n_seqs):
         n = c.count[b] + 1
-        for u in range(c.n_units):
-            i = b * c.n_units + u
-            if c.kind == MEAN:
-                pooled[i] = (total[i] + h[b * ldh + u]) / n
-            elif n == 1 or not h[b * ldh + u] <= total[i]:
-                pooled[i] = h[b * ldh + u]
-            else:
-                pooled[i] = total[i]
-
-
-cdef void add_states(floating* total, const floating* h, Py_ssize_t ldh,
-                     const char* which, StepPooling c) noexcept nogil:
-    # `pooled` has been divided: add once more.
-    cdef Py_ssize_t b, u
-    for b in range(c.n_seqs):
-        if which == NULL or which[b]:
+        new, before, out = h + b * ldh, total + b * c.n_kept, pooled + b * c.n_out
+        if c.kind == ALL:
             for u in range(c.n_units):
-                total[b * c.n_units + u] += h[b * ldh + u]
+                out[u] = new[u]
+            out += c.n_units
+        if c.kind != MAX:
+            for u in range(c.n_units):
+                out[u] = (before[u] + new[u]) / n
+            out, before = out + c.n_units, before + c.n_units
+        if c.kind != MEAN:
+            for u in range(c.n_units):
+                if n == 1 or not new[u] <= before[u]:
+                    out[u] = new[u]
+                else:
+                    out[u] = before[u]
+
+
+cdef void keep_states(floating* total, const floating* pooled, const floating* h,
+                      Py_ssize_t ldh, const char* which, StepPooling c) noexcept nogil:
+    # `pooled` has been divided where it is a mean: add the states once more.
+    cdef Py_ssize_t b, u
+    cdef floating *kept
+    for b in range(c.n_seqs):
+        if which != NULL and not which[b]:
+            continue
+        kept = total + b * c.n_kept
+        if c.kind != MAX:
+            for u in range(c.n_units):
+                kept[u] += h[b * ldh + u]
+            kept += c.n_units
+        if c.kind != MEAN:
+            for u in range(c.n_units):
+                kept[u] = pooled[(b + 1) * c.n_out - c.n_units + u]
 
 
 # ---------------------------------------------------------- the whole network
@@ -258,7 +295,7 @@ cdef class StepNetwork:
                  StepPooling pooling not None, Linear head not None, names=None):
         if not (input.n_seqs == stepper.n_seqs == pooling.n_seqs
                 and input.n_out == stepper.n_in
-                and stepper.n_units == pooling.n_units == head.n_in):
+                and stepper.n_units == pooling.n_units and pooling.n_out == head.n_in):
             raise ValueError("the parts of a StepNetwork do not fit together.")
         self.input, self.stepper, self.pooling = input, stepper, pooling
         self.head, self.names = head, names

@@ -12,12 +12,12 @@ from skrnn.inputs.sequences import check_sequences
 
 # What users write for each cell; test_cells.py checks that none is missing.
 CELLS = [("rnn", "tanh"), ("rnn", "relu"), ("lstm", "tanh"), ("gru", "tanh")]
-POOLINGS = ["last", "mean", "max", "attention"]
+POOLINGS = ["last", "mean", "max", "attention", "all"]
 DTYPES = [np.float32, np.float64]
 ISAS = list(_recurrence.available_isas())
 
 # Largest error over largest magnitude that rounding explains, forward and gradients.
-TOLERANCE = {np.float32: (1e-6, 1e-5), np.float64: (1e-13, 1e-12)}
+TOLERANCE = {np.float32: (2e-6, 1e-5), np.float64: (1e-13, 1e-12)}
 
 
 @contextlib.contextmanager

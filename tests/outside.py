@@ -99,13 +99,15 @@ class TorchNetwork:
         hidden, lengths = torch.nn.utils.rnn.pad_packed_sequence(packed, True)
         hidden = [h[:n] for h, n in zip(hidden, lengths, strict=True)]
         pooling = self.reference.pooling
-        if pooling == "last":
-            D = len(self.reference.directions)
-            pooled = torch.cat(list(h_n[-D:]), dim=1)
-        elif pooling == "mean":
-            pooled = torch.stack([h.mean(0) for h in hidden])
-        elif pooling == "max":
-            pooled = torch.stack([h.amax(0) for h in hidden])
+        poolings = {
+            "last": torch.cat(list(h_n[-len(self.reference.directions) :]), dim=1),
+            "mean": torch.stack([h.mean(0) for h in hidden]),
+            "max": torch.stack([h.amax(0) for h in hidden]),
+        }
+        if pooling == "all":
+            pooled = torch.cat(list(poolings.values()), dim=1)
+        elif pooling in poolings:
+            pooled = poolings[pooling]
         else:
             q = self.others["attention.q"]
             pooled = torch.stack([torch.softmax(h @ q, 0) @ h for h in hidden])

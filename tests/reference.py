@@ -159,6 +159,9 @@ def softmax(x):
     return e / e.sum()
 
 
+JOINED = ("last", "mean", "max")  # what "all" is
+
+
 def pool(h, pooling, n_units, q=None):
     """(n_steps, n_directions * n_units) -> one vector."""
     if pooling == "last":
@@ -168,6 +171,8 @@ def pool(h, pooling, n_units, q=None):
         return h.mean(axis=0)
     if pooling == "max":
         return h.max(axis=0)
+    if pooling == "all":
+        return np.concatenate([pool(h, each, n_units) for each in JOINED])
     return softmax(h @ q) @ h
 
 
@@ -180,6 +185,9 @@ def pool_back(dv, h, pooling, n_units, q=None, dq=None):
         dh += dv / len(h)
     elif pooling == "max":
         dh[h.argmax(axis=0), np.arange(len(dv))] = dv  # the first of equals
+    elif pooling == "all":
+        for each, part in zip(JOINED, np.split(dv, 3), strict=True):
+            dh += pool_back(part, h, each, n_units)
     else:
         a = softmax(h @ q)
         da = h @ dv
@@ -232,7 +240,8 @@ class ReferenceNetwork:
             n_in = D * n_units
         if self.pooling == "attention":
             shapes["attention.q"] = (n_in,)
-        shapes["head.W"] = (n_in, self.n_out)
+        n_pooled = len(JOINED) * n_in if self.pooling == "all" else n_in
+        shapes["head.W"] = (n_pooled, self.n_out)
         shapes["head.b"] = (self.n_out,)
         return shapes
 

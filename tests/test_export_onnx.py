@@ -135,6 +135,26 @@ def test_missing_values(dtype, standardize, segment_length):
         assert_agrees(model, sequences, tolerance=TOLERANCE[dtype])
 
 
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("segment_length", [1, 3])
+def test_convolutions(bidirectional, segment_length):
+    for sequences in (X, WITH_GAPS):
+        model = fit(
+            X=sequences, convolutions=20, bidirectional=bidirectional,
+            missing="indicator", segment_length=segment_length, pooling="all",
+        )  # fmt: skip
+        assert_agrees(model, sequences)
+    given = run(to_onnx(model, target_opset=14), pad(sequences))
+    np.testing.assert_allclose(
+        given["probabilities"], model.predict_proba(sequences), atol=1e-5
+    )
+
+
+def test_streams_through_convolutions_are_refused():
+    with pytest.raises(ValueError, match="fit with convolutions=0"):
+        to_onnx(fit(convolutions=4), streaming=True)
+
+
 @pytest.mark.parametrize("input_dtype", ["float32", "float64"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("standardize", [False, True])

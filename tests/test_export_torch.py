@@ -238,7 +238,8 @@ def make_module(
                 )
             if pooling == "attention":
                 self.attention = torch.nn.Linear(n_pooled, 1, bias=False)
-            self.head = torch.nn.Linear(n_pooled, n_out)
+            n_read = 3 * n_pooled if pooling == "all" else n_pooled
+            self.head = torch.nn.Linear(n_read, n_out)
 
         def forward(self, sequences):
             rnn = torch.nn.utils.rnn
@@ -247,10 +248,13 @@ def make_module(
                 x, last = layer(x)
             h, lengths = rnn.pad_packed_sequence(x, batch_first=True)
             self.states = [row[:n] for row, n in zip(h, lengths, strict=True)]
-            if pooling == "last":
-                last = last[0] if isinstance(last, tuple) else last
-                pooled = torch.cat([*last[-n_directions:]], dim=1)
-            else:
+            last = last[0] if isinstance(last, tuple) else last
+            pooled = torch.cat([*last[-n_directions:]], dim=1)
+            if pooling == "all":
+                parts = [(row.mean(0), row.amax(0)) for row in self.states]
+                parts = torch.stack([torch.cat(pair) for pair in parts])
+                pooled = torch.cat([pooled, parts], dim=1)
+            elif pooling != "last":
                 pooled = torch.stack([self.pool(row) for row in self.states])
             return self.head(pooled)
 

@@ -29,6 +29,7 @@ from skrnn.estimators._parameters import (
 from skrnn.estimators._samples import Samples, check_sample_weight
 from skrnn.estimators._split import split_validation
 from skrnn.estimators._streams import make_stream
+from skrnn.inputs.convolved import LEAST_POOLED, Convolutions
 from skrnn.inputs.frames import naming
 from skrnn.inputs.packed import auto_segment_length
 from skrnn.inputs.sequences import (
@@ -256,7 +257,7 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
             seed = random_state.randint(np.iinfo(np.int32).max)
         samples, validation = self._hold_out(samples, given, target, seed)
         if not resume:
-            model = self._make_model(samples, target).initialize(seed)
+            model = self._make_model(samples, target, seed).initialize(seed)
             self._model = initialize_embeddings(model, self.embedding_init, seed)
             self._training = TrainingState.begin(seed)
         theta = self._model.theta.copy()
@@ -356,7 +357,7 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
         )
         return samples.take(train), samples.take(held_out)
 
-    def _make_model(self, samples, target):
+    def _make_model(self, samples, target, seed):
         """Learn what a step and a target look like; return a model without weights."""
         sequences, weight = samples.sequences, samples.sample_weight
         if weight is not None and weight.dtype == object:
@@ -382,14 +383,38 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
                     f"{structure['segment_length']}."
                 )
             structure |= self._describe_embeddings(categories)
+        n_kernels = self._choose_convolutions(structure, sequences)
         segment_length = 1 if categories is not None else structure["segment_length"]
         if segment_length == "auto":
             segment_length = self._choose_segment_length(sequences, target, samples)
+            segment_length = max(segment_length, LEAST_POOLED if n_kernels else 1)
         structure["n_features"] = sequences.n_features
         structure["n_out"] = target.loss().n_out
-        return self._model_kind(
-            structure, segment_length, mean, scale, fill, target, None, categories
-        )
+        convolutions = None
+        if n_kernels:
+            convolutions = Convolutions.learn(
+                sequences,
+                n_kernels,
+                segment_length,
+                causal=not structure["bidirectional"],
+                seed=seed,
+                weight=weight,
+            )
+        parts = target, None, categories, convolutions
+        return self._model_kind(structure, segment_length, mean, scale, fill, *parts)
+
+    def _choose_convolutions(self, structure, sequences):
+        """Return how many kernels there are, 0 for none."""
+        n_kernels = structure.get("convolutions", 0)
+        if n_kernels == "auto":
+            return 0
+        if n_kernels and sequences.categorical:
+            raise ValueError(
+                f"convolutions={n_kernels} read numbers, and feature "
+                f"{sequences.categorical[0]} is categorical. Set convolutions=0 or "
+                "'auto'."
+            )
+        return n_kernels
 
     def _learn_categories(self, sequences, weight):
         """Return the categories of the categorical features."""
@@ -477,7 +502,10 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
         model = self._model
         y = model.target.encode(samples.y)
         weight = self._loss_weight(model.target, samples, training)
-        return self._data(model.read(samples.sequences), model.encoder, y, weight)
+        sequences = model.read(samples.sequences)
+        if model.convolutions is not None:
+            sequences = sequences.kept()
+        return self._data(sequences, model.encoder, y, weight)
 
     def _data(self, sequences, encoder, y, weight):
         """Return what training reads."""

@@ -33,6 +33,8 @@ STRUCTURE = (
     "missing",
     "dtype",
 )
+# Of estimators that may have convolutions: how many kernels.
+CONVOLUTIONS = [StrOptions({"auto"}), Interval(Integral, 0, 2**16, closed="both")]
 LEARNING_RATE = ("learning_rate_init", "learning_rate", "power_t")
 SOLVER_PARAMETERS = {
     "adam": (*LEARNING_RATE, "beta_1", "beta_2", "epsilon"),
@@ -82,7 +84,7 @@ class Parameters(BaseEstimator):
         "cell": [StrOptions(set(CELLS))],
         "activation": [StrOptions({"tanh", "relu"})],
         "bidirectional": ["boolean"],
-        "pooling": [StrOptions({"last", "mean", "max", "attention"})],
+        "pooling": [StrOptions({"last", "mean", "max", "attention", "all"})],
         "segment_length": [
             StrOptions({"auto"}),
             Interval(Integral, 1, 2**20, closed="both"),
@@ -169,7 +171,9 @@ class Parameters(BaseEstimator):
         structure = self._describe_structure()
         resume = (incremental or self.warm_start) and self.__sklearn_is_fitted__()
         for name, value in structure.items() if resume else ():
-            fitted = self._fitted_structure()[name]
+            # Networks of older files have no convolutions, and do not say so.
+            absent = value if value == "auto" else 0
+            fitted = self._fitted_structure().get(name, absent)
             if value != fitted:
                 raise ValueError(
                     f"{'partial_fit' if incremental else 'warm_start'} continues "
@@ -190,6 +194,9 @@ class Parameters(BaseEstimator):
             name: fixed[name] if name in fixed else getattr(self, name)
             for name in STRUCTURE
         }
+        if "convolutions" in self._parameter_constraints:
+            given = self.convolutions
+            structure["convolutions"] = given if given == "auto" else int(given)
         structure["hidden_layer_sizes"] = self._layer_sizes()
         structure["dtype"] = np.dtype(self.dtype).name
         return structure

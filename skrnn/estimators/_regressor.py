@@ -4,7 +4,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
 from skrnn.estimators._base import SequenceEstimator, all_or_nothing
-from skrnn.estimators._parameters import has_partial_fit
+from skrnn.estimators._parameters import CONVOLUTIONS, has_partial_fit
 from skrnn.models.checks import integer, tuple_of
 from skrnn.models.sequence import per_output
 from skrnn.targets import NumberTarget
@@ -33,12 +33,13 @@ class RNNRegressor(RegressorMixin, SequenceEstimator):
     bidirectional : bool, default=False
         Whether each layer also reads the sequence from its end, with as many further
         units.
-    pooling : {'last', 'mean', 'max', 'attention'}, default='max'
+    pooling : {'last', 'mean', 'max', 'all', 'attention'}, default='max'
         How the states of the last layer at all steps become one vector.
 
         - 'last', the state after the last step. For the backward direction, the state
           after the first step.
         - 'mean' and 'max', the mean and the largest value of each unit over the steps.
+        - 'all', these three side by side.
         - 'attention', a weighted mean over the steps. The weights are a softmax of
           products with a learned query; see :meth:`attention_weights`.
     segment_length : 'auto' or int, default='auto'
@@ -47,6 +48,15 @@ class RNNRegressor(RegressorMixin, SequenceEstimator):
         on long sequences faster and better. 'auto' is a twentieth of the median length
         of the training sequences, but at least 1 and at most 16; see
         `segment_length_`.
+    convolutions : 'auto' or int, default='auto'
+        Number of random kernels of nine taps that run over the sequences [9]_. Beside
+        each segment of steps the network reads, for each kernel, the share of its
+        outputs that lie over a threshold, and the largest output: the local shapes that
+        are in the segment. Kernels are drawn, thresholds and scales are learned by the
+        first call to :meth:`fit`, and stay. Without `bidirectional` an output depends
+        on no later step, so that the network can follow a stream. 96 is a good number,
+        0 means none. 'auto' is 0. With convolutions, a `segment_length` of 'auto' is at
+        least 2.
     standardize : bool, default=True
         Whether to subtract the mean of each feature and to divide by its standard
         deviation. Both are taken over all training steps, in float64. The targets are
@@ -254,6 +264,9 @@ class RNNRegressor(RegressorMixin, SequenceEstimator):
     .. [8] Saxe, A. M., McClelland, J. L., & Ganguli, S. (2014). Exact solutions to the
            nonlinear dynamics of learning in deep linear neural networks. ICLR.
            `arXiv:1312.6120 <https://arxiv.org/abs/1312.6120>`_
+    .. [9] Dempster, A., Schmidt, D. F., & Webb, G. I. (2021). MiniRocket: A very fast
+           (almost) deterministic transform for time series classification. KDD.
+           `arXiv:2012.08791 <https://arxiv.org/abs/2012.08791>`_
 
     Examples
     --------
@@ -270,6 +283,11 @@ class RNNRegressor(RegressorMixin, SequenceEstimator):
     """
 
     __module__ = "skrnn"  # so that pickles do not know of private modules
+
+    _parameter_constraints: dict = {
+        **SequenceEstimator._parameter_constraints,
+        "convolutions": CONVOLUTIONS,
+    }
     _target_kind = NumberTarget
     _fields = {
         **SequenceEstimator._fields,
@@ -287,6 +305,7 @@ class RNNRegressor(RegressorMixin, SequenceEstimator):
         bidirectional=False,
         pooling="max",
         segment_length="auto",
+        convolutions="auto",
         standardize=True,
         missing="error",
         categorical_features="from_dtype",

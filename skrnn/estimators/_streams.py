@@ -170,13 +170,14 @@ def make_stream(estimator, n_seqs, method, output=None, path_reader=None):
     elif model.in_segments:
         output = in_segments(model.segment_length, outputs[method])
     output = output or _output_maker(model.target, n_seqs, method)
-    mark = fingerprint(model.theta, network, encoder, categories)
+    convolutions = model.convolutions
+    mark = fingerprint(model.theta, network, encoder, categories, convolutions)
     if categories is not None:
         # The layers read the rows that the input makes of numbers and tokens.
         reader = TokenReader(network, encoder, categories, n_seqs, names)
         output, names = reading_tokens(reader, output), None
         encoder = StepEncoder(reader.n_out)
-    steps = step_network(network, encoder, n_seqs, names)
+    steps = step_network(network, encoder, n_seqs, names, convolutions)
     if path_reader is None:
         return Stream(steps, output, mark)
     steps = PathSteps(steps, path_reader, model.segment_length)

@@ -101,6 +101,11 @@ def to_torch(estimator):
     estimator._check_is_fitted()
     weights = estimator.weights_
     structure = estimator._model.structure
+    if getattr(estimator._model, "convolutions", None) is not None:
+        raise ValueError(
+            "The network reads the outputs of random convolutions, which no module of "
+            "torch.nn computes. Fit with convolutions=0, or use to_onnx."
+        )
     stacked = len(set(structure["hidden_layer_sizes"])) == 1
     mapping = {}
     for name, k, reverse, _ in _parts(structure):
@@ -227,7 +232,7 @@ def from_torch(
     ------
     ValueError
         If names are missing or left over, or an array is not of the right shape or
-        type, or not finite.
+        type, or not finite; or if `convolutions` is positive.
 
     See Also
     --------
@@ -256,6 +261,11 @@ def from_torch(
     estimator = clone(estimator)
     estimator._check_parameters(incremental=False)
     structure = estimator._describe_structure()
+    if structure.get("convolutions", 0) not in ("auto", 0):
+        raise ValueError(
+            "The weights of a module have no kernels with thresholds. Set "
+            f"convolutions=0, got {structure['convolutions']}."
+        )
     arrays = _Arrays(mapping, np.dtype(structure["dtype"]))
     theta = _read_layers(arrays, structure, rnn)
     categories, tables = _read_tables(arrays, structure, categories)
@@ -265,7 +275,7 @@ def from_torch(
     n_pooled = pooling.declare(pooled, _n_pooled(structure))
     if "attention.q" in {slot.name for slot in pooled.slots}:
         theta["attention.q"] = arrays.take(f"{attention}.weight", (1, n_pooled))[0]
-    W, b = _read_head(arrays, structure, head)
+    W, b = _read_head(arrays, n_pooled, head)
     segment_length = _read_segment_length(arrays, structure)
     if isinstance(estimator, SequenceTagger) and not multilabel:
         W, b, target, scores = _sort_step_classes(
@@ -454,8 +464,8 @@ def _read_layers(arrays, structure, rnn):
     return theta
 
 
-def _read_head(arrays, structure, head):
-    W = arrays.take(f"{head}.weight", (None, _n_pooled(structure)))
+def _read_head(arrays, n_pooled, head):
+    W = arrays.take(f"{head}.weight", (None, n_pooled))
     if not len(W):
         raise ValueError(f"{head}.weight has no rows: there is nothing to predict.")
     if f"{head}.bias" in arrays:

@@ -17,7 +17,10 @@ __all__ = [
     "Kernels",
     "Rows",
     "blocks_of",
+    "drawn_kernels",
     "lay_out",
+    "long_length",
+    "powers_of_two",
     "sampled_outputs",
     "taps_of",
     "weights_of",
@@ -157,6 +160,37 @@ def taps_of(weights):
     return np.nonzero(weights == 2)[1].astype(np.intc).reshape(-1, 3)
 
 
+def drawn_kernels(rng, n_kernels, dilations, n_features):
+    """Draw kernels; those of the same channel and dilation stand side by side.
+
+    Returns
+    -------
+    taps : ndarray of shape (n_kernels,)
+        Which of `TAPS`.
+    dilation, channel : ndarrays of shape (n_kernels,), intc
+    """
+    drawn = np.column_stack(
+        [
+            rng.randint(n_features, size=n_kernels),
+            rng.choice(dilations, size=n_kernels),
+            rng.randint(len(TAPS), size=n_kernels),
+        ]
+    )
+    channel, dilation, taps = drawn[np.lexsort(drawn.T[::-1])].T
+    return taps, dilation.astype(np.intc), channel.astype(np.intc)
+
+
+def long_length(lengths):
+    """Return the length that nine in ten sequences do not exceed."""
+    return int(np.quantile(lengths, 0.9, method="higher"))
+
+
+def powers_of_two(lengths):
+    """Return the dilations with which a kernel is not longer than a long sequence."""
+    widest = max(1.0, (long_length(lengths) - 1) / (N_TAPS - 1))
+    return 2 ** np.arange(int(np.log2(widest)) + 1)
+
+
 def blocks_of(lengths, around):
     """Yield slices of sequences that are laid out at once.
 
@@ -231,7 +265,7 @@ def _added(steps, sums):
     return added
 
 
-def sampled_outputs(kernels, rows, stride):
+def sampled_outputs(kernels, rows, stride, weight=None):
     """Yield for each kernel its outputs at every so many known steps.
 
     Which steps these are depends on the lengths alone, so that the order of the
@@ -243,22 +277,28 @@ def sampled_outputs(kernels, rows, stride):
     rows : Rows
     stride : int
         How many steps lie from one output to the next in a sequence.
+    weight : ndarray of shape (n_seqs,), default=None
+        What an output of each sequence weighs.
 
     Yields
     ------
     outputs : ndarray of float32
+        With the weights of the outputs, a pair of arrays.
     """
     places = [
         np.arange(min(stride, n) // 2, n, stride, dtype=np.intp) + start
         for start, n in zip(rows.start.tolist(), rows.n_steps.tolist(), strict=True)
     ]
+    if weight is not None:
+        weight = np.repeat(weight, [len(each) for each in places])
     places = np.concatenate(places)
     for taps, dilation, channel in zip(
         kernels.taps, kernels.dilation.tolist(), kernels.channel, strict=True
     ):
-        at = places
+        at, heavy = places, weight
         if rows.unknown.shape[1]:
-            at = places[rows.unknown[channel, places] == 0]
+            known = rows.unknown[channel, places] == 0
+            at, heavy = places[known], None if weight is None else weight[known]
         outputs = np.empty(len(at), dtype=np.float32)
         outputs_at(rows.values[channel], at, kernels.n_before, taps, dilation, outputs)
-        yield outputs
+        yield outputs if weight is None else (outputs, heavy)

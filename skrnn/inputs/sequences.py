@@ -23,6 +23,7 @@ __all__ = [
     "check_sequences",
     "check_total_weight",
     "scale_of",
+    "statistics_of",
 ]
 
 # How many numbers are converted to float at once.
@@ -206,10 +207,7 @@ class Sequences:
                     f"sample_weight.shape == {sample_weight.shape}, expected "
                     f"{(len(self),)}!"
                 )
-        _, mean, _ = self._sums(np.zeros(self.n_numeric), sample_weight)
-        weight, rest, var = self._sums(mean, sample_weight)
-        with np.errstate(over="ignore", invalid="ignore"):
-            var = np.maximum(var - rest**2, 0)
+        weight, mean, var = statistics_of(self._readable, self.n_numeric, sample_weight)
         if not np.isfinite(var).all():
             feature = self._feature(np.flatnonzero(~np.isfinite(var))[0])
             raise ValueError(
@@ -228,18 +226,6 @@ class Sequences:
             numbers = np.asarray(self.numbers(i), dtype=np.float64)
             owner[row] = numbers - self.take([i]).moments()[0]
         return self._with_table(describe(owner).take(np.asarray(self.rows, np.intp)))
-
-    def _sums(self, center, sample_weight):
-        """What all weighs, and the means of value - center and of its square."""
-        sums = np.zeros((6, self.n_numeric))
-        for part, table in self._readable():
-            weight = None if sample_weight is None else sample_weight[part]
-            table.add_sums(sums, center, weight)
-        return (
-            sums[0] + sums[1],
-            divide(sums[2], sums[3], sums[0], sums[1]),
-            divide(sums[4], sums[5], sums[0], sums[1]),
-        )
 
     def _readable(self):
         """Pairs of a slice and the table of those sequences, all native floats."""
@@ -327,6 +313,35 @@ class Sequences:
             f"{batch.x.dtype!r}, at step {step} in "
             f"{self._feature(column % width)}. Scale it down{remedy}."
         )
+
+
+def statistics_of(tables, n_features, sample_weight=None):
+    """Return what the known values of features weigh, their means and variances.
+
+    Parameters
+    ----------
+    tables : callable
+        ``tables()`` yields pairs of a slice of the sequences and their `Table`.
+    n_features : int
+    sample_weight : ndarray of shape (n_seqs,), float64, or None
+        What each step of a sequence weighs.
+    """
+
+    def add(center):
+        sums = np.zeros((6, n_features))
+        for part, table in tables():
+            weight = None if sample_weight is None else sample_weight[part]
+            table.add_sums(sums, center, weight)
+        return (
+            sums[0] + sums[1],
+            divide(sums[2], sums[3], sums[0], sums[1]),
+            divide(sums[4], sums[5], sums[0], sums[1]),
+        )
+
+    _, mean, _ = add(np.zeros(n_features))
+    weight, rest, var = add(mean)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return weight, mean, np.maximum(var - rest**2, 0)
 
 
 def check_number_of(targets, sequences, input_name="X"):

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from skrnn._convolutions import N_TAPS
 from skrnn.cells import CELLS
+from skrnn.inputs.convolved import Convolutions, ConvolvedSequences
 from skrnn.inputs.packed import StepEncoder
 from skrnn.inputs.tokens import Categories, Vocabulary
 from skrnn.models.checks import (
@@ -60,6 +62,8 @@ class SequenceModel:
     theta : ndarray of shape (n_params,)
     categories : Categories or None
         Those of categorical features, if there are any.
+    convolutions : Convolutions or None
+        Kernels whose outputs are read beside each segment of steps.
     """
 
     structure: dict[str, Any]
@@ -70,6 +74,7 @@ class SequenceModel:
     target: Target
     theta: np.ndarray
     categories: Categories | None = None
+    convolutions: Convolutions | None = None
     _idle: deque = field(default_factory=deque, repr=False)
 
     def with_theta(self, theta):
@@ -79,7 +84,8 @@ class SequenceModel:
     @cached_property
     def spec(self):
         """The description of the network."""
-        return make_spec(self.structure, self.segment_length, self.target)
+        n_beside = 0 if self.convolutions is None else self.convolutions.n_out
+        return make_spec(self.structure, self.segment_length, self.target, n_beside)
 
     @cached_property
     def encoder(self):
@@ -113,11 +119,13 @@ class SequenceModel:
     def read(self, sequences):
         """Return checked sequences as the encoder takes them.
 
-        With the ids of their tokens, if they have any, and with ``standardize`` of each
-        sequence less its own mean.
+        With the ids of their tokens, or with the outputs of convolutions, if they have
+        any, and with ``standardize`` of each sequence less its own mean.
         """
         if self.structure["standardize"] == "sequence":
             sequences = sequences.centered()
+        if self.convolutions is not None:
+            return ConvolvedSequences(sequences, self.convolutions, self.segment_length)
         if self.categories is None or sequences.ids is not None:
             return sequences
         return self.categories.encode(sequences)
@@ -202,8 +210,13 @@ class SequenceModel:
             "n_layers_": self.n_layers,
             "out_activation_": loss.out_activation,
             **({} if self.categories is None else self._packed()),
+            **self._packed_convolutions(),
             **self.target.pack(),
         }
+
+    def _packed_convolutions(self):
+        found = self.convolutions
+        return {} if found is None else {"_convolutions": found.pack()}
 
     def _packed(self):
         # Numbers as arrays of numbers: a file holds objects that are strings only.
@@ -228,8 +241,11 @@ class SequenceModel:
                     for each, n in zip(categories, counts, strict=True)
                 ]
             )
+        convolutions = fields.get("_convolutions")
+        if convolutions is not None:
+            convolutions = Convolutions.unpack(convolutions)
         fill, theta = fields["_input_fill"], fields["_theta"]
-        return cls(*values, fill, target, theta, categories)
+        return cls(*values, fill, target, theta, categories, convolutions)
 
     @property
     def n_layers(self):
@@ -237,12 +253,15 @@ class SequenceModel:
         return len(self.structure["hidden_layer_sizes"]) + 2
 
 
-def make_spec(structure, segment_length, target):
-    """Return the description of a network that reads segments of steps."""
-    return NetworkSpec(**spec_options(structure, segment_length, target))
+def make_spec(structure, segment_length, target, n_beside=0):
+    """Return the description of a network that reads segments of steps.
+
+    `n_beside` numbers stand beside each segment.
+    """
+    return NetworkSpec(**spec_options(structure, segment_length, target, n_beside))
 
 
-def spec_options(structure, segment_length, target):
+def spec_options(structure, segment_length, target, n_beside=0):
     """Return the arguments of a `NetworkSpec`."""
     names = ("hidden_layer_sizes", "cell", "activation", "bidirectional")
     names += ("pooling", "n_out", "dtype")
@@ -254,7 +273,7 @@ def spec_options(structure, segment_length, target):
         options["input"] = functools.partial(TokenInput, n_ids, sizes)
     if segment_length > 1 and target.per == "step":  # see `SequenceModel.in_segments`
         options["readout"] = functools.partial(StepsReadout, segment_length)
-    return {"n_in": segment_length * n_channels, **options}
+    return {"n_in": segment_length * n_channels + n_beside, **options}
 
 
 def n_numbers(structure):
@@ -337,7 +356,41 @@ STRUCTURE_FIELDS = {
     "n_out": integer(1),
     "n_ids": Optional(tuple_of(integer(1, 2**31 - 1))),
     "embedding_sizes": Optional(tuple_of(integer(0, 2**20))),
+    "convolutions": Optional(either(one_of("auto"), integer(0))),
 }
+
+
+def _n_kernels(fields):
+    return len(fields["_convolutions"]["taps"])
+
+
+def _n_outputs_of_kernels(fields):
+    return 2 * _n_kernels(fields)
+
+
+def _of_kernels(dtype, **limits):
+    return array(dtype, _n_kernels, **limits)
+
+
+def _channel(value, name, fields):
+    _of_kernels("int32", low=0, high=_n_features(fields) - 1)(value, name, fields)
+
+
+convolutions = record(
+    {
+        "taps": array("int32", None, 3, low=0, high=N_TAPS - 1),
+        "dilation": _of_kernels("int32", low=1, high=1 << 20),
+        "channel": _channel,
+        "causal": boolean,
+        "threshold": _of_kernels("float32"),
+        "mean": array("float64", _n_features),
+        "scale": array("float64", _n_features, low=np.finfo(np.float64).tiny),
+        "out_mean": array("float64", _n_outputs_of_kernels),
+        "out_scale": array(
+            "float64", _n_outputs_of_kernels, low=np.finfo(np.float64).tiny
+        ),
+    }
+)
 per_feature = array("float64", _n_features)
 per_output = array("float64", _n_out)
 theta = array(_dtype, None)
@@ -352,6 +405,7 @@ SEQUENCE_FIELDS = {
     "n_layers_": integer(3),
     "_categories": Optional(list_of(either(None, _categories))),
     "_category_counts": Optional(list_of(either(None, array("int64", None, low=0)))),
+    "_convolutions": Optional(convolutions),
     "out_activation_": one_of("crf", "identity", "logistic", "softmax"),
 }
 
@@ -396,7 +450,8 @@ def check_sequence_model(fields, target, make_spec=make_spec):
     if structure["standardize"] and not (fields["_input_scale"] > 0).all():
         raise ValueError("_input_scale must be positive.")
     loss = target.loss()
-    spec = make_spec(structure, fields["segment_length_"], target)
+    n_beside = check_convolutions(fields)
+    spec = make_spec(structure, fields["segment_length_"], target, n_beside)
     check_theta(spec, loss, fields["_theta"])
     expected = {
         "n_outputs_": loss.n_out,
@@ -411,6 +466,27 @@ def check_sequence_model(fields, target, make_spec=make_spec):
             f"The network has {structure['n_out']} outputs, and the targets need "
             f"{loss.n_out}."
         )
+
+
+def check_convolutions(fields):
+    """Return how many numbers convolutions put beside a segment.
+
+    Raise ValueError unless they go with the other fields.
+    """
+    structure, found = fields["_structure"], fields.get("_convolutions")
+    n_kernels = 0 if found is None else len(found["taps"])
+    if structure.get("convolutions", 0) not in ("auto", n_kernels):
+        raise ValueError(
+            f"_convolutions must have {structure.get('convolutions', 0)} kernels, got "
+            f"{n_kernels}."
+        )
+    if found is None:
+        return 0
+    if not n_kernels:
+        raise ValueError("_convolutions must have a kernel.")
+    if found["causal"] == structure["bidirectional"] or structure.get("n_ids"):
+        raise ValueError("_convolutions and the network do not go together.")
+    return 2 * n_kernels
 
 
 def check_theta(spec, loss, theta):

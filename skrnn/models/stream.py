@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 
-def step_network(network, encoder, n_seqs, names=None):
+def step_network(network, encoder, n_seqs, names=None, convolutions=None):
     """Return a network that takes steps.
 
     Parameters
@@ -31,6 +31,8 @@ def step_network(network, encoder, n_seqs, names=None):
     n_seqs : int
     names : sequence of str or None, default=None
         The names of the features, if they have any.
+    convolutions : Convolutions or None, default=None
+        Causal ones, whose outputs the network reads beside each segment.
 
     Returns
     -------
@@ -40,15 +42,15 @@ def step_network(network, encoder, n_seqs, names=None):
     stepper = Stepper(layers, n_seqs)
     pooling = network.pooling
     return StepNetwork(
-        StepInput(encoder, n_seqs, network.dtype),
+        StepInput(encoder, n_seqs, network.dtype, convolutions),
         stepper,
-        StepPooling(pooling.stream, n_seqs, pooling.n_out, network.dtype),
+        StepPooling(pooling.stream, n_seqs, pooling.n_in, network.dtype),
         network.readout.head,
         names,
     )
 
 
-def fingerprint(theta, network, encoder, categories=None):
+def fingerprint(theta, network, encoder, categories=None, convolutions=None):
     """Return a str that identifies a model by everything that its states depend on."""
     digest = hashlib.sha256(np.ascontiguousarray(theta))
     for values in (encoder.mean, encoder.scale, encoder.fill):
@@ -58,6 +60,9 @@ def fingerprint(theta, network, encoder, categories=None):
     if categories is not None:
         known = categories.vocabularies
         facts.append([None if v is None else v.tokens.tolist() for v in known])
+    if convolutions is not None:
+        for name, values in sorted(convolutions.pack().items()):
+            digest.update(name.encode() + np.asarray(values).tobytes())
     digest.update(repr(facts).encode())
     return digest.hexdigest()[:16]
 

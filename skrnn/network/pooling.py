@@ -12,6 +12,7 @@ __all__ = [
     "POOLINGS",
     "AttentionPooling",
     "EveryStep",
+    "JoinedPooling",
     "LastPooling",
     "MaxPooling",
     "MeanPooling",
@@ -31,8 +32,8 @@ class Pooling(Part):
     has_weights : bool
         Whether the pooling gives each step a weight, by ``weights(states, run)``.
     stream : str or None
-        What a stream keeps of the steps before: "last", "mean" or "max". None if the
-        pooling cannot follow a stream; `can_step` says why.
+        What a stream keeps of the steps before: "last", "mean", "max" or "all", which
+        is all three. None if the pooling cannot follow a stream; `can_step` says why.
     """
 
     has_weights = False
@@ -179,11 +180,53 @@ class AttentionPooling(Pooling):
         return StatesGradient(dy)
 
 
+class JoinedPooling(Pooling):
+    """The last state, the mean and the largest value of each unit, side by side."""
+
+    stream = "all"
+
+    def __init__(self):
+        self.poolings = LastPooling(), MeanPooling(), MaxPooling()
+
+    def declare(self, layout, n_in):
+        """Return three times as many columns."""
+        for pooling in self.poolings:
+            pooling.declare(layout, n_in)
+        self.n_in, self.n_out = n_in, len(self.poolings) * n_in
+        return self.n_out
+
+    def build(self, dtype, options):
+        """Make what the three poolings compute with."""
+        super().build(dtype, options)
+        for pooling in self.poolings:
+            pooling.build(dtype, options)
+
+    def forward(self, states, run):
+        """Return what the three poolings make, (n_seqs, n_out)."""
+        out = self._out(run)
+        for pooling, columns in zip(self.poolings, self._columns(), strict=True):
+            out[:, columns] = pooling.forward(states, run)
+        return out
+
+    def backward(self, dout, g, run):
+        """Return the gradient of the states."""
+        last, mean, largest = (
+            pooling.backward(np.ascontiguousarray(dout[:, columns]), g, run)
+            for pooling, columns in zip(self.poolings, self._columns(), strict=True)
+        )
+        mean.dy += largest.dy
+        return StatesGradient(mean.dy, last.dlast)
+
+    def _columns(self):
+        return [slice(i * self.n_in, (i + 1) * self.n_in) for i in range(3)]
+
+
 POOLINGS = {
     "last": LastPooling,
     "mean": MeanPooling,
     "max": MaxPooling,
     "attention": AttentionPooling,
+    "all": JoinedPooling,
 }
 # "none" is the pooling of estimators that answer each step; it is no choice of users.
 ALL_POOLINGS = POOLINGS | {"none": EveryStep}

@@ -19,7 +19,10 @@ from skrnn.inputs.convolutions import (
     Kernels,
     Rows,
     blocks_of,
+    drawn_kernels,
     lay_out,
+    long_length,
+    powers_of_two,
     sampled_outputs,
     taps_of,
     weights_of,
@@ -225,18 +228,11 @@ class RandomConvolutions(_Convolutions, SequenceTransformerMixin, BaseEstimator)
         dilations = _checked_dilations(self.dilations, sequences.lengths)
         rng = check_random_state(self.random_state)
         n = self.n_kernels
-        drawn = np.column_stack(
-            [
-                rng.randint(sequences.n_features, size=n),
-                rng.choice(dilations, size=n),
-                rng.randint(len(TAPS), size=n),
-            ]
+        taps, self.dilations_, self.channels_ = drawn_kernels(
+            rng, n, dilations, sequences.n_features
         )
         quantiles = rng.uniform(0.2, 0.8, size=n)
-        channel, dilation, taps = drawn[np.lexsort(drawn.T[::-1])].T
         self.kernels_ = weights_of(TAPS[taps])
-        self.dilations_ = dilation.astype(np.intc)
-        self.channels_ = channel.astype(np.intc)
         self._causal = bool(self.causal)
         outputs = self._sample(sequences, N_SAMPLED)
         self.thresholds_ = np.array(
@@ -544,7 +540,7 @@ class ConvolutionFeatures(
         rng = check_random_state(self.random_state)
         dilations, n_thresholds = _miniature(
             self.n_features // len(TAPS),
-            _long(sequences.lengths),
+            long_length(sequences.lengths),
         )
         n_dilations = len(dilations)
         self._sums = _drawn_sums(rng, sequences.n_features)
@@ -606,16 +602,10 @@ class ConvolutionFeatures(
         return len(self.thresholds_)
 
 
-def _long(lengths):
-    """The length that nine in ten sequences do not exceed."""
-    return int(np.quantile(lengths, 0.9, method="higher"))
-
-
 def _checked_dilations(dilations, lengths):
     """The dilations that kernels may have, as an array."""
     if isinstance(dilations, str):
-        widest = max(1.0, (_long(lengths) - 1) / 8)
-        return 2 ** np.arange(int(np.log2(widest)) + 1)
+        return powers_of_two(lengths)
     array = np.atleast_1d(np.asarray(dilations))
     if array.ndim != 1 or not len(array) or array.dtype.kind not in "iu":
         raise ValueError(

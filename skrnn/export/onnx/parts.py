@@ -17,6 +17,7 @@ from skrnn.network.layout import Layout
 from skrnn.network.pooling import (
     AttentionPooling,
     EveryStep,
+    JoinedPooling,
     LastPooling,
     MaxPooling,
     MeanPooling,
@@ -364,6 +365,13 @@ def pool_max(g, pooling, network, states, run):
     return g.reduce("ReduceMax", alive(g, network, states.y, run, -np.inf), 0)
 
 
+@converts(JoinedPooling)
+def pool_all(g, pooling, network, states, run):
+    """Add what several poolings make, side by side."""
+    pooled = [convert(g, network, each, states, run) for each in pooling.poolings]
+    return g("Concat", *pooled, axis=-1)
+
+
 @converts(AttentionPooling)
 def pool_attention(g, pooling, network, states, run):
     """Add the mean with weights softmax(y q) over the steps."""
@@ -436,9 +444,11 @@ class StepLast:
     ----------
     has_total : bool
         Whether a stream keeps a total of the steps before, and counts them.
+    n_totals : int
+        How many numbers that is for each unit.
     """
 
-    has_total = False
+    has_total, n_totals = False, 0
 
     @staticmethod
     def pool(g, h, total, n_before, dtype):
@@ -450,7 +460,7 @@ class StepLast:
 class StepMean:
     """What is pooled in a stream is the sum of the states over their number."""
 
-    has_total = True
+    has_total, n_totals = True, 1
 
     @staticmethod
     def pool(g, h, total, n_before, dtype):
@@ -464,7 +474,7 @@ class StepMean:
 class StepMax:
     """What is pooled in a stream is the largest of the states, unit by unit."""
 
-    has_total = True
+    has_total, n_totals = True, 1
 
     @staticmethod
     def pool(g, h, total, n_before, dtype):
@@ -472,3 +482,20 @@ class StepMax:
         first = g("Equal", n_before, np.array(0))
         total = g("Where", first, h, g("Max", total, h))
         return total, total
+
+
+@steps(JoinedPooling)
+class StepJoined:
+    """What is pooled in a stream is the newest state, the mean, and the largest one."""
+
+    has_total, n_totals = True, 2
+
+    @staticmethod
+    def pool(g, h, total, n_before, dtype):
+        """Return what is pooled, and the new totals side by side."""
+        halves = {"num_outputs": 2} if g.opset >= 18 else {}
+        added, most = g("Split", total, axis=1, n_outputs=2, **halves)
+        mean, added = StepMean.pool(g, h, added, n_before, dtype)
+        most, _ = StepMax.pool(g, h, most, n_before, dtype)
+        pooled = g("Concat", h, mean, most, axis=-1)
+        return pooled, g("Concat", added, most, axis=-1)

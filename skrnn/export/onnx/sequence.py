@@ -7,6 +7,7 @@ share them.
 
 import numpy as np
 
+from skrnn.export.onnx.convolutions import convolve
 from skrnn.export.onnx.graph import (
     ML,
     Exported,
@@ -179,7 +180,7 @@ def center(g, x, sequence_lens):
     return g("Sub", x, g("Unsqueeze", mean, np.array([1])))
 
 
-def read_batch(g, x, sequence_lens, encoder, dtype):
+def read_batch(g, x, sequence_lens, encoder, dtype, convolutions=None):
     """Add the way from padded sequences to what the network reads.
 
     Runtimes end the process where a recurrent operator has no sequences, or a loop no
@@ -195,6 +196,8 @@ def read_batch(g, x, sequence_lens, encoder, dtype):
     encoder : StepEncoder
     dtype : dtype
         Of the network.
+    convolutions : Convolutions or None, default=None
+        What is read beside each segment.
 
     Returns
     -------
@@ -227,12 +230,16 @@ def read_batch(g, x, sequence_lens, encoder, dtype):
     at = g("Range", np.array(0), at, np.array(1))
     last = g("Unsqueeze", g("Sub", lens, np.array(1)), np.array([1]))
     at = g("Unsqueeze", g("Min", at, last), np.array([2]))
-    x = g("GatherND", x, at, batch_dims=1)
+    given = x = g("GatherND", x, at, batch_dims=1)
     x, finite = reads[encoder](g, encoder, x, dtype)
     if k > 1:
         x = g("Reshape", x, np.array([0, -1, encoder.n_in]))
     x = g("Transpose", x, perm=[1, 0, 2])
     valid = g("And", in_range, all_true(g, finite, 1, 2))
+    if convolutions is not None:
+        beside, small = convolve(g, given, lens, convolutions, k)
+        x = g("Concat", x, g.cast(beside, dtype), axis=-1)
+        valid = g("And", valid, small)
     lengths = Lengths(g, segments, n_segments)
     steps = Lengths(g, lens, g("Mul", n_segments, np.array(k))) if k > 1 else lengths
     return Run(x, lengths, steps=steps), valid
@@ -371,7 +378,9 @@ def score_batch(g, x, sequence_lens, model, outputs, dtype, encoder=None):
     network = FittedNetwork(model.spec, model.theta)
     n_seqs = g.size(x, 0)
     n_steps = g.size(x, 1)
-    run, valid = read_batch(g, x, sequence_lens, encoder, network.dtype)
+    run, valid = read_batch(
+        g, x, sequence_lens, encoder, network.dtype, model.convolutions
+    )
     raw = refuse(g, run_network(g, network, run), valid, network.dtype)
     if not outputs.per_step:
         tensors = outputs.add(g, raw, dtype)
@@ -416,7 +425,8 @@ class StepGraph:
         if self.k > 1:
             self.state["segment"] = dtype, (encoder.n_in,)
         if self.pooling.has_total:
-            self.state["total"] = dtype, (parts.pooling.n_out,)
+            n_totals = self.pooling.n_totals * parts.pooling.n_in
+            self.state["total"] = dtype, (n_totals,)
         for i, layer in enumerate(self.layers):
             for name in self._names(i):
                 self.state[name] = dtype, (layer.n_units,)
@@ -541,6 +551,11 @@ def convert_sequences(g, model, transformers, dtype, streaming):
                 "tokens. Convert the last step of the pipeline, and give the model "
                 "tokens."
             )
+    if streaming and model.convolutions is not None:
+        raise NotConvertibleError(
+            "A step of a stream through convolutions is not in ONNX. Convert whole "
+            "sequences, or fit with convolutions=0."
+        )
     step = StepGraph(g, model, encoder) if streaming else None
     if model.categories is not None:
         x = encoder.join(g)
