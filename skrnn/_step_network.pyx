@@ -20,13 +20,13 @@ from skrnn._recurrence cimport Buffer, Linear
 from skrnn._stepper cimport Stepper
 
 cdef enum:
-    LAST, MEAN, MAX, ALL
+    LAST, MEAN, MAX, JOINED
 
 cdef object float64 = np.dtype(np.float64)
 cdef type ndarray = np.ndarray
 
 # What a pooling keeps of the steps before; its attribute `stream` says it.
-STEP_POOLINGS = {"last": LAST, "mean": MEAN, "max": MAX, "all": ALL}
+STEP_POOLINGS = {"last": LAST, "mean": MEAN, "max": MAX, "joined": JOINED}
 
 
 # ------------------------------------------------------------------ the input
@@ -159,9 +159,9 @@ cdef class StepPooling:
 
     Parameters
     ----------
-    kind : {"last", "mean", "max", "all"}
+    kind : {"last", "mean", "max", "joined"}
         What is kept of the steps before: a sum, the largest states, or both with
-        "all", which gives last states, means and largest states side by side. "last"
+        "joined", which gives last states, means and largest states side by side. "last"
         keeps nothing, and so is also right for a network with an output for each step.
     n_seqs, n_units : int
     dtype : dtype
@@ -172,8 +172,8 @@ cdef class StepPooling:
         self.dtype = np.dtype(dtype)
         self.itemsize = self.dtype.itemsize
         self.n_seqs, self.n_units = n_seqs, n_units
-        self.n_out = 3 * n_units if self.kind == ALL else n_units
-        self.n_kept = 2 * n_units if self.kind == ALL else n_units
+        self.n_out = 3 * n_units if self.kind == JOINED else n_units
+        self.n_kept = 2 * n_units if self.kind == JOINED else n_units
         self.count = self.n_pooled = np.zeros(n_seqs, dtype=np.int64)
         self.pooled, self.total = Buffer(), Buffer()
         if self.kind != LAST:
@@ -226,8 +226,8 @@ cdef class StepPooling:
 
 cdef void pool_states(floating* pooled, const floating* total, const floating* h,
                       Py_ssize_t ldh, StepPooling c) noexcept nogil:
-    # pooled (n_seqs, n_out) of total (n_seqs, n_kept) and h (n_seqs, ldh): with ALL the
-    # last states, the means, the largest ones.
+    # pooled (n_seqs, n_out) of total (n_seqs, n_kept) and h (n_seqs, ldh): with JOINED
+    # the last states, the means, the largest ones.
     cdef Py_ssize_t b, u, n
     cdef floating *out
     cdef const floating *before
@@ -235,7 +235,7 @@ cdef void pool_states(floating* pooled, const floating* total, const floating* h
     for b in range(c.n_seqs):
         n = c.count[b] + 1
         new, before, out = h + b * ldh, total + b * c.n_kept, pooled + b * c.n_out
-        if c.kind == ALL:
+        if c.kind == JOINED:
             for u in range(c.n_units):
                 out[u] = new[u]
             out += c.n_units

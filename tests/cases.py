@@ -12,7 +12,7 @@ from skrnn.inputs.sequences import check_sequences
 
 # What users write for each cell; test_cells.py checks that none is missing.
 CELLS = [("rnn", "tanh"), ("rnn", "relu"), ("lstm", "tanh"), ("gru", "tanh")]
-POOLINGS = ["last", "mean", "max", "attention", "all"]
+POOLINGS = ["last", "mean", "max", "attention", "joined"]
 DTYPES = [np.float32, np.float64]
 ISAS = list(_recurrence.available_isas())
 

@@ -104,7 +104,7 @@ class TorchNetwork:
             "mean": torch.stack([h.mean(0) for h in hidden]),
             "max": torch.stack([h.amax(0) for h in hidden]),
         }
-        if pooling == "all":
+        if pooling == "joined":
             pooled = torch.cat(list(poolings.values()), dim=1)
         elif pooling in poolings:
             pooled = poolings[pooling]

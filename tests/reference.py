@@ -159,7 +159,7 @@ def softmax(x):
     return e / e.sum()
 
 
-JOINED = ("last", "mean", "max")  # what "all" is
+JOINED = ("last", "mean", "max")  # what "joined" is
 
 
 def pool(h, pooling, n_units, q=None):
@@ -171,7 +171,7 @@ def pool(h, pooling, n_units, q=None):
         return h.mean(axis=0)
     if pooling == "max":
         return h.max(axis=0)
-    if pooling == "all":
+    if pooling == "joined":
         return np.concatenate([pool(h, each, n_units) for each in JOINED])
     return softmax(h @ q) @ h
 
@@ -185,7 +185,7 @@ def pool_back(dv, h, pooling, n_units, q=None, dq=None):
         dh += dv / len(h)
     elif pooling == "max":
         dh[h.argmax(axis=0), np.arange(len(dv))] = dv  # the first of equals
-    elif pooling == "all":
+    elif pooling == "joined":
         for each, part in zip(JOINED, np.split(dv, 3), strict=True):
             dh += pool_back(part, h, each, n_units)
     else:
@@ -240,7 +240,7 @@ class ReferenceNetwork:
             n_in = D * n_units
         if self.pooling == "attention":
             shapes["attention.q"] = (n_in,)
-        n_pooled = len(JOINED) * n_in if self.pooling == "all" else n_in
+        n_pooled = len(JOINED) * n_in if self.pooling == "joined" else n_in
         shapes["head.W"] = (n_pooled, self.n_out)
         shapes["head.b"] = (self.n_out,)
         return shapes

@@ -105,7 +105,7 @@ def test_a_batch_does_not_matter(estimator, bidirectional, monkeypatch):
     assert np.array_equal(clone(model).fit(X, Y).predict(X), found)
 
 
-@pytest.mark.parametrize("pooling", ["last", "mean", "max", "all"])
+@pytest.mark.parametrize("pooling", ["last", "mean", "max", "joined"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("segment_length", [1, 4])
 def test_streams(pooling, dtype, segment_length):
@@ -189,7 +189,7 @@ def test_pickles_hold_plain_values():
 
 def test_model_files(tmp_path):
     path = tmp_path / "model.skrnn"
-    model = RNNClassifier(**FEW, pooling="all").fit(X, Y)
+    model = RNNClassifier(**FEW, pooling="joined").fit(X, Y)
     save(model, path)
     again = load(path)
     assert np.array_equal(again.predict_proba(X), model.predict_proba(X))
@@ -224,7 +224,7 @@ def test_weights_of_torch():
     model = RNNClassifier(**FEW).fit(X, Y)
     with pytest.raises(ValueError, match="Fit with convolutions=0, or use to_onnx"):
         to_torch(model)
-    plain = RNNClassifier(**{**FEW, "convolutions": 0}, pooling="all").fit(X, Y)
+    plain = RNNClassifier(**{**FEW, "convolutions": 0}, pooling="joined").fit(X, Y)
     mapping = to_torch(plain)
     with pytest.raises(ValueError, match="Set convolutions=0, got 12"):
         from_torch(mapping, model)

@@ -101,6 +101,19 @@ def test_one_shard_is_fit(name):
     assert found.get_params() == estimator.get_params()
 
 
+@pytest.mark.parametrize("n_shards", [1, 2])
+def test_kernels_are_learned_from_the_first_shard(n_shards):
+    X, y = make_classes()
+    estimator = RNNClassifier(**FEW, convolutions=9)
+    shards = [(X[k::n_shards], y[k::n_shards]) for k in range(n_shards)]
+    found, expected = fit_shards(estimator, shards), estimator.fit(*shards[0])
+    kernels = found._model.convolutions.pack()
+    for name, values in expected._model.convolutions.pack().items():
+        assert np.array_equal(kernels[name], values), name
+    if n_shards == 1:
+        assert_same_model(found, expected)
+
+
 def test_one_shard_is_fit_with_validation():
     X, y = make_classes(n_seqs=60)
     options = {"early_stopping": True, "scoring": "accuracy"}

@@ -238,7 +238,7 @@ def make_module(
                 )
             if pooling == "attention":
                 self.attention = torch.nn.Linear(n_pooled, 1, bias=False)
-            n_read = 3 * n_pooled if pooling == "all" else n_pooled
+            n_read = 3 * n_pooled if pooling == "joined" else n_pooled
             self.head = torch.nn.Linear(n_read, n_out)
 
         def forward(self, sequences):
@@ -250,7 +250,7 @@ def make_module(
             self.states = [row[:n] for row, n in zip(h, lengths, strict=True)]
             last = last[0] if isinstance(last, tuple) else last
             pooled = torch.cat([*last[-n_directions:]], dim=1)
-            if pooling == "all":
+            if pooling == "joined":
                 parts = [(row.mean(0), row.amax(0)) for row in self.states]
                 parts = torch.stack([torch.cat(pair) for pair in parts])
                 pooled = torch.cat([pooled, parts], dim=1)

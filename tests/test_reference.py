@@ -9,7 +9,7 @@ from outside import TorchNetwork, import_oracle
 from reference import ReferenceNetwork, random_parameters, random_sequences
 
 CELLS = [("rnn", "tanh"), ("rnn", "relu"), ("lstm", "tanh"), ("gru", "tanh")]
-POOLINGS = ["last", "mean", "max", "attention", "all"]
+POOLINGS = ["last", "mean", "max", "attention", "joined"]
 
 cells = pytest.mark.parametrize(("cell", "activation"), CELLS)
 
@@ -52,7 +52,7 @@ def dropout_masks(network, X, rng, rate=0.4):
         ("max", True, True),
         ("attention", False, True),
         ("attention", True, False),
-        ("all", True, False),
+        ("joined", True, False),
     ],
 )
 def test_gradients(cell, activation, bidirectional, pooling, dropout):

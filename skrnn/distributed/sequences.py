@@ -14,6 +14,7 @@ from skrnn.distributed.summary import (
 )
 from skrnn.distributed.tasks import Task, is_empty, load
 from skrnn.estimators._embeddings import initialize_embeddings
+from skrnn.inputs.convolved import Convolutions
 from skrnn.models.training_state import TrainingState
 
 __all__ = ["SequenceWork"]
@@ -52,6 +53,13 @@ class SequenceWork:
         target = estimator._learn_target(samples.y, None)
         needs_moments = estimator.standardize or estimator.missing == "indicator"
         return ShardSummary.of(estimator, samples, target, needs_moments)
+
+    def convolve(self, number, shard, sizes, options):
+        """Return the `Convolutions` that a shard teaches; see `Convolutions.learn`."""
+        estimator = copy.copy(self.estimator)
+        samples = estimator._check_samples(*load(shard), reset=True)
+        weight = samples.sample_weight
+        return Convolutions.learn(samples.sequences, *sizes, weight=weight, **options)
 
     def weigh(self, number, shard):
         """Return how many sequences count, and their mean weight in the loss."""
@@ -112,7 +120,14 @@ class SequenceWork:
         validation = None
         if given is not None:
             validation = estimator._hold_out(samples, given, target, seed)[1]
-        model = estimator._make_model(samples, target).initialize(seed)
+
+        def learn(sequences, *sizes, weight, **options):
+            # What kernels look for is learned from the first shard alone.
+            first = next(k for k, part in enumerate(summaries) if part is not None)
+            task = Task(self, "convolve", first, shards[first], (sizes, options))
+            return next(iter(runner.run([task])))
+
+        model = estimator._make_model(samples, target, seed, learn).initialize(seed)
         estimator._model = initialize_embeddings(model, estimator.embedding_init, seed)
         estimator._training = TrainingState.begin(seed)
         scorer = estimator._make_scorer(validation)

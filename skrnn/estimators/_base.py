@@ -357,8 +357,11 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
         )
         return samples.take(train), samples.take(held_out)
 
-    def _make_model(self, samples, target, seed):
-        """Learn what a step and a target look like; return a model without weights."""
+    def _make_model(self, samples, target, seed, learn=Convolutions.learn):
+        """Learn what a step and a target look like; return a model without weights.
+
+        `learn` takes the arguments of `Convolutions.learn`.
+        """
         sequences, weight = samples.sequences, samples.sample_weight
         if weight is not None and weight.dtype == object:
             weight = None  # weights of steps are for the loss alone
@@ -392,7 +395,7 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
         structure["n_out"] = target.loss().n_out
         convolutions = None
         if n_kernels:
-            convolutions = Convolutions.learn(
+            convolutions = learn(
                 sequences,
                 n_kernels,
                 segment_length,

@@ -39,13 +39,13 @@ class RNNClassifier(ClassifierMixin, SequenceEstimator):
     bidirectional : bool, default=False
         Whether each layer also reads the sequence from its end, with as many further
         units.
-    pooling : {'last', 'mean', 'max', 'all', 'attention'}, default='max'
+    pooling : {'last', 'mean', 'max', 'joined', 'attention'}, default='max'
         How the states of the last layer at all steps become one vector.
 
         - 'last', the state after the last step. For the backward direction, the state
           after the first step.
         - 'mean' and 'max', the mean and the largest value of each unit over the steps.
-        - 'all', these three side by side.
+        - 'joined', these three side by side.
         - 'attention', a weighted mean over the steps. The weights are a softmax of
           products with a learned query; see :meth:`attention_weights`.
     segment_length : 'auto' or int, default='auto'

@@ -84,7 +84,7 @@ class Parameters(BaseEstimator):
         "cell": [StrOptions(set(CELLS))],
         "activation": [StrOptions({"tanh", "relu"})],
         "bidirectional": ["boolean"],
-        "pooling": [StrOptions({"last", "mean", "max", "attention", "all"})],
+        "pooling": [StrOptions({"last", "mean", "max", "attention", "joined"})],
         "segment_length": [
             StrOptions({"auto"}),
             Interval(Integral, 1, 2**20, closed="both"),

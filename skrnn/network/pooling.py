@@ -32,8 +32,9 @@ class Pooling(Part):
     has_weights : bool
         Whether the pooling gives each step a weight, by ``weights(states, run)``.
     stream : str or None
-        What a stream keeps of the steps before: "last", "mean", "max" or "all", which
-        is all three. None if the pooling cannot follow a stream; `can_step` says why.
+        What a stream keeps of the steps before: "last", "mean", "max" or "joined",
+        which is all three. None if the pooling cannot follow a stream; `can_step` says
+        why.
     """
 
     has_weights = False
@@ -183,7 +184,7 @@ class AttentionPooling(Pooling):
 class JoinedPooling(Pooling):
     """The last state, the mean and the largest value of each unit, side by side."""
 
-    stream = "all"
+    stream = "joined"
 
     def __init__(self):
         self.poolings = LastPooling(), MeanPooling(), MaxPooling()
@@ -226,7 +227,7 @@ POOLINGS = {
     "mean": MeanPooling,
     "max": MaxPooling,
     "attention": AttentionPooling,
-    "all": JoinedPooling,
+    "joined": JoinedPooling,
 }
 # "none" is the pooling of estimators that answer each step; it is no choice of users.
 ALL_POOLINGS = POOLINGS | {"none": EveryStep}
