@@ -5,14 +5,16 @@ import pytest
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
+pyplot = pytest.importorskip("matplotlib.pyplot")
 
+from skrnn import SequenceTranslator  # noqa: E402
 from skrnn.plotting import AttentionDisplay  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
 def close_figures():
     yield
-    matplotlib.pyplot.close("all")
+    pyplot.close("all")
 
 
 def names_of(axis):
@@ -46,7 +48,7 @@ def test_words_and_characters():
 
 
 def test_numbers_and_given_axes():
-    _, ax = matplotlib.pyplot.subplots()
+    _, ax = pyplot.subplots()
     display = AttentionDisplay.from_weights(
         weights_of(3, 20), None, [7, 1], segment_length=5, ax=ax
     )
@@ -77,3 +79,54 @@ def test_sizes():
 def test_refusals(arguments, message):
     with pytest.raises(ValueError, match=message):
         AttentionDisplay.from_weights(**{"weights": weights_of(3, 2)} | arguments)
+
+
+QUICK = {"hidden_layer_sizes": 3, "max_iter": 1, "random_state": 0, "max_length": 4}
+
+
+def drawn_of(display):
+    shape = display.weights.shape
+    return np.asarray(display.image_.get_array()).reshape(shape)
+
+
+def test_a_translator_of_texts():
+    X, y = ["a b", "b", "ab a"] * 4, ["x y", "", "yx"] * 4
+    for unit in ("character", "word", "subword"):
+        options = QUICK | {"source_unit": unit, "target_unit": unit}
+        model = SequenceTranslator(**options, n_subwords=1).fit(X, y)
+        display = AttentionDisplay.from_estimator(model, X, y, number=2)
+        rows, columns = names_of(display.ax_.yaxis), names_of(display.ax_.xaxis)
+        assert (
+            rows[-1] == "(end)"
+            and rows[:-1]
+            == {
+                "character": ["y", "x"],
+                "word": ["yx"],
+                "subword": ["\u2423y", "x"],
+            }[unit]
+        )
+        assert len(columns) == {"character": 4, "word": 2, "subword": 3}[unit]
+        (weights,) = model.attention_weights(X[2:3], y[2:3])
+        np.testing.assert_array_equal(drawn_of(display), weights.astype(float))
+        _, ax = pyplot.subplots()
+        display = AttentionDisplay.from_estimator(model, X, ax=ax)
+        assert display.ax_ is ax
+        written = model.predict(X[:1])
+        (weights,) = model.attention_weights(X[:1], written)
+        np.testing.assert_array_equal(drawn_of(display), weights.astype(float))
+
+
+def test_a_translator_of_numbers():
+    X = [np.arange(float(n))[:, np.newaxis] for n in (4, 7, 9)] * 4
+    model = SequenceTranslator(**QUICK, segment_length=3).fit(X, [[1, 2], [2], []] * 4)
+    display = AttentionDisplay.from_estimator(model, X, [[2, 1]], number=0, cmap="Reds")
+    assert display.source is None and display.target == [2, 1]
+    assert display.ax_.get_xlim() == (-0.5, 5.5)
+    tokens = SequenceTranslator(**QUICK, source_unit="token")
+    tokens.fit([[1, 2], [3]] * 6, [4, 5] * 6)
+    display = AttentionDisplay.from_estimator(tokens, [[3, 1, 2]], [4])
+    assert names_of(display.ax_.xaxis) == ["3", "1", "2"]
+    assert names_of(display.ax_.yaxis) == ["4", "(end)"]
+    no_attention = SequenceTranslator(**QUICK, attention=None).fit(X, [[1], []] * 6)
+    with pytest.raises(AttributeError, match="attention_weights"):
+        AttentionDisplay.from_estimator(no_attention, X)

@@ -14,6 +14,7 @@ from skrnn.estimators import (
     SequenceForecaster,
     SequenceTagger,
     SequenceTranscriber,
+    SequenceTranslator,
     StepRegressor,
 )
 from skrnn.inputs.tokens import Categories
@@ -58,6 +59,20 @@ def to_torch(estimator):
           for missing values, with ``missing='indicator'`` and ``standardize=False``:
           float64. ``segment_length``, int64, where it is not 1. These are for buffers
           of a module, or to be left out.
+
+        Of a translator also
+
+        - ``target.weight``: the table of target tokens, in the order of the outputs
+          (the end, the tokens, the unknown token if there is one), and a last row for
+          the beginning;
+        - ``bridge.0.weight`` and ``bridge.0.bias``: of a ``torch.nn.Linear``, whose
+          tanh is the first state of the decoder's first layer; with 'lstm' its memory
+          comes from ``bridge.0.memory.weight`` and ``bridge.0.memory.bias``;
+        - ``decoder.weight_ih_l0`` and so on, as ``rnn``;
+        - ``attention.keys.weight``, with ``attention='additive'`` also
+          ``attention.query.weight`` and ``attention.v.weight``: of ``torch.nn.Linear``
+          without bias; ``attention.join.weight`` and ``attention.join.bias``, which
+          read a state and then what was found.
 
         Of a forecaster also
 
@@ -114,6 +129,8 @@ def to_torch(estimator):
         mapping |= _module(weights, "segment", structure, ("segment.", ""))
     if "attention.q" in weights:
         mapping["attention.weight"] = weights["attention.q"][np.newaxis]
+    if isinstance(estimator, SequenceTranslator):
+        mapping |= _translation(weights, structure, stacked)
     for name, value in weights.items():
         if name.startswith("embedding"):
             mapping[f"{name.removesuffix('.W')}.weight"] = value
@@ -122,7 +139,8 @@ def to_torch(estimator):
     if "head.W" in weights:
         mapping["head.weight"] = weights["head.W"].T
     else:  # it is the table, less the rows that are no outputs
-        mapping["head.weight"] = weights["embedding0.W"][: len(weights["head.b"])]
+        table = "target0.W" if "target0.W" in weights else "embedding0.W"
+        mapping["head.weight"] = weights[table][: len(weights["head.b"])]
     mapping["head.bias"] = weights["head.b"]
     if forecasts:
         mapping |= _forecasting(estimator)
@@ -151,6 +169,26 @@ def _module(weights, name, structure, affixes):
     }
     prefix, suffix = affixes
     return {f"{prefix}{kind}{suffix}": array for kind, array in arrays.items()}
+
+
+def _translation(weights, structure, stacked):
+    """Return what a translator has beside its encoder and its head."""
+    mapping = {"target.weight": weights["target0.W"]}
+    for k in range(len(structure["hidden_layer_sizes"])):
+        affixes = _names("decoder", k, False, stacked)
+        mapping |= _module(weights, f"decoder{k}", structure, affixes)
+        for kind in ("", ".memory"):
+            if f"bridge{k}{kind}.W" in weights:
+                mapping[f"bridge.{k}{kind}.weight"] = weights[f"bridge{k}{kind}.W"].T
+                mapping[f"bridge.{k}{kind}.bias"] = weights[f"bridge{k}{kind}.b"]
+    for name in ("keys", "query"):
+        if f"attention.{name}" in weights:
+            mapping[f"attention.{name}.weight"] = weights[f"attention.{name}"].T
+    if "attention.v" in weights:
+        mapping["attention.v.weight"] = weights["attention.v"]
+    mapping["attention.join.weight"] = weights["attention.W"].T
+    mapping["attention.join.bias"] = weights["attention.b"]
+    return mapping
 
 
 def _scales(estimator):
@@ -303,7 +341,7 @@ def from_torch(
 
 
 FROM_TORCH = (RNNClassifier, RNNRegressor, SequenceTagger, StepRegressor)
-TO_TORCH = (*FROM_TORCH, LanguageModel, SequenceTranscriber)
+TO_TORCH = (*FROM_TORCH, LanguageModel, SequenceTranscriber, SequenceTranslator)
 
 
 def _check_kind(estimator, kinds, more=""):

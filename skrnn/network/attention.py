@@ -53,13 +53,13 @@ class Bridge(Part):
 
     def declare(self, layout, n_in):
         """Add weights and biases for each layer."""
-        self.n_in, self.n_out, self._slots = n_in, self.sizes[-1], []
+        self.n_in, self.n_out, self.slots = n_in, self.sizes[-1], []
         for k, n_units in enumerate(self.sizes):
             for kind in self.kinds:
                 name = f"bridge{k}{kind}"
                 W = layout.add(f"{name}.W", (n_in, n_units), glorot_uniform())
                 b = layout.add(f"{name}.b", (n_units,), zeros, penalized=False)
-                self._slots.append((W, b))
+                self.slots.append((W, b))
         return self.n_out
 
     def build(self, dtype, options):
@@ -68,12 +68,12 @@ class Bridge(Part):
         n_kinds = len(self.kinds)
         self._heads = [
             Linear(self.n_in, self.sizes[k // n_kinds], dtype)
-            for k in range(len(self._slots))
+            for k in range(len(self.slots))
         ]
 
     def load(self, p):
         """Take the weights and the biases."""
-        for head, (W, b) in zip(self._heads, self._slots, strict=True):
+        for head, (W, b) in zip(self._heads, self.slots, strict=True):
             head.load(p[W], p[b])
 
     def forward(self, last):
@@ -94,7 +94,7 @@ class Bridge(Part):
         part = np.empty_like(self._last)
         gradients = [each for pair in dfirst for each in pair if each is not None]
         for head, (W, b), first, dh in zip(
-            self._heads, self._slots, self._first, gradients, strict=True
+            self._heads, self.slots, self._first, gradients, strict=True
         ):
             dz = dh * (1 - first * first)
             head.backward(self._last, dz, g[W], g[b], part)

@@ -96,11 +96,12 @@ class AttentionDisplay:
         one = [X[number]]
         written = estimator.predict(one) if y is None else [y[number]]
         weights = estimator.attention_weights(one, written)[0]
+        model = estimator._model
         return cls.from_weights(
             weights,
-            _tokens(one[0], estimator, "source", weights.shape[1]),
-            _tokens(written[0], estimator, "target", weights.shape[0] - 1),
-            segment_length=getattr(estimator, "segment_length_", 1),
+            None if model.categories is None else _tokens(one[0], model.source_unit),
+            _tokens(written[0], model.target.unit),
+            segment_length=estimator.segment_length_,
             ax=ax,
             **kwargs,
         )
@@ -253,16 +254,10 @@ def _shown(token):
     return "".join("\u2423" if c.isspace() else c for c in text)
 
 
-def _tokens(item, estimator, side, n_tokens):
-    """The tokens of an item as a translator reads it; None for numbers."""
+def _tokens(item, unit):
+    """The tokens of an item as a translator reads or writes it."""
     if isinstance(item, str):
-        unit = getattr(estimator, f"{side}_unit")
-        if unit == "word":
-            return item.split()
-        encode = getattr(estimator, f"{side}_pieces", None)
-        return list(item) if encode is None else encode(item)
-    if not isinstance(item, list | tuple | np.ndarray):
-        return [item]  # one label
-    if side == "source" and np.ndim(item[0]) + (np.asarray(item).dtype.kind == "f"):
-        return None
-    return list(item) if len(item) == n_tokens else None
+        return unit.split(item)
+    if isinstance(item, list | tuple | np.ndarray):
+        return list(item)
+    return [item]  # one label

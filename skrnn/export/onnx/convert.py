@@ -14,6 +14,7 @@ from skrnn.export.onnx import (  # noqa: F401 - they register models and targets
     language,
     sequence,
     step_targets,
+    translation,
 )
 from skrnn.export.onnx.graph import (
     ML,
@@ -72,6 +73,7 @@ def to_onnx(
     Parameters
     ----------
     estimator : RNNClassifier, RNNRegressor, SequenceTagger, StepRegressor, \
+            SequenceTranscriber, SequenceTranslator, LanguageModel, \
             SequenceForecaster or Pipeline
         A fitted estimator, or a fitted :class:`~sklearn.pipeline.Pipeline` of
         transformers and a classifier or regressor. Any number of
@@ -80,7 +82,9 @@ def to_onnx(
         ``X`` of shape (n_seqs, n_steps) that the pipeline was fitted on.
     streaming : bool, default=False
         Whether the model takes one step of each sequence at a time, and the state of
-        the network as further inputs and outputs.
+        the network as further inputs and outputs. The model of a
+        :class:`~skrnn.SequenceTranslator` is the encoder, or with True one step of the
+        decoder, which reads what the encoder gives.
     decode : bool, default=True
         Whether the model of a :class:`~skrnn.SequenceTagger` with ``crf=True`` finds
         the best path of labels. False leaves ``label`` out.
