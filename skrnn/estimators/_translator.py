@@ -676,8 +676,8 @@ class SequenceTranslator(TranslationMixin, SequenceEstimator):
         found[sequences.categorical[0]] = Vocabulary(sorted(set(given)), None)
         return Categories(found)
 
-    def _make_model(self, samples, target):
-        model = super()._make_model(samples, target)
+    def _make_model(self, samples, target, *more):
+        model = super()._make_model(samples, target, *more)
         size = self._embedding_size(len(target.labels))
         structure = {**model.structure, "target_embedding_size": size}
         unit = vars(self).pop("_reading")
