@@ -451,7 +451,8 @@ def check_sequence_model(fields, target, make_spec=make_spec):
         raise ValueError("_input_scale must be positive.")
     loss = target.loss()
     n_beside = check_convolutions(fields)
-    spec = make_spec(structure, fields["segment_length_"], target, n_beside)
+    beside = (n_beside,) if n_beside else ()
+    spec = make_spec(structure, fields["segment_length_"], target, *beside)
     check_theta(spec, loss, fields["_theta"])
     expected = {
         "n_outputs_": loss.n_out,
