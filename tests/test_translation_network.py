@@ -42,8 +42,8 @@ def make_batch(rng, dtype="float64", tokens=True, lengths=LENGTHS, codes=CODES):
     source = PackedBatch(
         x.astype(dtype), n_active, offset, lengths[order], order, packed
     )
-    codes = [np.array(own, dtype=np.intp) for own in codes]
-    return PairBatch(source, codes, N_OUT, dtype), ids if tokens else numbers
+    read = [np.array([N_OUT, *own], dtype=np.intp) for own in codes]
+    return PairBatch(source, read, dtype), ids if tokens else numbers
 
 
 def targets_of(codes=CODES):

@@ -157,7 +157,9 @@ class TranslationModel(SequenceModel):
         return found
 
     def _pairs(self, batch, codes, network):
-        return PairBatch(batch, codes, self.spec.begin, network.dtype)
+        begin = [self.spec.begin]
+        read = [np.concatenate([begin, own]).astype(np.intp) for own in codes]
+        return PairBatch(batch, read, network.dtype)
 
     # Plain values --------------------------------------------------------------------
 

@@ -33,16 +33,15 @@ class PairBatch:
     Parameters
     ----------
     source : PackedBatch
-    codes : list of ndarrays of shape (n_tokens_i,), intp
-        The tokens of the targets, in the order in which the pairs were given.
-    begin : int
-        What the decoder reads before the first token.
+    read : list of ndarrays of shape (n_tokens_i + 1,)
+        What the decoder reads, in the order in which the pairs were given: the id that
+        begins a target, and then its tokens.
     dtype : dtype
 
     Attributes
     ----------
     target : PackedBatch
-        Its `ids` are what the decoder reads: `begin`, and then the tokens.
+        Its `ids` are what the decoder reads.
     source_rows, target_rows : ndarrays of intp
         Where the rows, sequence by sequence, stand in the packed batches.
     owner : ndarray of shape (n_target_rows,), intp
@@ -51,16 +50,15 @@ class PairBatch:
 
     __slots__ = ("owner", "source", "source_rows", "start", "target", "target_rows")
 
-    def __init__(self, source, codes, begin, dtype):
+    def __init__(self, source, read, dtype):
         self.source = source
         self.source_rows, self.start = rows_by_sequence(source)
-        lengths = np.array([len(own) + 1 for own in codes], dtype=np.intp)
+        lengths = np.array([len(own) for own in read], dtype=np.intp)
         order = np.argsort(-lengths, kind="stable")
         n_active, offset = packed_places(lengths[order])
         step, sequence = packed_rows(n_active, offset)
         first = np.cumsum(lengths) - lengths
-        read = np.concatenate([np.append(begin, own) for own in codes])
-        ids = read[first[order][sequence] + step].astype(np.int32)
+        ids = np.concatenate(read)[first[order][sequence] + step].astype(np.int32)
         self.target = PackedBatch(
             np.zeros((len(ids), 0), dtype=dtype),
             n_active,

@@ -45,6 +45,10 @@ class LabelSequenceTarget(Target):
     def __init__(self, labels, form="sequence", unit="character"):
         self.labels, self.form, self.unit = labels, form, unit
         self._codes = {label_key(label): k + 1 for k, label in enumerate(labels)}
+        # Most labels are strings, which need no key.
+        self._of_strings = {
+            label: k + 1 for k, label in enumerate(labels) if type(label) is str
+        }
 
     @cached_property
     def classes(self):
@@ -106,7 +110,7 @@ class LabelSequenceTarget(Target):
         encoded = np.empty(len(y), dtype=object)
         for i, item in enumerate(y):
             labels = self._labels_of(item)
-            codes = [self._codes.get(label_key(label), self._other) for label in labels]
+            codes = [self._code(label) for label in labels]
             if strict and -1 in codes:
                 raise ValueError(
                     f"y[{i}] has the label {labels[codes.index(-1)]!r}, which is not "
@@ -115,6 +119,11 @@ class LabelSequenceTarget(Target):
                 )
             encoded[i] = np.array(codes, dtype=np.intp)
         return encoded
+
+    def _code(self, label):
+        if type(label) is str:
+            return self._of_strings.get(label, self._other)
+        return self._codes.get(label_key(label), self._other)
 
     def _labels_of(self, item):
         return split(item, self.unit)

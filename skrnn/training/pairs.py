@@ -43,12 +43,12 @@ class PairData(SequenceData):
         self._weight = np.ones(len(y)) if sample_weight is None else sample_weight
         super().__init__(sequences, encoder, y, self._weight * n_tokens)
         self.ordinary_weight = float(n_tokens[self.used].mean())
-        self._begin, self._end = begin, end
+        self._whole = [np.concatenate([[begin], own, [end]]) for own in y]
 
     def batch(self, indices: np.ndarray, dtype: np.dtype) -> tuple[Any, Any, Any]:
         """Return a batch of pairs, its targets and the weights of these."""
         source = self.sequences.pack(indices, self.encoder, dtype)
-        codes = [self.y[i] for i in indices]
-        targets = np.concatenate([np.append(own, self._end) for own in codes])
-        batch = PairBatch(source, codes, self._begin, dtype)
+        whole = [self._whole[i] for i in indices]
+        targets = np.concatenate([own[1:] for own in whole])
+        batch = PairBatch(source, [own[:-1] for own in whole], dtype)
         return batch, targets, self._weight[indices][batch.owner]
