@@ -28,6 +28,7 @@ LAYERS = [
     "_prefixes",
     "_embedding",
     "_attention",
+    "_beam",
     "_pooling",
     "_initial",
     "_stepper",

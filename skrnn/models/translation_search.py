@@ -6,6 +6,7 @@ sees the others: not in its limit, nor in when it stops, nor in what it prefers.
 
 import numpy as np
 
+from skrnn._beam import grow
 from skrnn._elementary import best_tokens
 from skrnn.network.readout import row_blocks
 from skrnn.targets.translations import END
@@ -39,65 +40,62 @@ class Rules:
 
 
 class Beam:
-    """The targets of one sequence: unfinished ones, the best first, and finished ones.
+    """The targets of one sequence.
 
     Parameters
     ----------
     rules : Rules
     limit : int
         Tokens that a target has at most, without its end.
+
+    Attributes
+    ----------
+    finished : list of (rank, score, codes)
+        The best first.
     """
 
     def __init__(self, rules, limit):
         self.rules, self.limit = rules, limit
-        self.live = [(0.0, ())]
         self.finished = []
 
-    def grow(self, tokens, log_p):
-        """Add one token to the targets; return the parents of those that go on.
+    def sort_out(self, candidates, written):
+        """Finish what ends; return the candidates that go on.
 
         Parameters
         ----------
-        tokens, log_p : lists of lists
-            The best tokens after each unfinished target, and their log p.
+        candidates : iterable of (score, row, token)
+            The best first.
+        written : list of tuples
+            The tokens of each row.
         """
-        candidates = []
-        for parent, (score, _) in enumerate(self.live):
-            more = zip(tokens[parent], log_p[parent], strict=True)
-            candidates += [(score + p, parent, k) for k, p in more if k >= 0]
-        candidates.sort(key=lambda each: (-each[0], each[1], each[2]))
-        live, parents, width = [], [], self.rules.width
-        for place, (score, parent, token) in enumerate(candidates[: 2 * width]):
-            written = self.live[parent][1]
+        live, width = [], self.rules.width
+        for place, candidate in enumerate(candidates):
+            score, row, token = candidate
             if token != END:
-                live.append((score, (*written, token)))
-                parents.append(parent)
+                live.append(candidate)
+                if len(live) == width:
+                    break
             elif place < width:
-                rank = self.rules.rank(score, len(written) + 1)
-                self.finished.append((rank, score, written))
-            if len(live) == width:
-                break
-        self.finished.sort(key=lambda each: -each[0])
-        self.live = live
-        if self._is_done():
-            self.live, parents = [], []
-        return parents
+                self._finish(score, written[row])
+        return [] if self._is_done(live) else live
 
-    def close(self, log_p):
+    def close(self, scores, log_p, written):
         """End all unfinished targets, which have the largest length."""
-        for (score, written), p in zip(self.live, log_p, strict=True):
-            rank = self.rules.rank(score + p, len(written) + 1)
-            self.finished.append((rank, score + p, written))
-        self.finished.sort(key=lambda each: -each[0])
-        self.live = []
+        for score, p, codes in zip(scores, log_p, written, strict=True):
+            self._finish(score + p, codes)
 
-    def _is_done(self):
-        if not self.live or len(self.finished) < self.rules.width:
-            return not self.live
+    def _finish(self, score, codes):
+        self.finished.append((self.rules.rank(score, len(codes) + 1), score, codes))
+        # Of equal ranks the one that was found first stays first.
+        self.finished.sort(key=lambda each: -each[0])
+
+    def _is_done(self, live):
+        if not live or len(self.finished) < self.rules.width:
+            return False
         if self.rules.width == 1:
             return True
         # The longest targets are divided by most: no later one can be ranked higher.
-        best = self.rules.rank(self.live[0][0], self.limit + 1)
+        best = self.rules.rank(live[0][0], self.limit + 1)
         return best <= self.finished[self.rules.width - 1][0]
 
 
@@ -118,40 +116,63 @@ def search(network, encoded, limits, rules):
         The best first; `score` is log p of the target and its end.
     """
     beams = [Beam(rules, limit) for limit in limits]
-    owner = np.arange(len(beams))
+    # Unfinished targets: whose they are, their log p and their tokens, which are read
+    # one by one.
+    owner, score = np.arange(len(beams)), np.zeros(len(beams))
+    written = [()] * len(beams)
     read = np.full(len(beams), network.spec.begin, dtype=np.int32)
-    states = list(encoded.first)
-    n_written = 0
+    states, n_written = list(encoded.first), 0
     while len(owner):
         out = network.step(read, states, encoded, owner)
-        starts = np.flatnonzero(np.diff(owner, prepend=-1)).tolist()
-        stops = [*starts[1:], len(owner)]
-        tokens, log_p = _best(network, out, rules, n_written < rules.least)
-        ends = None
-        parents, kept = [], []
-        for start, stop in zip(starts, stops, strict=True):
-            beam = beams[owner[start]]
-            if n_written >= beam.limit:
-                if ends is None:
-                    ends = _log_p_of_end(network, out)
-                beam.close(ends[start:stop])
-                continue
-            more = beam.grow(tokens[start:stop], log_p[start:stop])
-            parents += [start + parent for parent in more]
-            kept += beam.live
-        parents = np.array(parents, dtype=np.intp)
-        owner = owner[parents]
-        read = np.array([written[-1] for _, written in kept], dtype=np.int32)
+        new = np.flatnonzero(owner[1:] != owner[:-1]) + 1
+        start = np.array([0, *new.tolist(), len(owner)], dtype=np.intp)
+        own = [beams[i] for i in owner[start[:-1]].tolist()]
+        if any(n_written >= beam.limit for beam in own):
+            _close(network, out, own, start.tolist(), n_written, score, written)
+        candidates = _candidates(network, out, rules, score, start, n_written)
+        live = []
+        for beam, each in zip(own, candidates, strict=True):
+            if n_written < beam.limit:
+                live += beam.sort_out(each, written)
+        score = np.array([score for score, _, _ in live])
+        rows = np.array([row for _, row, _ in live], dtype=np.intp)
+        read = np.array([token for _, _, token in live], dtype=np.int32)
+        written = [(*written[row], token) for _, row, token in live]
+        owner = owner[rows]
         states = [
-            tuple(None if each is None else each[parents] for each in pair)
+            tuple(None if each is None else each[rows] for each in pair)
             for pair in states
         ]
         n_written += 1
     return [beam.finished for beam in beams]
 
 
+def _close(network, out, beams, start, n_written, score, written):
+    """End the targets of the sequences that have reached their limit."""
+    codes = np.full(len(out), END, dtype=np.intp)
+    log_p = network.log_proba(out, codes).tolist()
+    for i, beam in enumerate(beams):
+        if n_written >= beam.limit:
+            rows = slice(start[i], start[i + 1])
+            beam.close(score[rows].tolist(), log_p[rows], written[rows])
+
+
+def _candidates(network, out, rules, score, start, n_written):
+    """Yield (score, row, token) of the best ways on, for one sequence after another."""
+    tokens, log_p = _best(network, out, rules, n_written < rules.least)
+    shape = len(start) - 1, 2 * rules.width
+    parent, token = np.empty(shape, dtype=np.intp), np.empty(shape, dtype=np.intp)
+    total, n = np.empty(shape), np.empty(shape[0], dtype=np.intp)
+    grow(tokens, log_p, score, start, parent, token, total, n)
+    found = zip(
+        n.tolist(), total.tolist(), parent.tolist(), token.tolist(), strict=True
+    )
+    for size, *columns in found:
+        yield list(zip(*columns, strict=True))[:size]
+
+
 def _best(network, out, rules, without_end):
-    """Return the best tokens after each row, and their log p, as lists of lists."""
+    """Return the best tokens after each row, and their log p, (n, n_best) each."""
     banned, n_best = rules.banned, min(2 * rules.width, network.n_out)
     if without_end:
         banned = banned.copy()
@@ -162,9 +183,4 @@ def _best(network, out, rules, without_end):
     for rows in row_blocks(len(out)):
         raw = network.raw(out[rows])
         best_tokens(raw, tokens[rows], log_p[rows], banned, scratch)
-    return tokens.tolist(), log_p.tolist()
-
-
-def _log_p_of_end(network, out):
-    """Return log p of the end after each row, as a list."""
-    return network.log_proba(out, np.full(len(out), END, dtype=np.intp)).tolist()
+    return tokens, log_p

@@ -29,11 +29,12 @@ class Encoded:
         ``m`` is None where the cells have no memory.
     """
 
-    __slots__ = ("first", "keys", "start", "values")
+    __slots__ = ("first", "keys", "n_rows", "start", "values")
 
     def __init__(self, values, keys, start, first):
         self.values, self.keys = values, keys
         self.start, self.first = start, first
+        self.n_rows = np.diff(start)  # of each sequence
 
 
 class Bridge(Part):
@@ -201,9 +202,8 @@ class Attention(Part):
         if self.kind == "additive":
             query = np.empty((len(h), self.n_in), self.dtype)
             self._query_head.forward(h, query)
-        n_keys = np.diff(encoded.start)[owner]
         place = np.zeros(len(h) + 1, dtype=np.intp)
-        np.cumsum(n_keys, out=place[1:])
+        np.cumsum(encoded.n_rows[owner], out=place[1:])
         weights = np.empty(place[-1], self.dtype)
         context = np.empty((len(h), self.n_source), self.dtype)
         attend(
