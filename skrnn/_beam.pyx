@@ -56,4 +56,3 @@ def grow(
                         if n_found < most:
                             n_found += 1
             n[s] = n_found
-
