@@ -720,6 +720,7 @@ FORECASTS = (
 # Warnings that the documentation or scikit-learn's speaks of.
 DOCUMENTED = [
     (ConvergenceWarning, "Stochastic Optimizer: Maximum iterations|lbfgs failed to"),
+    (UserWarning, r"The values of feature \d+( \('.*'\))? are \S+ times as far from"),
     (DataConversionWarning, "A column-vector y was passed"),
     (UserWarning, "The number of unique classes is greater than 50%"),
     (UserWarning, "R\\^2 score is not well-defined with less than two samples"),

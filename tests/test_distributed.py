@@ -253,32 +253,6 @@ def test_processes_give_the_same_bits():
             fit_shards(estimator, [lambda: make_shard(0)], pool)
 
 
-def test_dask_gives_the_same_bits():
-    pytest.importorskip("distributed")
-    in_dask()
-
-
-@alone
-def in_dask():
-    import dask
-    import distributed
-
-    estimator = RNNClassifier(**FEW)
-    expected = fit_shards(estimator, LOADERS)
-    with tempfile.TemporaryDirectory() as folder:
-        dask.config.set(temporary_directory=folder)
-        options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
-        with (
-            distributed.LocalCluster(processes=True, **options) as cluster,
-            distributed.Client(cluster) as client,
-        ):
-            executor = client.get_executor()
-            assert_same_model(fit_shards(estimator, LOADERS, executor), expected)
-            shards = [partial(die_once, Path(folder, "a"), k) for k in range(3)]
-            assert_same_model(fit_shards(estimator, shards, executor), expected)
-            assert Path(folder, "a").read_text().count("1") == 5
-
-
 # Failures ----------------------------------------------------------------------------
 
 

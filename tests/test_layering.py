@@ -92,6 +92,7 @@ INSIDE = {
         "hints",
         "padding",
         "frames",
+        "lazy",
         "tokens",
         "analysis",
         "texts",

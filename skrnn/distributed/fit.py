@@ -110,8 +110,10 @@ def fit_shards(
 
     Notes
     -----
-    ``batch_size="auto"`` looks at the number of sequences of a shard, and an int is the
-    number of sequences of a shard that make an update. A round sends each worker the
+    An int `batch_size` is the number of sequences of a shard that make an update.
+    ``"auto"`` chooses it as ``fit`` would for the sequences of a shard over the number
+    of shards: a shard makes at least 15 updates in an epoch for each shard that there
+    is, as long as a batch has 4 to 32 sequences. A round sends each worker the
     parameters and, with 'adam', two more numbers for each of them, and receives as
     many.
 

@@ -36,6 +36,7 @@ class SequenceWork:
 
     def __init__(self, estimator, keeps=False):
         self.estimator, self.keeps = estimator, keeps
+        self.n_shards = 1  # that have sequences
         self._kept = {}
 
     def __getstate__(self):
@@ -72,7 +73,9 @@ class SequenceWork:
         estimator = self.estimator
 
         def make_trainer(solver, generator):
-            return estimator._make_trainer(solver, generator, n_seqs, False)
+            # The fewer updates a shard makes, the smaller they are.
+            n_alone = n_seqs // self.n_shards
+            return estimator._make_trainer(solver, generator, n_alone, False)
 
         return order.train(estimator._make_solver(), make_trainer, data)
 
@@ -136,6 +139,7 @@ class SequenceWork:
         if validation is not None:
             validation = self.estimator._make_data(validation, validation)
         numbers = [k for k, summary in enumerate(summaries) if summary is not None]
+        self.n_shards = len(numbers)
         data = ShardedData(len(samples), samples.mean_weight)
         if target.per == "step" or getattr(estimator, "class_weight", None) is not None:
             tasks = [Task(self, "weigh", k, shards[k]) for k in numbers]

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.metrics import check_scoring
 from sklearn.metrics._scorer import _BaseScorer, _PassthroughScorer
 from sklearn.utils import _safe_indexing, check_random_state, column_or_1d
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length
 
@@ -26,7 +27,11 @@ from skrnn.estimators._parameters import (
     Parameters,
     auto_batch_size,
 )
-from skrnn.estimators._samples import Samples, check_sample_weight
+from skrnn.estimators._samples import (
+    Samples,
+    check_sample_weight,
+    warn_of_other_scale,
+)
 from skrnn.estimators._split import split_validation
 from skrnn.estimators._streams import make_stream
 from skrnn.inputs.convolved import LEAST_POOLED, Convolutions
@@ -142,6 +147,11 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
         "_columns_are_steps": boolean,
     }
 
+    _parameter_constraints: dict = {
+        **Parameters._parameter_constraints,
+        "shuffle": ["boolean", StrOptions({"blocks"})],
+    }
+
     _model_kind = SequenceModel
     _packed_fields: dict = SEQUENCE_FIELDS  # what `_model_kind` packs
     _check_model = staticmethod(check_sequence_model)
@@ -251,6 +261,7 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
         if resume:
             target, seed = self._model.target, self._training.seed
             target.require_same(samples.y)
+            warn_of_other_scale(samples, self._model)
         else:
             target = self._learn_target(samples.y, classes)
             random_state = check_random_state(self.random_state)

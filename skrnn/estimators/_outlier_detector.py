@@ -2,20 +2,19 @@
 
 from numbers import Integral, Real
 
-import joblib
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skrnn._detection import LEAST
-from skrnn._recurrence import max_threads
 from skrnn.detection.episodes import episodes_of, with_refractory
 from skrnn.detection.evidence import EVIDENCE, FROM_MEANS, statistics
 from skrnn.detection.scorer import Scorer
 from skrnn.estimators._base import all_or_nothing
 from skrnn.estimators._fitted import FittedEstimator, Of, fitted
 from skrnn.estimators._forecaster import SequenceForecaster
+from skrnn.estimators._parameters import count_threads
 from skrnn.inputs.columns import is_panel, tables_of
 from skrnn.inputs.schema import SeriesSchema
 from skrnn.models.checks import Optional, integer, names_of
@@ -594,8 +593,7 @@ class SeriesOutlierDetector(OutlierMixin, FittedEstimator, BaseEstimator):
         self._evidence()
 
     def _n_threads(self):
-        n_threads = joblib.effective_n_jobs(self.n_jobs)
-        return n_threads if n_threads == 1 else min(n_threads, max_threads())
+        return count_threads(self.n_jobs)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -35,6 +35,7 @@ STRUCTURE = (
 )
 # Of estimators that may have convolutions: how many kernels.
 CONVOLUTIONS = [StrOptions({"auto"}), Interval(Integral, 0, 2**16, closed="both")]
+JOBLIB_BACKENDS = joblib.parallel.SequentialBackend.__module__
 LEARNING_RATE = ("learning_rate_init", "learning_rate", "power_t")
 SOLVER_PARAMETERS = {
     "adam": (*LEARNING_RATE, "beta_1", "beta_2", "epsilon"),
@@ -46,6 +47,22 @@ SOLVER_PARAMETERS = {
 def auto_batch_size(n_seqs):
     """Choose how many sequences make an update: small sets want many updates, too."""
     return int(np.clip(n_seqs // 15, 4, 32))
+
+
+def count_threads(n_jobs):
+    """Return how many threads of this process `n_jobs` means."""
+    # A backend of joblib itself says how much of this machine may be used. One of a
+    # cluster counts the cores of all its workers, whatever it is asked.
+    backend, _ = joblib.parallel.get_active_backend()
+    if type(backend).__module__ == JOBLIB_BACKENDS:
+        n_threads = joblib.effective_n_jobs(n_jobs)
+    elif n_jobs is None:
+        n_threads = 1
+    else:
+        with joblib.parallel_config("threading"):
+            n_threads = joblib.effective_n_jobs(n_jobs)
+    # Limits of threadpoolctl, and of joblib within its workers, arrive in OpenMP.
+    return n_threads if n_threads == 1 else min(n_threads, max_threads())
 
 
 def has_partial_fit(estimator):
@@ -252,6 +269,4 @@ class Parameters(BaseEstimator):
         return TrainingOptions(**options | more)
 
     def _n_threads(self):
-        n_threads = joblib.effective_n_jobs(self.n_jobs)
-        # Limits of threadpoolctl, and of joblib within its workers, arrive in OpenMP.
-        return n_threads if n_threads == 1 else min(n_threads, max_threads())
+        return count_threads(self.n_jobs)

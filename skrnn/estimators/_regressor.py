@@ -126,8 +126,10 @@ class RNNRegressor(RegressorMixin, SequenceEstimator):
     max_iter : int, default=100
         Largest number of epochs: how often each sequence is used. With 'lbfgs', largest
         number of iterations.
-    shuffle : bool, default=True
-        Whether each epoch takes the sequences in a new random order.
+    shuffle : bool or 'blocks', default=True
+        Whether each epoch takes the sequences in a new random order. 'blocks' puts
+        blocks of 1024 neighbours in random order and shuffles each of them, so that a
+        disk is read in long runs.
     max_grad_norm : float or None, default=1.0
         A gradient with a larger norm is scaled down to this norm [6]_.
     bptt_steps : int or None, default=None

@@ -1,5 +1,6 @@
 """What one fit learns from: checked sequences, their targets and weights."""
 
+import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -7,6 +8,8 @@ from sklearn.utils import _safe_indexing, check_array
 
 from skrnn.inputs.frames import naming
 from skrnn.inputs.sequences import Sequences, check_total_weight
+
+MOST_SCALES = 100.0  # that values may be away from a scale without a warning
 
 
 @dataclass
@@ -42,6 +45,34 @@ class Samples:
             None if groups is None else groups[indices],
             self.source,
         )
+
+
+def warn_of_other_scale(samples, model):
+    """Warn if numbers are far from those by which a model standardises them.
+
+    Parameters
+    ----------
+    samples : Samples
+        Those to go on with.
+    model : SequenceModel
+    """
+    mean, scale = model.input_mean, model.input_scale
+    if scale is None or model.structure["standardize"] == "sequence":
+        return
+    with np.errstate(over="ignore", invalid="ignore"):
+        spread = samples.sequences.spread_around(mean) / scale
+    spread = np.nan_to_num(spread, nan=np.inf, posinf=np.inf)  # of sums that overflow
+    if not (spread > MOST_SCALES).any():
+        return
+    f = int(spread.argmax())
+    warnings.warn(
+        f"The values of {samples.sequences.feature_name(f)} are {spread[f]:.4g} times "
+        "as far from the mean as those that the scale was learned from: they have mean "
+        f"{mean[f]:.4g} and scale {scale[f]:.4g}. A network learns little from such "
+        "inputs. Scale them the same way, or begin anew with data that are like all.",
+        UserWarning,
+        stacklevel=5,
+    )
 
 
 def without_labels_of_weight_zero(samples, name):

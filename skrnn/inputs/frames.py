@@ -27,6 +27,7 @@ __all__ = [
     "check_columns",
     "naming",
     "open_sequences",
+    "refuse_shape",
 ]
 
 
@@ -206,7 +207,7 @@ def _open_list(X, name, estimator, input_name):
         return _open_array(np.stack(arrays), name, estimator, input_name)
     table = describe(arrays)
     if isinstance(table, int):
-        _refuse_shape(arrays, table, name, hint_about_lengths(arrays, input_name))
+        refuse_shape(arrays, table, name, hint_about_lengths(arrays, input_name))
     return OpenedSequences(table, name, columns, example=example)
 
 
@@ -233,7 +234,7 @@ def _open_polars(X, name, estimator, input_name):
     if lengths is None:
         raise TypeError(f"{input_name} is a polars column of {X.dtype}, expected List.")
     if not lengths.all():
-        _refuse_shape([np.empty(n) for n in lengths], int(lengths.argmin()), name)
+        refuse_shape([np.empty(n) for n in lengths], int(lengths.argmin()), name)
     ends = np.cumsum(lengths, dtype=np.intp)
     flat = X.explode()
 
@@ -337,7 +338,7 @@ def _read_frame(item, where):
     return values[:, 0] if array.ndim == 1 else values
 
 
-def _refuse_shape(arrays, i, name, hint=""):
+def refuse_shape(arrays, i, name, hint=""):
     """Say why array `i`, the first misfit, does not fit to the first one."""
     where, shape = name.format(i), arrays[i].shape
     if shape == ():

@@ -2,7 +2,7 @@
 
 A `Sequences` is a table of where each sequence lies in the user's own memory. Arrays of
 float32 and float64 are never copied; other numbers are converted one batch at a time,
-when they are read.
+when they are read. So are sequences that are made only when they are asked for.
 """
 
 import numpy as np
@@ -12,6 +12,7 @@ from skrnn._packing import describe, divide, gather_ids
 from skrnn.inputs.containers import column_of_sequences
 from skrnn.inputs.frames import open_sequences
 from skrnn.inputs.hints import hint_about_number
+from skrnn.inputs.lazy import is_lazy, open_lazy
 from skrnn.inputs.moments import Moments
 from skrnn.inputs.packed import PackedBatch
 from skrnn.inputs.padding import describe_padding, warn_of_padding
@@ -209,12 +210,17 @@ class Sequences:
                 )
         weight, mean, var = statistics_of(self._readable, self.n_numeric, sample_weight)
         if not np.isfinite(var).all():
-            feature = self._feature(np.flatnonzero(~np.isfinite(var))[0])
+            feature = self.feature_name(np.flatnonzero(~np.isfinite(var))[0])
             raise ValueError(
                 f"The variance of {feature} is too large for {var.dtype!r}. Divide its "
                 "values by a constant."
             )
         return Moments(weight, mean, var)
+
+    def spread_around(self, center):
+        """The root of the mean square distance of each feature from `center`."""
+        center = np.ascontiguousarray(center)
+        return np.sqrt(means_around(self._readable, center)[2])
 
     def centered(self):
         """The same sequences, each less its own mean of each feature, in float64.
@@ -256,7 +262,7 @@ class Sequences:
                     arrays[i] = np.array(array, floats[dtype])  # aligned, too
         return describe(arrays)
 
-    def _feature(self, f):
+    def feature_name(self, f):
         """What messages call feature `f` of those that hold numbers."""
         if self.categorical:
             f = [j for j in range(self.n_features) if j not in self.categorical][f]
@@ -264,13 +270,8 @@ class Sequences:
 
     def check_finite(self, allow_nan, estimator, input_name):
         """Refuse infinity, and NaN if it is not allowed."""
-        bad = (
-            part.start + i
-            for part, table in self._readable()
-            if (i := table.first_bad(allow_nan)) >= 0
-        )
-        i = next(bad, None)
-        if i is None:
+        i = self._first_bad(allow_nan)
+        if i < 0:
             return
         with np.errstate(over="ignore"):
             values = np.asarray(self.numbers(i), dtype=np.float64)
@@ -288,8 +289,19 @@ class Sequences:
             what = f"infinity or a value too large for {values.dtype!r}"
         raise ValueError(
             f"Input {input_name} contains {what}.\n{self._name.format(i)} has it at "
-            f"step {step} in {self._feature(feature)}. {remedy}"
+            f"step {step} in {self.feature_name(feature)}. {remedy}"
         )
+
+    def _first_bad(self, allow_nan):
+        """The first sequence with an infinity (or a NaN), -1 without one."""
+        known = getattr(self._table, "first_of", None)
+        if known is not None:  # seen when they were opened
+            return known[allow_nan]
+        for part, table in self._readable():
+            i = table.first_bad(allow_nan)
+            if i >= 0:
+                return part.start + i
+        return -1
 
     def _source(self, input_name):
         """What the user's code calls all sequences, to go through them."""
@@ -311,7 +323,7 @@ class Sequences:
         raise ValueError(
             f"{self.name(i)} contains infinity or a value too large for "
             f"{batch.x.dtype!r}, at step {step} in "
-            f"{self._feature(column % width)}. Scale it down{remedy}."
+            f"{self.feature_name(column % width)}. Scale it down{remedy}."
         )
 
 
@@ -326,22 +338,23 @@ def statistics_of(tables, n_features, sample_weight=None):
     sample_weight : ndarray of shape (n_seqs,), float64, or None
         What each step of a sequence weighs.
     """
-
-    def add(center):
-        sums = np.zeros((6, n_features))
-        for part, table in tables():
-            weight = None if sample_weight is None else sample_weight[part]
-            table.add_sums(sums, center, weight)
-        return (
-            sums[0] + sums[1],
-            divide(sums[2], sums[3], sums[0], sums[1]),
-            divide(sums[4], sums[5], sums[0], sums[1]),
-        )
-
-    _, mean, _ = add(np.zeros(n_features))
-    weight, rest, var = add(mean)
+    _, mean, _ = means_around(tables, np.zeros(n_features), sample_weight)
+    weight, rest, var = means_around(tables, mean, sample_weight)
     with np.errstate(over="ignore", invalid="ignore"):
         return weight, mean, np.maximum(var - rest**2, 0)
+
+
+def means_around(tables, center, sample_weight=None):
+    """Return what all weighs, and the means of value - center and of its square."""
+    sums = np.zeros((6, len(center)))
+    for part, table in tables():
+        weight = None if sample_weight is None else sample_weight[part]
+        table.add_sums(sums, center, weight)
+    return (
+        sums[0] + sums[1],
+        divide(sums[2], sums[3], sums[0], sums[1]),
+        divide(sums[4], sums[5], sums[0], sums[1]),
+    )
 
 
 def check_number_of(targets, sequences, input_name="X"):
@@ -441,7 +454,13 @@ def check_sequences(
             _check_features(estimator, X, False, _example(X), reset, input_name)
         return X
     X = column_of_sequences(X)
-    opened = _open(X, estimator, reset, input_name, categorical_features)
+    from_dtype = isinstance(categorical_features, str) and (
+        categorical_features == "from_dtype"
+    )
+    if (from_dtype or _selects_none(categorical_features)) and is_lazy(X):
+        opened = open_lazy(X, f"{input_name}[{{}}]")
+    else:
+        opened = _open(X, estimator, reset, input_name, categorical_features)
     sequences = _sequences_of(opened, missing, input_name)
     sequences.check_finite(missing == "indicator", estimator, input_name)
     if reset and getattr(estimator, "missing", None) == "indicator":
@@ -458,11 +477,16 @@ def check_sequences(
     return sequences
 
 
+def _selects_none(selected):
+    """Whether it is said that no feature holds tokens."""
+    return selected is None or (isinstance(selected, list | tuple) and not selected)
+
+
 def _open(X, estimator, reset, input_name, selected):
     """Open sequences, of which some features may be categorical."""
     # Compared with the columns at fit, a DataFrame needs no guess what it is.
     fitted_wide = not reset and getattr(estimator, "_columns_are_steps", False)
-    if selected is None or (isinstance(selected, list | tuple) and not selected):
+    if _selects_none(selected):
         return open_sequences(X, estimator, input_name, fitted_wide)
     return open_steps(X, estimator, input_name, fitted_wide, selected)
 

@@ -12,6 +12,7 @@ from skrnn.training.options import TrainingOptions
 
 __all__ = ["BLOCK_ROWS", "Data", "LabelData", "SequenceData", "StepData"]
 
+SHUFFLED_BLOCK = 1024  # items of a block that is shuffled by itself
 BLOCK_ROWS = 8192  # steps (or segments) in a block of a pass over all sequences
 
 
@@ -39,7 +40,9 @@ class Data(Protocol):
         """Yield the indices of the items of each batch of one epoch."""
         indices = self.used
         if options.shuffle:
-            indices = indices[random_state.permutation(len(indices))]
+            by_blocks = isinstance(options.shuffle, str)
+            draw = blocks_in_random_order if by_blocks else _in_random_order
+            indices = indices[draw(len(indices), random_state)]
         indices = indices[: options.epoch_size]
         for start in range(0, len(indices), options.batch_size):
             yield indices[start : start + options.batch_size]
@@ -199,6 +202,22 @@ class LabelData(SequenceData):
         """Return the packed batch of some sequences, its labels and its weights."""
         batch, codes, weight = super().batch(indices, dtype)
         return batch, LabelSequences(codes, self.n_symbols), weight
+
+
+def _in_random_order(n_items: int, random_state: np.random.RandomState) -> np.ndarray:
+    return random_state.permutation(n_items)
+
+
+def blocks_in_random_order(
+    n_items: int, random_state: np.random.RandomState
+) -> np.ndarray:
+    """Return an order of items in which neighbours stay near each other, (n_items,)."""
+    order = []
+    for block in random_state.permutation(-(-n_items // SHUFFLED_BLOCK)):
+        start = block * SHUFFLED_BLOCK
+        n = min(SHUFFLED_BLOCK, n_items - start)
+        order.append(start + random_state.permutation(n))
+    return np.concatenate(order)
 
 
 def packed_steps(batch: Any, starts: np.ndarray) -> np.ndarray:

@@ -17,8 +17,9 @@ class TrainingOptions:
         Largest number of epochs.
     batch_size : int
         Number of items per update; the last batch of an epoch may be smaller.
-    shuffle : bool, default=True
-        Whether each epoch has its own random order of the items.
+    shuffle : bool or "blocks", default=True
+        Whether each epoch has its own random order of the items, or of blocks of
+        `SHUFFLED_BLOCK` neighbours and within each block.
     alpha : float, default=0.0
         Strength of the L2 penalty: half the sum of squares of the penalized parameters,
         divided by the sum of sample weights in the batch.
@@ -45,7 +46,7 @@ class TrainingOptions:
 
     max_iter: int
     batch_size: int
-    shuffle: bool = True
+    shuffle: bool | str = True
     alpha: float = 0.0
     max_grad_norm: float | None = None
     tol: float = 1e-4
