@@ -372,7 +372,27 @@ cdef class RowScorer:
         return total + self.onset * news if news > 0 else total
 
 
-# ------------------------------------------------------------------------------ levels
+# ------------------------------------------------------------------------------- means
+
+
+def means_of_errors(const double[:, :, ::1] error, double[:, ::1] out):
+    """Means (n_rows, n_targets) of errors (n_rows, horizon, n_targets).
+
+    NaN unless half of the errors are known.
+    """
+    cdef Py_ssize_t i, j, k, known, horizon = error.shape[1]
+    cdef double total
+    if out.shape[0] != error.shape[0] or out.shape[1] != error.shape[2]:
+        raise ValueError("the shapes do not match.")
+    with nogil:
+        for i in range(error.shape[0]):
+            for k in range(error.shape[2]):
+                total, known = 0.0, 0
+                for j in range(horizon):
+                    if error[i, j, k] == error[i, j, k]:
+                        total = total + error[i, j, k]
+                        known = known + 1
+                out[i, k] = total / known if known and 2 * known >= horizon else NAN
 
 
 def means(const double[:, ::1] y, Py_ssize_t n_rows, Py_ssize_t start, Py_ssize_t stop,

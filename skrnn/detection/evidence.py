@@ -12,12 +12,13 @@ whatever other rows it is computed with.
 
 import numpy as np
 
-from skrnn._detection import means
+from skrnn._detection import means, means_of_errors
 
 __all__ = [
     "EVIDENCE",
     "FROM_MEANS",
     "TWO_SIDED",
+    "RowEvidence",
     "Statistics",
     "n_rows_of_means",
     "statistics",
@@ -127,12 +128,75 @@ def _path(error):
     A weight of each step, such as its usual error, would change when the forecaster is
     fitted again, and then all rows would look unusual beside the earlier ones.
     """
-    error = np.ascontiguousarray(np.moveaxis(error, 1, 2))
-    known = np.isfinite(error)
-    total = np.where(known, error, 0).sum(axis=2)
-    count = known.sum(axis=2)
-    path = np.full_like(total, np.nan)
-    return np.divide(total, count, out=path, where=2 * count >= error.shape[2])
+    path = np.empty((len(error), error.shape[2]))
+    means_of_errors(error, path)
+    return path
+
+
+class RowEvidence:
+    """The evidence of rows of one series as they come, with the bits of `statistics`.
+
+    Each forecast is made once and kept for a horizon. The model has no covariates.
+
+    Parameters
+    ----------
+    model : ForecastModel
+    names : sequence of str
+    """
+
+    def __init__(self, model, names):
+        self.model, self.names, self.horizon = model, tuple(names), model.horizon
+        self._forecasts = any(name not in FROM_MEANS for name in names)
+        shape = self.horizon, self.horizon, model.n_targets
+        self._middle, self._spread = np.empty(shape), np.empty(shape)
+
+    def follow(self, series, n_known):
+        """Go on in a series that has room for rows after the `n_known` known ones."""
+        self._series, self._lines = series, self.model.lines([series])
+        first = max(n_known - self.horizon + 1, 1)
+        if self._forecasts and n_known > first:
+            self._forecast(np.arange(first, n_known))
+
+    def of(self, row):
+        """Return the evidence of a row that has come, (1, n_evidence * n_targets)."""
+        y, horizon = self._series.y, self.horizon
+        values = y[row]
+        self._lines.values[self._lines.begin + row] = values
+        found, errors = {}, None
+        if self._forecasts and row > 0:
+            self._forecast(np.array([row]))
+            at = row % horizon
+            found["step"] = np.abs(values - self._middle[at, 0]) / self._spread[at, 0]
+            first = row - horizon + 1
+            if first > 0:
+                at = first % horizon
+                errors = np.abs(y[first : row + 1] - self._middle[at])
+                errors /= self._spread[at]
+                found["ahead"] = errors[-1]
+        if errors is not None and "path" in self.names:
+            found["path"] = _path(errors[np.newaxis])[0]
+        if "level" in self.names:
+            found["level"] = levels(y, horizon, row, row + 1)[0]
+        if "drift" in self.names:
+            found["drift"] = drifts(y, SLOW * horizon, row, row + 1)[0]
+        table = np.full((1, len(self.names), len(values)), np.nan)
+        for i, name in enumerate(self.names):
+            if name in found:
+                table[0, i] = found[name]
+        if np.isnan(values).any():
+            table[0, :, np.isnan(values)] = np.nan
+        return table.reshape(1, -1)
+
+    def _forecast(self, origin):
+        model, n_targets = self.model, self.model.n_targets
+        line = np.tile(np.arange(n_targets), len(origin))
+        origins = np.repeat(origin, n_targets)
+        out, spread = model.forecast_windows(self._lines, line, origins)
+        shape = len(origin), n_targets, self.horizon
+        at = origin % self.horizon
+        self._middle[at] = out[..., model.loss.middle].reshape(shape).swapaxes(1, 2)
+        spread = spread.reshape(shape).swapaxes(1, 2)
+        self._spread[at] = np.maximum(spread, LEAST_SPREAD * model.target_scale)
 
 
 def levels(y, n_rows, start, stop):

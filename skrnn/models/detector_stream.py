@@ -5,6 +5,7 @@ import copy
 import numpy as np
 
 from skrnn.detection.episodes import Refractory
+from skrnn.detection.evidence import RowEvidence
 from skrnn.inputs.series import Series
 from skrnn.models.detector import n_rows_back, score_rows
 from skrnn.models.series_access import newest_rows
@@ -44,7 +45,10 @@ class OutlierStream:
         for score in past.tolist() if refractory else ():
             self._refractory.take(score)
         self._is_plain = all(role == "target" for role in self._schema.roles)
-        self._series = self._with_room(model.forecast.history[0])
+        self._evidence = None
+        if not self._schema.n_covariates:
+            self._evidence = RowEvidence(self._forecast, self._scorer.names)
+        self._follow(self._with_room(model.forecast.history[0]))
         self.alarm = False
 
     def step(self, row):
@@ -60,19 +64,33 @@ class OutlierStream:
         score : float
             The log p-value of the row.
         """
-        series, forecast = self._series, self._forecast
         y, x = self._read(row)
-        if series.n_past + forecast.horizon >= len(series):
-            self._series = series = self._with_room(series)
-        start = series.n_past
+        if self._series.n_past + self._forecast.horizon >= len(self._series):
+            self._follow(self._with_room(self._series))
+        series, start = self._series, self._series.n_past
         series.y[start] = y
         if x is not None:
             series.x[start] = x
         series.n_past += 1
-        scores, _ = score_rows(forecast, series, start, self._scorer)
-        score = float(scores[0])
+        try:
+            score = self._score(start)
+        except ValueError:  # of a value that is too large
+            series.y[start], series.n_past = np.nan, start
+            raise
         self.alarm = self._refractory.take(score)
         return score
+
+    def _score(self, row):
+        if self._evidence is None:
+            scores, _ = score_rows(self._forecast, self._series, row, self._scorer)
+        else:
+            scores, _ = self._scorer.score_table(self._evidence.of(row))
+        return float(scores[0])
+
+    def _follow(self, series):
+        self._series = series
+        if self._evidence is not None:
+            self._evidence.follow(series, series.n_past)
 
     def _read(self, row):
         """Return the targets and the covariates of a row."""
@@ -130,4 +148,4 @@ class OutlierStream:
         self.alarm = state["alarm"]
         self._scorer.set_state(*state["memory"])
         self._refractory.last, self._refractory.left = state["refractory"]
-        self._series = Series.from_state(state["series"])
+        self._follow(Series.from_state(state["series"]))
