@@ -4,7 +4,8 @@ All arithmetic is in double and in one order, so that a window has the same bits
 whatever other windows are cut with it, and a fit the same on every machine.
 """
 
-from libc.math cimport INFINITY, NAN, fabs, isnan, sqrt
+from cython cimport floating
+from libc.math cimport INFINITY, NAN, fabs, isinf, isnan, rint, sqrt
 from libc.stdlib cimport free, malloc
 
 # A value is wild if it lies more than so many ranges outside of the range of the
@@ -52,6 +53,11 @@ def cut(const double[::1] values, const Py_ssize_t[::1] begin,
         How many values at each end of the order of size may be wild. These are unknown
         then, all before a wild step is brought to the level after it, and the spread is
         bounded by the median change. 0 takes all as they are.
+
+    Returns
+    -------
+    is_finite : bool
+        Whether nothing of this is infinite.
     """
     cdef Py_ssize_t i, n_lags = window.shape[1], n_values = values.shape[0]
     if not (begin.shape[0] == origin.shape[0] == window.shape[0] == unknown.shape[0]
@@ -73,6 +79,51 @@ def cut(const double[::1] values, const Py_ssize_t[::1] begin,
                     centered, n_lags, &window[i, 0], &unknown[i, 0], &level[i],
                     &scale[i], &spread[i], n_wild, changes)
     free(changes)
+    return is_finite(window, level, scale, spread)
+
+
+cdef bint is_finite(const double[:, ::1] window, const double[::1] level,
+                    const double[::1] scale, const double[::1] spread) noexcept nogil:
+    """Whether nothing is infinite."""
+    cdef Py_ssize_t i, t
+    for i in range(window.shape[0]):
+        if isinf(level[i]) or isinf(scale[i]) or isinf(spread[i]):
+            return False
+        for t in range(window.shape[1]):
+            if isinf(window[i, t]):
+                return False
+    return True
+
+
+def normalize(const double[:, ::1] window, const unsigned char[:, ::1] unknown,
+              const double[::1] scale, double grain, double most,
+              floating[:, :, ::1] rows):
+    """Write windows as a network reads them.
+
+    Parameters
+    ----------
+    window, unknown, scale :
+        Of `cut`.
+    grain, most : float
+        What the values in units of the scale are multiples of, and the largest one.
+    rows : OUT (n_windows, n_rows, n_channels)
+        The newest rows get the value, 0 where the scale is 0, and the mark of unknown
+        values.
+    """
+    cdef Py_ssize_t i, t, n_lags = window.shape[1], first = rows.shape[1] - n_lags
+    cdef double x
+    if not (window.shape[0] == unknown.shape[0] == scale.shape[0] == rows.shape[0]
+            and unknown.shape[1] == n_lags and first >= 0 and rows.shape[2] >= 2):
+        raise ValueError("the shapes do not match.")
+    with nogil:
+        for i in range(window.shape[0]):
+            for t in range(n_lags):
+                x = 0.0
+                if scale[i] > 0:
+                    x = rint(window[i, t] / scale[i] / grain) * grain
+                    x = min(max(x, -most), most)
+                rows[i, first + t, 0] = <floating>x
+                rows[i, first + t, 1] = <floating>unknown[i, t]
 
 
 cdef void cut_one(const double* values, Py_ssize_t begin, Py_ssize_t origin,

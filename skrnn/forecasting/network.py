@@ -151,6 +151,8 @@ class WindowForecaster:
         spread : ndarray of shape (n_windows, horizon)
             The unit of the errors.
         """
+        if len(line) <= BLOCK_WINDOWS:
+            return self._forecast(lines, line, origin, n_threads)
         n_quantiles = self.network.n_out // self.reader.horizon
         out = np.empty((len(line), self.reader.horizon, n_quantiles))
         spread = np.empty((len(line), self.reader.horizon))
@@ -177,7 +179,7 @@ class WindowForecaster:
         if np.isinf(out).any():  # NaN means that no value of a window is known
             refuse_overflow(out.dtype)
         if self.short is None:
-            return out, windows.spread[:, np.newaxis]
+            return out, np.repeat(windows.spread[:, np.newaxis], len(self.gate), axis=1)
         target = lines.target[line]
         return out, self.short.units(windows, target, self.options.season)
 

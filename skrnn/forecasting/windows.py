@@ -150,8 +150,8 @@ class Windows(NamedTuple):
         begin = lines.begin[line]
         season, centered, _ = options
         chosen = begin, begin + origin, season, centered
-        _windows.cut(lines.values, *chosen, *arrays, options.n_wild(n_lags))
-        if any(np.isinf(array).any() for array in arrays):
+        wild = options.n_wild(n_lags)
+        if not _windows.cut(lines.values, *chosen, *arrays, wild):
             refuse_overflow(np.dtype(float))
         return cls(*arrays)
 
@@ -270,10 +270,10 @@ class WindowReader:
         n, k = len(line), self.segment_length
         n_rows = self.n_segments * k
         rows = np.zeros((n, n_rows, self.n_channels), dtype=self.dtype)
-        window = rows[:, n_rows - self.window :]
-        window[:, :, 0] = normalized(windows.values, windows.scale)
-        window[:, :, 1] = windows.unknown
+        parts = windows.values, windows.unknown, windows.scale
+        _windows.normalize(*parts, GRAIN, MAX_NORMALIZED, rows)
         if self.n_channels > 2:
+            window = rows[:, n_rows - self.window :]
             at = origin[:, np.newaxis] + np.arange(-self.window, 0)
             before = at < 0
             at = np.where(before, 0, at) + lines.x_begin[line][:, np.newaxis]
@@ -283,7 +283,8 @@ class WindowReader:
         x = np.ascontiguousarray(x).reshape(self.n_segments * n, self.n_in)
         n_active = np.full(self.n_segments, n, dtype=np.int32)
         future = self._future(lines, line, origin)
-        if not (np.isfinite(x).all() and np.isfinite(future).all()):
+        has_covariates = self.n_channels > 2
+        if has_covariates and not (np.isfinite(x).all() and np.isfinite(future).all()):
             refuse_overflow(self.dtype)
         return WindowBatch(x, n_active, future)
 
