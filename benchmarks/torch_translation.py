@@ -11,13 +11,11 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import (
-    pack_padded_sequence,
     pack_sequence,
     pad_packed_sequence,
     pad_sequence,
 )
 
-PLACES = ("after", "between", "feeding")
 POOL = 32  # batches whose sentences are sorted by length
 
 
@@ -30,9 +28,8 @@ class Translator(nn.Module):
         Tokens of the sources, and of the targets with their end, which is the last one.
     units, size : int
         Units of a layer, and columns of the tables.
-    place : {"after", "between", "feeding"}
-        Where attention stands. "after" the only layer of the decoder, "between" two of
-        them, or "feeding", which gives what was found to the next step.
+    place : {"after", "feeding"}
+        Whether what attention finds is read by the next step: input feeding.
     """
 
     def __init__(self, n_source, n_target, units=256, size=256, place="after"):
@@ -46,9 +43,6 @@ class Translator(nn.Module):
         self.decoder = nn.GRU(n_read, units)
         self.keys = nn.Linear(2 * units, units, bias=False)
         self.join = nn.Linear(3 * units, size)
-        if place == "between":
-            self.upper = nn.GRU(3 * units, units)
-            self.join_upper = nn.Linear(units, size)
         self.bias = nn.Parameter(torch.zeros(n_target))
         for table in (self.source, self.target):
             nn.init.uniform_(table.weight, -0.1, 0.1)
@@ -88,11 +82,7 @@ class Translator(nn.Module):
         h, _ = pad_packed_sequence(out, batch_first=True)
         inside = torch.arange(h.shape[1]) < lengths[:, None]
         joined = torch.cat([h, self.attend(h, keys, values, keep)], -1)
-        if self.place == "after":
-            return torch.tanh(self.join(joined[inside]))
-        joined = pack_padded_sequence(joined, lengths, True, enforce_sorted=False)
-        upper, _ = pad_packed_sequence(self.upper(joined)[0], batch_first=True)
-        return torch.tanh(self.join_upper((upper + h)[inside]))
+        return torch.tanh(self.join(joined[inside]))
 
     def _fed_rows(self, read, lengths, encoded):
         keys, values, keep, h = encoded
@@ -121,13 +111,8 @@ class Translator(nn.Module):
             x = torch.cat([x, more[0]], 1)
         h = self.cell(self.decoder, x, h)
         context = self.attend(h.view(n, k, -1), keys, values, keep).flatten(0, 1)
-        joined = torch.cat([h, context], 1)
-        if self.place == "between":
-            upper = self.cell(self.upper, joined, more[0])
-            row, states = torch.tanh(self.join_upper(upper + h)), [h, upper]
-        else:
-            row = torch.tanh(self.join(joined))
-            states = [h, row][: 1 + (self.place == "feeding")]
+        row = torch.tanh(self.join(torch.cat([h, context], 1)))
+        states = [h, row][: 1 + (self.place == "feeding")]
         return self.logits(row).log_softmax(-1).view(n, k, -1), states
 
     def fed(self):
@@ -153,10 +138,8 @@ class Translator(nn.Module):
         limits = [int(ratio * len(own)) + 10 for own in sources]
         first = encoded[3].repeat_interleave(beam, 0)
         states = [first]
-        if self.place != "after":
-            size = self.target.weight.shape[1]
-            width = self.units if self.place == "between" else size
-            states.append(torch.zeros(n * beam, width))
+        if self.place == "feeding":
+            states.append(torch.zeros(n * beam, self.target.weight.shape[1]))
         tokens = torch.full((n, beam), self.end + 1)
         scores = torch.full((n, beam), float("-inf"))
         scores[:, 0] = 0.0
