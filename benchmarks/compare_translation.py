@@ -126,13 +126,13 @@ class Loop:
 
 
 def compare_training(args):
-    n_batches = 4 if args.quick else 24
+    n_batches = 6 if args.quick else 24
     X, y = sentences(n_batches * BATCH)
     n_tokens = sum(len(text.split()) + 1 for text in y)
     ours = translator(max_iter=2)
     loops = [Loop(X, y, place, 100) for place in ("after", "feeding")]
     rates = []
-    for _ in range(1 if args.quick else 5):
+    for _ in range(3 if args.quick else 5):
         short, _ = seconds(ours.set_params(max_iter=1).fit, X, y)
         long, _ = seconds(ours.set_params(max_iter=3).fit, X, y)
         times = [(long - short) / 2]
