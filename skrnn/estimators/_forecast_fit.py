@@ -255,6 +255,8 @@ class FittedForecaster(FittedEstimator, Parameters):
         """Return the windows of other series than those of `fit`."""
         model, reader = self._model, self._model.reader
         lines = model.lines(panel)
+        if start is not None:  # of the one series, whose lines have places of their own
+            start, _ = lines.at_origins(np.zeros_like(start), start, reader.horizon)
         windows = training_windows(lines, reader.window, reader.horizon, start)
         if not len(windows[0]):
             raise ValueError(

@@ -68,7 +68,12 @@ class Lines:
         The series and the target of each line.
     x_ahead : ndarray of shape (n_rows, n_covariates)
         The covariates of rows that are forecast: `x`, unless other ones are set.
+    places : list or None
+        Where the rows of each series lie in its lines, (n_rows + horizon,), None if
+        each lies at its number. None if all do.
     """
+
+    places = None
 
     def __init__(self, tables):
         n_targets = tables[0][0].shape[1]
@@ -86,6 +91,42 @@ class Lines:
 
     def __len__(self):
         return len(self.begin)
+
+    def at_origins(self, owner, origin, horizon):
+        """Return origins in lines, and the steps that the rows after them are.
+
+        Parameters
+        ----------
+        owner, origin : ndarray of shape (n_origins,)
+            The series of each origin, and the number of its rows before it.
+        horizon : int
+
+        Returns
+        -------
+        origin : ndarray of shape (n_origins,)
+        step : ndarray of shape (n_origins, horizon) or None
+            None if each row is the step after the one before it.
+        """
+        if self.places is None:
+            return origin, None
+        step = np.tile(np.arange(horizon), (len(origin), 1))
+        out = np.array(origin)
+        for i in np.unique(owner):
+            place = self.places[i]
+            if place is None:
+                continue
+            at = np.flatnonzero(owner == i)
+            rows = origin[at]
+            out[at] = np.maximum(place[rows], place[np.maximum(rows, 1) - 1] + 1)
+            out[at[rows == 0]] = 0
+            after = np.minimum(rows[:, np.newaxis] + np.arange(horizon), len(place) - 1)
+            step[at] = np.clip(place[after] - out[at, np.newaxis], 0, horizon - 1)
+        return out, step
+
+    def rows_of(self, series, start, stop):
+        """Return where rows of a series lie in its lines."""
+        place = None if self.places is None else self.places[series]
+        return np.arange(start, stop) if place is None else place[start:stop]
 
     def shortened(self, line, origin, size):
         """Return lines that begin `size` rows before origins, one for each."""

@@ -523,6 +523,30 @@ class SeriesSchema:
             numbers.append(np.arange(n_rows) if rows is None else rows - rows[0])
         return numbers
 
+    @property
+    def clock_margin(self):
+        """How many rows more than places a window may have, by the clocks of a zone."""
+        return 0 if self._axis is None else self._axis.clock_margin
+
+    def clock_places(self, series, n_rows):
+        """Return the places of rows by the clocks of a zone, None if these are even.
+
+        Parameters
+        ----------
+        series : Series
+        n_rows : int
+            How many rows, also beyond the end of the series.
+
+        Returns
+        -------
+        place : ndarray of shape (n_rows,), int64 or None
+            The place of row 0 is 0. Where clocks are put forward a place is left out,
+            and where they are put back two rows share one.
+        """
+        if self._axis is None or not self._axis.follows_clocks:
+            return None
+        return self._axis.clock_places(series.position, n_rows, series.phase)
+
     def position_of(self, time, name):
         """Return the position of the first row at or after a time.
 

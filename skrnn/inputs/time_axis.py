@@ -2,7 +2,7 @@
 
 An axis counts times in steps: a fixed number of nanoseconds, of months, or of weekdays.
 Steps of whole days are counted on the clocks of the time zone, so that midnight stays
-midnight when they change.
+midnight when they change. So are shifts, such as 6, 14 and 22 h.
 """
 
 import datetime
@@ -21,6 +21,7 @@ from skrnn.inputs.calendar import (
 )
 from skrnn.inputs.times import (
     Times,
+    clocks_change,
     nanoseconds,
     quiet,
     time_label,
@@ -168,6 +169,17 @@ class TimeAxis:
                     if axis._misfit(values) is None:
                         return axis
         step = _common_step(values)
+        if (
+            times.kind == "datetime"
+            and times.tz is not None
+            and (not step or (HOUR % step and times.freq is None))
+        ):
+            # Hours of the clocks, such as 6, 14 and 22, in summer and in winter.
+            by_clock = _common_step(local)
+            if by_clock and DAY % by_clock == 0:
+                axis = cls._make(times, "step", by_clock, local[0], True)
+                if axis._misfit(values) is None:
+                    return axis
         return cls._make(times, "step", step, values[0]) if step else None
 
     @classmethod
@@ -287,6 +299,45 @@ class TimeAxis:
                 "index."
             )
         return positions, phase
+
+    @property
+    def follows_clocks(self):
+        """Whether steps are hours or parts of a day, in a zone whose clocks change."""
+        if self.kind != "datetime" or self.tz is None or self.tz[0] in "+-":
+            return False
+        return self.grid == "step" and not self.local and DAY % self.step == 0
+
+    @property
+    def clock_margin(self):
+        """How many steps clocks are put back at most."""
+        return -(-2 * HOUR // self.step) if self.follows_clocks else 0
+
+    def clock_places(self, position, n_rows, phase=0):
+        """Return the places of rows by the clocks; None if these do not change.
+
+        Parameters
+        ----------
+        position : int
+            That of row 0.
+        n_rows : int
+        phase : int, default=0
+
+        Returns
+        -------
+        place : ndarray of shape (n_rows,), int64 or None
+            None, too, if clocks change by other than whole steps.
+        """
+        ends = np.array([position, position + n_rows - 1])
+        begin, end = (int(value) for value in self.values(ends, phase))
+        if not clocks_change(begin, end, self.tz):
+            return None
+        times = self.values(np.arange(position, position + n_rows), phase)
+        moved = to_local(times, self.tz) - times
+        moved -= moved[0]
+        if not moved.any() or (moved % self.step).any():
+            return None
+        place = np.arange(n_rows) + moved // self.step
+        return np.maximum.accumulate(place)
 
     def position_at(self, time, name):
         """The first position at or after a time that users name."""

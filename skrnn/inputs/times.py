@@ -12,7 +12,7 @@ import zoneinfo
 
 import numpy as np
 
-from skrnn.inputs.calendar import DAY, MINUTE, SECOND
+from skrnn.inputs.calendar import DAY, HOUR, MINUTE, SECOND
 from skrnn.inputs.time_text import (
     TIME_NAMES,
     dates_of_text,
@@ -22,6 +22,7 @@ from skrnn.inputs.time_text import (
 
 __all__ = [
     "Times",
+    "clocks_change",
     "nanoseconds",
     "quiet",
     "time_label",
@@ -99,10 +100,25 @@ class Times:
         if not back.size:
             return
         row = int(back[0]) + 1
+        put_back = ""
+        if self.kind == "datetime" and self.tz is None:
+            if 0 <= self.values[row - 1] - self.values[row] <= HOUR:
+                put_back = (
+                    " If the clocks were put back then, do not sort: name the zone, "
+                    f"such as {name}.index.tz_localize('Europe/Berlin', "
+                    "ambiguous='infer'), while the rows are in the order in which they "
+                    "were recorded."
+                )
         if self.values[row] == self.values[row - 1]:
             raise ValueError(
                 f"{name} has two rows for the same time: rows {row - 1} and {row} are "
-                f"both of {self.label(row)}. Keep one of them.{several}"
+                f"both of {self.label(row)}. Keep one of them.{put_back}{several}"
+            )
+        if put_back:
+            raise ValueError(
+                f"{name} is not in the order of time: row {row} ({self.label(row)}) "
+                f"comes after row {row - 1} ({self.label(row - 1)}).{put_back} "
+                f"Otherwise sort it: {self.remedy}.{several}"
             )
         raise ValueError(
             f"{name} is not in the order of time: row {row} ({self.label(row)}) comes "
@@ -384,6 +400,23 @@ def _offsets(values, tz, *, local=False):
         blocks, inverse = np.unique(values[changing] // quarter, return_inverse=True)
         offsets[changing] = ask(blocks, quarter)[inverse]
     return offsets
+
+
+@functools.lru_cache(maxsize=256)
+def _offset_at(hours, tz):
+    moment = EPOCH + datetime.timedelta(hours=hours)
+    return moment.astimezone(zone_of(tz)).utcoffset()
+
+
+def clocks_change(begin, end, tz):
+    """Return whether the clocks of a zone may change between two times.
+
+    They are asked each 30 days, since no zone changes its clocks and changes them back
+    within fewer, but for a fast in some years, which does not count.
+    """
+    begin, end = begin // HOUR, -(-end // HOUR)
+    asked = [*range(begin, end, 30 * 24), end]
+    return len({_offset_at(hours, tz) for hours in asked}) > 1
 
 
 def to_local(values, tz):

@@ -16,6 +16,7 @@ from skrnn.forecasting.windows import Lines, WindowOptions, WindowReader, Window
 from skrnn.inputs.schema import SeriesSchema
 from skrnn.inputs.series import Series
 from skrnn.losses import make_forecast_loss
+from skrnn.models.clock import by_clock
 from skrnn.models.forecast_unknown import (
     carried,
     merged,
@@ -226,15 +227,21 @@ class ForecastModel:
 
     def lines(self, panel):
         """Return the `Lines` of series, without the effect of covariates."""
-        tables = []
+        tables, places = [], []
         for series in panel:
             x, y = self.standardized(series.x), series.y
             if self.coef is not None:
                 y = y - self.effect_of(series.x)
                 # Where the effect is unknown, so is what is left without it.
                 y[unclear_rows(self, series.x)] = np.nan
-            tables.append((y, x, series.calendar))
-        return Lines(tables)
+            place = self.schema.clock_places(series, len(series) + self.horizon)
+            table = y, x, series.calendar
+            tables.append(table if place is None else by_clock(place, table))
+            places.append(place)
+        lines = Lines(tables)
+        if any(place is not None for place in places):
+            lines.places = places
+        return lines
 
     # Forecasts ---------------------------------------------------------------------
 
@@ -303,12 +310,18 @@ class ForecastModel:
         spread : ndarray of shape (n_origins, horizon, n_targets)
         """
         n_targets = self.n_targets
+        origin, steps = lines.at_origins(owner, origin, self.horizon)
         line = (owner[:, np.newaxis] * n_targets + np.arange(n_targets)).ravel()
         origin = np.repeat(origin, n_targets)
         out, spread = self.forecast_windows(lines, line, origin, n_threads)
         out = out.reshape(len(owner), n_targets, *out.shape[1:])
         spread = spread.reshape(len(owner), n_targets, -1)
-        return np.moveaxis(out, 1, 2), np.moveaxis(spread, 1, 2)
+        out, spread = np.moveaxis(out, 1, 2), np.moveaxis(spread, 1, 2)
+        if steps is not None:
+            steps = steps[:, :, np.newaxis]
+            spread = np.take_along_axis(spread, steps, 1)
+            out = np.take_along_axis(out, steps[..., np.newaxis], 1)
+        return out, spread
 
     def forecast_from(self, panel, owner, origin, n_threads=1):
         """Forecast a horizon from each of some origins.
@@ -386,6 +399,9 @@ class ForecastModel:
         ahead = series.x
         if series.ahead is not None:
             ahead, lines.x_ahead = series.ahead, self.standardized(series.ahead)
+            if lines.places is not None:
+                table = series.y, lines.x_ahead
+                lines.x_ahead = by_clock(lines.places[0], table)[1]
         parts = []
         inside = rows[rows < n_past]
         if len(inside):
@@ -410,9 +426,10 @@ class ForecastModel:
             chosen = rows[(rows >= origin) & (rows < origin + horizon)]
             parts.append(_pick(chosen, origins, found, known_spread, block))
             end = min(origin + horizon, len(series.y))
+            at = lines.rows_of(0, origin, end)
             for k, begin in enumerate(lines.begin):
                 values = found[0, : end - origin, k, self.loss.middle]
-                lines.values[begin + origin : begin + end] = values
+                lines.values[begin + at[::-1]] = values[::-1]
         out, spread, step, block = map(np.concatenate, zip(*parts, strict=True))
         if self.coef is not None:
             out += self.effect_of(ahead)[rows][..., np.newaxis]
@@ -441,7 +458,9 @@ class ForecastModel:
         """
         lines, n_targets = self.lines(panel), self.n_targets
         line = np.arange(len(lines))
-        origin = np.repeat([series.n_past for series in panel], n_targets)
+        origin = np.array([series.n_past for series in panel])
+        origin, _ = lines.at_origins(np.arange(len(panel)), origin, self.horizon)
+        origin = np.repeat(origin, n_targets)
         forecaster, reader = self._borrow(), self.reader
         windows = Windows.cut(lines, line, origin, reader.window, self.options)
         batch = reader.read(lines, line, origin, windows)

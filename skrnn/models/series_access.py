@@ -143,8 +143,9 @@ class RowsAccess(SeriesAccess):
         """Return the series, and the rows of `X`, or those of targets."""
         schema, [series] = self.schema, self.model.history
         window, horizon = self.model.reader.window, self.model.horizon
+        margin = schema.clock_margin
         if X is None and targets is None:
-            series = series if whole else newest_rows(series, window)
+            series = series if whole else newest_rows(series, window + margin)
             rows = series.n_past + np.arange(horizon)
             return [(schema.extend(series, horizon), rows)]
         positions, x, _ = schema.read_future(X, targets=targets, known=series)
@@ -153,7 +154,7 @@ class RowsAccess(SeriesAccess):
         rows = positions - series.position
         if not whole and rows.min() >= series.n_past:
             before = series.n_past
-            series = newest_rows(series, window)
+            series = newest_rows(series, window + margin)
             rows = rows - before + series.n_past
         later = rows >= series.n_past
         if later.any():

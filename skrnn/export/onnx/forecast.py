@@ -27,6 +27,7 @@ from skrnn.forecasting.windows import (
     MOST_CHANGES,
     WILD_RANGES,
 )
+from skrnn.models.clock import series_by_clock
 from skrnn.models.forecast import DEFAULT_QUANTILES, ForecastModel
 
 __all__ = ["onnx_inputs"]
@@ -754,7 +755,7 @@ def onnx_inputs(forecaster, X=None, *, y_past=None, X_past=None, input_dtype="fl
     reader, panel = fitted.reader, []
     for series, rows in fitted.model.access.open(X, y_past, X_past):
         _check_rows(rows - series.n_past, reader.horizon)
-        panel.append(series)
+        panel.append(series_by_clock(fitted.schema, series, reader.horizon))
     lengths = [n_read(series, reader.window) for series in panel]
     sizes = {"n_series": len(panel), "n_past": max(lengths)}
     inputs = {
