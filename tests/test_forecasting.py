@@ -1,10 +1,12 @@
 """Windows, the ridge, segments, gates and quantiles of forecasts, against NumPy."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
 from cases import CELLS, ISAS, assert_same_bits, instruction_set
+from forecasts import make_series
 from gradcheck import numerical_gradient
 from reference import ReferenceNetwork, make_segments
 from skrnn import SequenceForecaster, _windows
@@ -40,6 +42,7 @@ from skrnn.forecasting.windows import (
     origins_of,
     thinned,
 )
+from skrnn.inputs.schema import SeriesSchema
 from skrnn.losses import (
     ForecastAbsoluteError,
     ForecastQuantileLoss,
@@ -597,6 +600,27 @@ def test_folds_look_forward(n_rows, horizon, fraction):
         assert not np.intersect1d(test_1, test_2).size
         tested = origin[np.concatenate([test_1, test_2])]
         assert np.array_equal(np.sort(tested), origin[origin >= first])
+
+
+def test_folds_of_a_panel_are_cut_at_moments():
+    # By shares of rows, the first fold was trained on days that the others test.
+    days = pd.date_range("2026-01-01", periods=300, freq="D")
+    rows = [slice(0, 300), slice(100, 220), slice(200, 300), slice(0, 150)]
+    panel = [pd.Series(make_series(300)[s], days[s]) for s in rows]
+    structure = SequenceForecaster(5, window=10)._describe_structure()
+    schema, histories = SeriesSchema.learn(panel)
+    fit = ForecastFit(start_model(structure, schema, histories), histories, 0.4)
+    begin = np.array([s.start for s in rows])[fit.lines.series[fit.line]]
+    moment = begin + fit.origin
+    assert len(fit.folds.pairs) == 2
+    for training, test in fit.folds.pairs:
+        assert moment[training].max() + 5 <= moment[test].min()
+        assert len(test) > 0.1 * len(moment)
+    # Rows without times are no moments.
+    schema, histories = SeriesSchema.learn([s.to_numpy() for s in panel])
+    by_rows = ForecastFit(start_model(structure, schema, histories), histories, 0.4)
+    expected = split_by_time(by_rows.origin, 5, by_rows.lines.n_rows[by_rows.line], 0.4)
+    assert_same_bits(*map(np.concatenate, (by_rows.folds.pieces, expected.pieces)))
 
 
 def test_folds_of_series():

@@ -123,6 +123,7 @@ INSIDE = {
         "language",
         "labeler",
         "path_stream",
+        "clock",
         "series_access",
         "forecast_unknown",
         "forecast",

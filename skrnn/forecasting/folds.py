@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Folds", "split_by_series", "split_by_time"]
+__all__ = ["Folds", "split_by_moments", "split_by_series", "split_by_time"]
 
 
 class Folds(NamedTuple):
@@ -61,9 +61,29 @@ def split_by_time(origin, horizon, n_rows, fraction):
 
     The values that a fold is tested on come after those that it is trained on.
     """
-    whole = origin + horizon
     first = np.floor(n_rows * (1 - fraction)).astype(np.intp)
     second = np.floor(n_rows * (1 - fraction / 2)).astype(np.intp)
+    return _split_at(origin, horizon, first, second)
+
+
+def split_by_moments(moment, horizon, fraction):
+    """Split windows of several series at two moments that are the same for all.
+
+    `moment` (n_windows,) is the origin of each window on the axis that the series
+    share. The last `fraction` of the windows begins at the first moment.
+    """
+    order = np.sort(moment)
+    first, second = (
+        order[int(np.floor(len(order) * (1 - share)))]
+        for share in (fraction, fraction / 2)
+    )
+    bounds = (np.full(len(moment), time) for time in (first, second))
+    return _split_at(moment, horizon, *bounds)._replace(stops=[])
+
+
+def _split_at(origin, horizon, first, second):
+    """Split windows at two times of each, (n_windows,)."""
+    whole = origin + horizon
     piece = np.select(
         [whole <= first, origin < first, whole <= second, origin < second],
         [0, 1, 2, 3],

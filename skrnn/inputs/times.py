@@ -102,7 +102,8 @@ class Times:
         row = int(back[0]) + 1
         put_back = ""
         if self.kind == "datetime" and self.tz is None:
-            if 0 <= self.values[row - 1] - self.values[row] <= HOUR:
+            back, night = self.values[row - 1 : row + 1], 4 * HOUR
+            if back[0] - back[1] <= HOUR and (back % DAY < night).all():
                 put_back = (
                     " If the clocks were put back then, do not sort: name the zone, "
                     f"such as {name}.index.tz_localize('Europe/Berlin', "
@@ -118,7 +119,7 @@ class Times:
             raise ValueError(
                 f"{name} is not in the order of time: row {row} ({self.label(row)}) "
                 f"comes after row {row - 1} ({self.label(row - 1)}).{put_back} "
-                f"Otherwise sort it: {self.remedy}.{several}"
+                f"If they were not: Sort it first: {self.remedy}.{several}"
             )
         raise ValueError(
             f"{name} is not in the order of time: row {row} ({self.label(row)}) comes "

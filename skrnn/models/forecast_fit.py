@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from skrnn.forecasting.calibration import calibrate
-from skrnn.forecasting.folds import split_by_series, split_by_time
+from skrnn.forecasting.folds import split_by_moments, split_by_series, split_by_time
 from skrnn.forecasting.linear import LinearForecast, fit_linear, regression
 from skrnn.forecasting.network import WindowData, initialize
 from skrnn.forecasting.scales import column_moments, line_weights, usual_weights
@@ -149,6 +149,12 @@ class ForecastFit:
         n_rows = self.lines.n_rows[self.line]
         times = self.origin, reader.horizon, n_rows, calibration_fraction
         self.folds = split_by_time(*times)
+        begin = self._moments(panel)
+        if begin is not None:
+            moment = begin[self.lines.series[self.line]] + self.origin
+            folds = split_by_moments(moment, reader.horizon, calibration_fraction)
+            if len(folds.pairs) == 2:
+                self.folds = folds
         if len(self.folds.pairs) < 2 and len(panel) > 3:
             self.folds = split_by_series(self.lines.series[self.line])
         self.weight = line_weights(self.lines)
@@ -164,6 +170,18 @@ class ForecastFit:
         self.model = replace(
             self.model, linear_weights=choice.weights, ridge_strength=choice.strength
         )
+
+    def _moments(self, panel):
+        """Return when each series begins on the axis that all share, None without one.
+
+        Series that begin and end together need no moments: shares of them are the same.
+        """
+        begin = np.array([series.position for series in panel])
+        n_rows = np.array([len(series) for series in panel])
+        kind = self.model.schema.time_kind
+        # Numbers that all begin at 0 count rows, and are no times.
+        counts = kind in (None, "integer") and not np.ptp(begin)
+        return None if counts or not (np.ptp(begin) or np.ptp(n_rows)) else begin
 
     def _fit_linear(self, lines, fold_lines=None):
         reader, options = self.model.reader, self.model.options
