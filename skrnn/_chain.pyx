@@ -13,7 +13,8 @@ from libc.math cimport INFINITY
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
 
-from skrnn._recurrence cimport Buffer, PackedShape, find_table
+from skrnn._memory cimport Buffer
+from skrnn._recurrence cimport PackedShape, find_table
 
 
 cdef class Chain:

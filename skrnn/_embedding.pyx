@@ -10,7 +10,8 @@ import numpy as np
 from cython cimport floating
 from libc.string cimport memset, strlen
 
-from skrnn._recurrence cimport Buffer, PackedShape, Recurrence, address
+from skrnn._memory cimport Buffer, address
+from skrnn._recurrence cimport PackedShape, Recurrence
 
 cdef enum:
     CHUNK = 256                  # rows that are summed before they are added

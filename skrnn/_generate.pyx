@@ -12,7 +12,8 @@ from libc.string cimport memcpy, memmove
 
 from skrnn._elementary cimport exp, log
 from skrnn._ngram cimport Mixer
-from skrnn._recurrence cimport Buffer, Linear, address
+from skrnn._memory cimport Buffer, address
+from skrnn._recurrence cimport Linear
 from skrnn._stepper cimport Stepper
 
 cdef extern from *:

@@ -155,6 +155,22 @@ cdef class Table:
             PyBuffer_Release(&buffer)
         return taken
 
+    def steps(self, indices, Py_ssize_t first, Py_ssize_t stop):
+        """The table of steps first..stop of the sequences `indices`, same memory.
+
+        indices: intp, contiguous; each of the sequences has step `first`.
+        """
+        cdef Table taken = self.take(indices)
+        cdef View *view
+        cdef Py_ssize_t i
+        for i in range(taken.n_seqs):
+            view = &taken.views[i]
+            if not 0 <= first < min(view.length, stop):
+                raise IndexError(f"steps {first} to {stop} of {view.length}")
+            view.address += first * view.step
+            view.length = min(view.length, stop) - first
+        return taken
+
     def first_bad(self, bint allow_nan):
         """The first native sequence with an infinity (or a NaN), -1 without one."""
         cdef Py_ssize_t i, found = -1

@@ -22,7 +22,8 @@ from libc.string cimport memcpy, memset
 
 from skrnn._chain cimport Chain, most_of, sum_of, sum_of_products
 from skrnn._elementary cimport exp, log
-from skrnn._recurrence cimport Buffer, PackedShape
+from skrnn._memory cimport Buffer
+from skrnn._recurrence cimport PackedShape
 
 cdef double TINY = 1e-140
 cdef double LOG_TINY = -322.0    # somewhat above log(TINY)

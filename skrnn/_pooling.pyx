@@ -103,10 +103,9 @@ def softmax_steps(const floating[:, ::1] score, const int[::1] n_active,
 
 def pool_attention(const floating[:, :] h, const floating[::1] weight,
                    const int[::1] n_active, floating[:, ::1] out):
-    """out (n_seqs, n_units) = sum over the steps of weight (n_rows,) times h."""
+    """out (n_seqs, n_units) += sum over the steps of weight (n_rows,) times h."""
     cdef Py_ssize_t t, b, u, r = 0
     with nogil:
-        out[...] = 0
         for t in range(n_active.shape[0]):
             for b in range(n_active[t]):
                 for u in range(out.shape[1]):

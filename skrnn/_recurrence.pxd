@@ -1,17 +1,8 @@
 from skrnn._kernels.table cimport Run, Steps, Table, Weights
+from skrnn._memory cimport Buffer, address
 
 
-cdef char* address(array, dtype, Py_ssize_t n_rows, Py_ssize_t n_columns,
-                   Py_ssize_t* ld, str what) except NULL
 cdef const Table* find_table(dtype) except NULL
-
-
-cdef class Buffer:
-    cdef object array
-    cdef char* data
-    cdef Py_ssize_t capacity
-
-    cdef int reserve(self, Py_ssize_t n_bytes) except -1
 
 
 cdef class PackedShape:
@@ -40,8 +31,9 @@ cdef class Recurrence:
     cdef double work(self)
     cdef int refuse_memory(self, values, str what) except -1
     cdef int reserve_forward(self, PackedShape shape) except -1
+    cdef int take_pooled(self, pooling, pooled, Py_ssize_t n_seqs) except -1
     cdef take_mask(self, mask, h0, PackedShape shape)
-    cdef int copy_last_memory(self, target) except -1
+    cdef int copy_last(self, target, Buffer source, bint moves, str what) except -1
     cdef take_gradients(self, dy, dlast, dm_last)
     cdef int pack_for_inputs(self) except -1
     cdef reserve_start(self)

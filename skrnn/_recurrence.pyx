@@ -148,71 +148,6 @@ cdef const Table* find_table(dtype) except NULL:
     return <const Table*>PyCapsule_GetPointer(module.table, "skrnn.Table")
 
 
-# -------------------------------------------------------------------- memory
-
-cdef class Buffer:
-    """Memory that grows when asked for more, aligned to a cache line, and is kept."""
-
-    cdef int reserve(self, Py_ssize_t n_bytes) except -1:
-        cdef char[::1] memory
-        if n_bytes < 0:
-            raise MemoryError("The size of an array is beyond the address space.")
-        if n_bytes <= self.capacity:
-            return 0
-        self.array = None
-        self.data = NULL
-        self.capacity = 0
-        array = np.empty(n_bytes + 64, dtype=np.uint8)
-        memory = array
-        start = -<Py_ssize_t>&memory[0] % 64
-        if start < 0:
-            start += 64
-        self.array = array[start : start + n_bytes]
-        memory = self.array
-        self.data = &memory[0]
-        self.capacity = n_bytes
-        return 0
-
-
-cdef int refuse_sizes(Py_ssize_t n_in, Py_ssize_t n_units) except -1:
-    # Sizes of buffers are products of these, and must not wrap around.
-    if n_in < 1 or n_units < 1:
-        raise ValueError(f"sizes must be at least 1, got {n_in} and {n_units}.")
-    if 64.0 * (<double>n_in + n_units) * (n_units + 64.0) >= 2.0**62:
-        raise MemoryError(f"{n_units} units of {n_in} inputs are too many.")
-    return 0
-
-
-cdef char* address(array, dtype, Py_ssize_t n_rows, Py_ssize_t n_columns,
-                   Py_ssize_t* ld, str what) except NULL:
-    # The first number of a 2-D array of exactly this shape whose rows are contiguous.
-    cdef const float[:, :] a32
-    cdef const double[:, :] a64
-    cdef char* data
-    cdef Py_ssize_t rows, columns, row_stride, stride, itemsize
-    if dtype == np.float32:
-        a32 = array
-        rows, columns = a32.shape[0], a32.shape[1]
-        row_stride, stride, itemsize = a32.strides[0], a32.strides[1], 4
-        data = <char*>&a32[0, 0] if rows and columns else <char*>&EMPTY
-    else:
-        a64 = array
-        rows, columns = a64.shape[0], a64.shape[1]
-        row_stride, stride, itemsize = a64.strides[0], a64.strides[1], 8
-        data = <char*>&a64[0, 0] if rows and columns else <char*>&EMPTY
-    if rows != n_rows or columns != n_columns:
-        raise ValueError(
-            f"{what} must have shape ({n_rows}, {n_columns}), got ({rows}, {columns})."
-        )
-    if (columns > 1 and stride != itemsize) or row_stride % itemsize or row_stride < 0:
-        raise ValueError(f"the rows of {what} must be contiguous.")
-    ld[0] = row_stride // itemsize
-    return data
-
-
-cdef double EMPTY = 0
-
-
 # ----------------------------------------------------------- packed batches
 
 cdef class PackedShape:
@@ -320,6 +255,15 @@ cdef int threads_for(double work, int n_threads, Py_ssize_t most) noexcept:
     return <int>min(<double>min(n_threads, MOST_THREADS), n, <double>most)
 
 
+cdef int refuse_sizes(Py_ssize_t n_in, Py_ssize_t n_units) except -1:
+    # Sizes of buffers are products of these, and must not wrap around.
+    if n_in < 1 or n_units < 1:
+        raise ValueError(f"sizes must be at least 1, got {n_in} and {n_units}.")
+    if 64.0 * (<double>n_in + n_units) * (n_units + 64.0) >= 2.0**62:
+        raise MemoryError(f"{n_units} units of {n_in} inputs are too many.")
+    return 0
+
+
 cdef class Recurrence:
     """One cell run over a packed batch in one direction, and its gradient.
 
@@ -403,8 +347,14 @@ cdef class Recurrence:
         return 2.0 * self.shape.n_rows * self.w.width * (
             strlen(cell.w_gates) * self.w.n_in + strlen(cell.u_gates) * self.w.n_units)
 
+    @property
+    def width(self):
+        """Numbers of a row of states: `n_units`, filled up with zeros."""
+        return self.w.width
+
     def forward(self, PackedShape shape, x, *, bint training=False, mask=None, h0=None,
-                m0=None, last_m=None, starts=None, int n_threads=1):
+                m0=None, last_h=None, last_m=None, starts=None, bint states=True,
+                pooling=None, pooled=None, int n_threads=1):
         """Run over the packed rows x (n_rows, n_in).
 
         Parameters
@@ -417,13 +367,20 @@ cdef class Recurrence:
             Multiplies the state wherever U does.
         h0, m0 : ndarray (n_seqs, n_units) or None
             Initial state and memory; zero if None.
-        last_m : ndarray (n_seqs, n_units) or None
-            Filled with the memory after the last step processed of each sequence.
+        last_h, last_m : ndarray (n_seqs, n_units) or None
+            Filled with the state and the memory after the last step processed of each
+            sequence.
         starts : StartRows or None, for the first inputs, which x then does not have
+        states : bool
+            Whether to keep the states of all steps. Without them the memory of a pass
+            that is not `training` does not depend on the number of steps.
+        pooling : {"sum", "max"} or None
+        pooled : ndarray (n_seqs, width), C-contiguous, or None
+            The states of all steps are added to it, or it keeps the largest.
 
         Returns
         -------
-        h : ndarray (n_rows, n_units)
+        h : ndarray (n_rows, n_units), or None without `states`
             A view, good until the next call.
         """
         cdef Run* run = &self.run
@@ -432,6 +389,7 @@ cdef class Recurrence:
         self.shape = None
         self.refuse_memory(m0, "m0")
         self.refuse_memory(last_m, "last_m")
+        self.take_pooled(pooling, pooled, shape.n_seqs)
         run.start, run.n_start = NULL, 0
         if starts is not None:
             starts.attach(shape, x)
@@ -439,6 +397,7 @@ cdef class Recurrence:
                         &run.ldx, "x")
         run.reverse = self.reverse
         run.training = training
+        run.ring = not (states or training or mask is not None)
         run.has_initial = h0 is not None or m0 is not None
         self.reserve_forward(shape)
         self.fill_rows(self.h.data, h0, shape.n_seqs, "h0")
@@ -456,9 +415,23 @@ cdef class Recurrence:
                             chunksize=1):
                 self.table.forward(&self.w, &shape.steps, run, cuts[i], cuts[i + 1])
         run.z = self.z.data if training else NULL
+        if last_h is not None:
+            self.copy_last(last_h, self.h, True, "last_h")
         if last_m is not None:
-            self.copy_last_memory(last_m)
-        return self.states()
+            self.copy_last(last_m, self.m, training, "last_m")
+        return None if run.ring else self.states()
+
+    cdef int take_pooled(self, pooling, pooled, Py_ssize_t n_seqs) except -1:
+        cdef Py_ssize_t ld
+        self.run.pooling = 0
+        if pooling is None:
+            return 0
+        self.run.pooled = address(pooled, self.dtype, n_seqs, self.w.width, &ld,
+                                  "pooled")
+        if not pooled.flags.c_contiguous:
+            raise ValueError("pooled must be C-contiguous.")
+        self.run.pooling = ("sum", "max").index(pooling) + 1
+        return 0
 
     cdef int refuse_memory(self, values, str what) except -1:
         if values is not None and not self.w.cell.has_memory:
@@ -473,7 +446,7 @@ cdef class Recurrence:
         cdef Py_ssize_t n_seqs = shape.n_seqs, n_rows = shape.n_rows
         cdef Py_ssize_t row = self.w.width * self.itemsize
         cdef const Cell* cell = self.w.cell
-        self.h.reserve((n_seqs + n_rows) * row)
+        self.h.reserve((3 * n_seqs if run.ring else n_seqs + n_rows) * row)
         run.h = self.h.data
         run.m = NULL
         if cell.has_memory:
@@ -507,17 +480,20 @@ cdef class Recurrence:
             self.fill_rows(self.h_in.data, h0 * mask[:, : self.w.n_units], n_seqs, "h0")
         return mask
 
-    cdef int copy_last_memory(self, target) except -1:
+    cdef int copy_last(self, target, Buffer source, bint moves, str what) except -1:
+        # From `source`, where a step has rows of its own if it `moves` on.
         cdef Py_ssize_t ld, b, at, row = self.w.width * self.itemsize
         cdef Py_ssize_t n_seqs = self.shape.n_seqs
         cdef const Py_ssize_t[::1] last_row = self.shape.last_row
-        cdef char* out = address(target, self.dtype, n_seqs, self.w.n_units, &ld,
-                                 "last_m")
+        cdef const int[::1] lengths = self.shape.lengths
+        cdef char* out = address(target, self.dtype, n_seqs, self.w.n_units, &ld, what)
         for b in range(n_seqs):
             at = b
-            if self.run.training:
+            if moves and self.run.ring:
+                at += n_seqs * (1 if self.reverse else 1 + ((lengths[b] - 1) & 1))
+            elif moves:
                 at = n_seqs + (b if self.reverse else last_row[b])
-            memcpy(out + b * ld * self.itemsize, self.m.data + at * row,
+            memcpy(out + b * ld * self.itemsize, source.data + at * row,
                    self.w.n_units * self.itemsize)
         return 0
 

@@ -1,7 +1,8 @@
 from libc.stdint cimport int64_t
 
 from skrnn._convolutions cimport StepConvolutions
-from skrnn._recurrence cimport Buffer, Linear
+from skrnn._memory cimport Buffer
+from skrnn._recurrence cimport Linear
 from skrnn._stepper cimport Stepper
 
 

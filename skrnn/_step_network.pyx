@@ -16,7 +16,8 @@ from cython cimport floating
 from libc.string cimport memset
 
 from skrnn._convolutions cimport StepConvolutions
-from skrnn._recurrence cimport Buffer, Linear
+from skrnn._memory cimport Buffer
+from skrnn._recurrence cimport Linear
 from skrnn._stepper cimport Stepper
 
 cdef enum:

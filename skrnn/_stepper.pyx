@@ -12,7 +12,8 @@ import numpy as np
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.string cimport memcpy, memset
 
-from skrnn._recurrence cimport Buffer, Recurrence, address
+from skrnn._memory cimport Buffer, address
+from skrnn._recurrence cimport Recurrence
 
 cdef type ndarray = np.ndarray
 

@@ -311,6 +311,7 @@ def test_prediction_in_several_batches(estimator, X, y, monkeypatch):
     expected = outputs(estimator, X)
     for rows in (1, 7, 50):
         monkeypatch.setattr("skrnn.models.sequence.PREDICTION_ROWS", rows)
+        monkeypatch.setattr("skrnn.models.sequence.PREDICTION_SEQS", rows)
         assert_same_outputs(outputs(estimator, X), expected)
 
 

@@ -21,6 +21,7 @@ LAYERS = [
     "_kernels",
     "_elementary",
     "_packing",
+    "_memory",
     "_recurrence",
     "_chain",
     "_paths",

@@ -25,6 +25,12 @@ ctypedef void (*backward_t)(const vec* dh, int n_rows, int n_vec,
                             const Rows* s) noexcept nogil
 
 
+cdef inline Py_ssize_t state_row(const Steps* s, const Run* r,
+                                 Py_ssize_t t) noexcept nogil:
+    # The row of h at which the states of step t begin.
+    return s.n_seqs + ((t & 1) * s.n_seqs if r.ring else s.offset[t])
+
+
 cdef inline void first_rows(const Steps* s, const Run* r, Py_ssize_t t,
                             Py_ssize_t* previous,
                             Py_ssize_t* n_previous) noexcept nogil:
@@ -37,7 +43,7 @@ cdef inline void first_rows(const Steps* s, const Run* r, Py_ssize_t t,
         previous[0] = 0
     else:
         n_previous[0] = min(s.n_active[t], s.n_active[before])
-        previous[0] = s.n_seqs + s.offset[before]
+        previous[0] = state_row(s, r, before)
 
 
 # ------------------------------------------------------------------- forward
@@ -185,10 +191,11 @@ cdef struct Panels:
     Py_ssize_t unit              # the first unit of the first panel
 
 
-# Rows first..last of one step: row i is packed row packed + i, and its state before is
-# row previous + i, unless that is zero.
+# Rows first..last of one step: row i is packed row packed + i, its state is row state + i
+# of h, and its state before is row previous + i, unless that is zero.
 cdef struct Span:
     Py_ssize_t packed
+    Py_ssize_t state
     Py_ssize_t previous
     bint has_state
     Py_ssize_t first
@@ -196,12 +203,11 @@ cdef struct Span:
 
 
 cdef inline Rows rows_of(const Weights* w, const Run* r, const Span* span,
-                         Py_ssize_t n_seqs, Py_ssize_t i,
-                         Py_ssize_t unit) noexcept nogil:
+                         Py_ssize_t i, Py_ssize_t unit) noexcept nogil:
     # What the point-wise function sees of the rows from i on.
     cdef Rows rows
     cdef Py_ssize_t width = w.width
-    cdef Py_ssize_t after = (n_seqs + span.packed + i) * width + unit
+    cdef Py_ssize_t after = (span.state + i) * width + unit
     cdef Py_ssize_t before = (span.previous + i) * width + unit
     rows.width = width
     rows.ldz = r.ldz
@@ -238,8 +244,8 @@ cdef void find_starts(const real** starts, const Weights* w, const Run* r,
 
 cdef inline void forward_rows(int VECS, int UNITS, int X_FIRST, int X_LAST, int H_FIRST,
                               int H_LAST, int MOST_ROWS, forward_t pointwise,
-                              const Weights* w, const Run* r, Py_ssize_t n_seqs,
-                              const Panels* panels, const Span* span) noexcept nogil:
+                              const Weights* w, const Run* r, const Panels* panels,
+                              const Span* span) noexcept nogil:
     cdef vec out[24]
     cdef Rows rows
     cdef Py_ssize_t width = w.width, i = span.first, unit
@@ -268,7 +274,7 @@ cdef inline void forward_rows(int VECS, int UNITS, int X_FIRST, int X_LAST, int 
                         panels.first, &inputs, h, width, w.n_units)
         for p in range(panels.n_panels):
             unit = panels.unit + p * UNITS * VL
-            rows = rows_of(w, r, span, n_seqs, i, unit)
+            rows = rows_of(w, r, span, i, unit)
             pointwise(out + p * VECS, n_rows, UNITS, &rows)
             if r.mask != NULL:
                 drop_state(<real*>r.h_in + (rows.h - <real*>r.h), rows.h,
@@ -286,13 +292,14 @@ cdef inline void forward_step(int VECS, int UNITS, int X_FIRST, int X_LAST, int 
     cdef Py_ssize_t n_previous
     cdef Py_ssize_t last = min(row_stop, <Py_ssize_t>s.n_active[t])
     span.packed = s.offset[t]
+    span.state = state_row(s, r, t)
     span.has_state = 1
     first_rows(s, r, t, &span.previous, &n_previous)
     span.first = row_start
     span.last = min(last, max(row_start, n_previous))
     if span.last > span.first:
         forward_rows(VECS, UNITS, X_FIRST, X_LAST, H_FIRST, H_LAST, MOST_ROWS,
-                     pointwise, w, r, s.n_seqs, panels, &span)
+                     pointwise, w, r, panels, &span)
     # A sequence that begins: its state before is a row of the initial state.
     span.first = span.last
     span.last = last
@@ -300,7 +307,26 @@ cdef inline void forward_step(int VECS, int UNITS, int X_FIRST, int X_LAST, int 
     span.has_state = r.has_initial
     if span.last > span.first:
         forward_rows(VECS, UNITS, X_FIRST, X_LAST, H_FIRST, H_LAST, MOST_ROWS,
-                     pointwise, w, r, s.n_seqs, panels, &span)
+                     pointwise, w, r, panels, &span)
+
+
+cdef void pool_step(const Weights* w, const Steps* s, const Run* r, Py_ssize_t t,
+                    Py_ssize_t row_start, Py_ssize_t row_stop) noexcept nogil:
+    # pooled (n_seqs, width) takes the states of step t, while they are in the cache.
+    cdef Py_ssize_t i, first = row_start * w.width
+    cdef Py_ssize_t last = min(row_stop, <Py_ssize_t>s.n_active[t]) * w.width
+    cdef const real* h = <const real*>r.h + state_row(s, r, t) * w.width
+    cdef real* pooled = <real*>r.pooled
+    i = first
+    if r.pooling == 1:
+        while i < last:
+            vstore(pooled + i, vload(pooled + i) + vload(h + i))
+            i += VL
+    else:
+        # NaN is taken, so that it does not go unseen.
+        while i < last:
+            vstore(pooled + i, vmax(vload(pooled + i), vload(h + i)))
+            i += VL
 
 
 cdef inline void forward_gated(int ACCUMULATORS, int X_FIRST, int X_LAST, int H_FIRST,
@@ -331,6 +357,8 @@ cdef inline void forward_gated(int ACCUMULATORS, int X_FIRST, int X_LAST, int H_
                 forward_step(ACCUMULATORS, 1, X_FIRST, X_LAST, H_FIRST, H_LAST, ROWS4,
                              pointwise, w, s, r, t, &panels, row_start, row_stop)
                 p += 1
+        if r.pooling:
+            pool_step(w, s, r, t, row_start, row_stop)
     denormals_restore(state)
 
 
@@ -366,6 +394,8 @@ cdef inline void forward_plain(forward_t pointwise, const Weights* w, const Step
                 forward_step(1, 1, 0, 1, 0, 1, ROWS1, pointwise, w, s, r, t, &panels,
                              row_start, row_stop)
             v += 4
+        if r.pooling:
+            pool_step(w, s, r, t, row_start, row_stop)
     denormals_restore(state)
 
 

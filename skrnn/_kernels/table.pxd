@@ -48,9 +48,14 @@ cdef struct Weights:
 
 
 # The buffers of a recurrence over one batch. The first n_seqs rows of h, h_in and m are
-# the initial state, row n_seqs + r is the state after packed row r.
+# the initial state, row n_seqs + r is the state after packed row r. With `ring` only
+# the states of two steps are kept: those of step t stand in the n_seqs rows from row
+# n_seqs + (t & 1) n_seqs on, and the last one of a sequence stays where it is.
 cdef struct Run:
     int reverse                  # read the sequences from their ends
+    int ring
+    int pooling                  # 1: add the states of all steps up, 2: the largest
+    void* pooled                 # IN/OUT (n_seqs, width) what the states are pooled to
     int has_initial              # 0: it is zero, and its product left out
     int training                 # keep what backward needs
     const void* x                # IN (n_rows, ldx)

@@ -219,7 +219,14 @@ class ConvolvedSequences:
     sequences : Sequences
     convolutions : Convolutions
     segment_length : int
+
+    Attributes
+    ----------
+    splits : bool
+        False: kernels read steps around a segment, so it is packed with all others.
     """
+
+    splits = False
 
     def __init__(self, sequences, convolutions, segment_length):
         self.sequences, self.convolutions = sequences, convolutions

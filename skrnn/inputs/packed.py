@@ -1,9 +1,12 @@
 """Batches of sequences as a network reads them, and what becomes of each step."""
 
+from functools import cached_property
+
 import numpy as np
 
 __all__ = [
     "PackedBatch",
+    "Places",
     "StepEncoder",
     "auto_segment_length",
     "packed_places",
@@ -133,9 +136,39 @@ class PackedBatch:
         return PackedBatch(None, n_active, offset, lengths, self.order)
 
 
+class Places:
+    """Where the rows of sequences stand in a batch that is never held at once.
+
+    The attributes are those of a `PackedBatch`.
+
+    Parameters
+    ----------
+    lengths : ndarray of shape (n_seqs,), intp
+        The longest first.
+    """
+
+    def __init__(self, lengths):
+        self.lengths, self.order = lengths, np.arange(len(lengths))
+
+    @cached_property
+    def _packed(self):
+        return packed_places(self.lengths)
+
+    @property
+    def n_active(self):
+        """How many sequences reach each step, (n_steps,), int32."""
+        return self._packed[0]
+
+    @property
+    def offset(self):
+        """The first row of each step, and the number of rows, (n_steps + 1,)."""
+        return self._packed[1]
+
+
 def packed_places(lengths):
     """Return `n_active` and `offset` of sequences, the longest first."""
-    n_active = np.searchsorted(-lengths, -np.arange(lengths[0])).astype(np.int32)
+    ended = np.cumsum(np.bincount(lengths)[:-1])
+    n_active = (len(lengths) - ended).astype(np.int32)
     return n_active, np.concatenate([[0], np.cumsum(n_active, dtype=np.intp)])
 
 

@@ -46,7 +46,11 @@ class Sequences:
         These tokens, of all sequences that were given.
     ids : ndarray of shape (n_rows, n_categorical), int32, or None
         Their ids, as soon as categories are learned: see `with_ids`.
+    splits : bool
+        Whether `pack` can gather some of the steps alone.
     """
+
+    splits = True
 
     def __init__(self, table, name, columns=None, tokens=None, n_features=None):
         self._table = table
@@ -128,8 +132,12 @@ class Sequences:
             indices = np.where(indices < 0, indices + len(self), indices)
         return self._with_table(self._table.take(indices))
 
-    def pack(self, indices, encoder, dtype):
-        """Gather the sequences `indices` into a `PackedBatch` of float32 or float64."""
+    def pack(self, indices, encoder, dtype, first=0, stop=None):
+        """Gather the sequences `indices` into a `PackedBatch` of float32 or float64.
+
+        With only the steps from `first` on that stand before `stop`, as the network
+        counts them, if these are given; all of the sequences must have the first one.
+        """
         if indices is None:
             indices = np.arange(len(self))
         indices = np.ascontiguousarray(indices, dtype=np.intp)
@@ -138,14 +146,14 @@ class Sequences:
                 f"an encoder of {encoder.n_features} features for sequences of "
                 f"{self.n_numeric}"
             )
-        table, rows = self._table, indices
-        if not table.native:
-            taken, rows = self.take(indices), np.arange(len(indices))
-            table = taken._table if taken._table.native else taken._converted()
-        *arrays, finite = table.pack(
-            rows,
+        k = encoder.segment_length
+        steps = None if stop is None else slice(first * k, stop * k)
+        *arrays, finite = self._table_of(indices, steps).pack(
+            indices
+            if steps is None and self._table.native
+            else np.arange(len(indices)),
             np.dtype(dtype) == np.float32,
-            encoder.segment_length,
+            k,
             encoder._mean,
             encoder._scale,
             encoder._fill,
@@ -153,13 +161,27 @@ class Sequences:
         )
         batch = PackedBatch(*arrays)
         batch.n_steps = self.lengths[indices][batch.order]
+        if steps is not None:
+            batch.n_steps = np.minimum(batch.n_steps, steps.stop) - steps.start
         if not finite:
-            self._refuse_packed(batch, indices, encoder)
+            self._refuse_packed(batch, indices, encoder, first)
         if self.tokens is not None:
-            batch.ids = self._pack_ids(batch, indices, encoder)
+            batch.ids = self._pack_ids(batch, indices, encoder, first)
         return batch
 
-    def _pack_ids(self, batch, indices, encoder):
+    def _table_of(self, indices, steps):
+        """A table that can be read, of all sequences or of those with the indices."""
+        table = self._table
+        if steps is None and table.native:
+            return table
+        taken = self.take(indices)
+        if not taken._table.native:
+            return taken._converted(steps)
+        if steps is None:
+            return taken._table
+        return table.steps(indices, steps.start, steps.stop)
+
+    def _pack_ids(self, batch, indices, encoder, first):
         """The ids of the rows of a batch."""
         if self.ids is None:
             raise ValueError("tokens have no ids before Categories.encode")
@@ -168,7 +190,7 @@ class Sequences:
                 f"segment_length={encoder.segment_length} reads several steps at once, "
                 "but tokens are read one by one. Set segment_length=1."
             )
-        start = self.tokens.start[self.rows[indices]]
+        start = self.tokens.start[self.rows[indices]] + first
         return gather_ids(self.ids, start, batch.order, batch.lengths, batch.offset)
 
     def moments(self, sample_weight=None):
@@ -248,9 +270,9 @@ class Sequences:
             yield slice(start, stop), part._converted()
             start = stop
 
-    def _converted(self):
+    def _converted(self, steps=None):
         """The table of these sequences with other numbers converted to floats."""
-        arrays = [self.numbers(i) for i in range(len(self))]
+        arrays = [self.numbers(i)[steps or slice(None)] for i in range(len(self))]
         floats = {}  # what numbers become: float32 if it holds all of them
         with np.errstate(over="ignore"):
             for i, array in enumerate(arrays):
@@ -311,14 +333,14 @@ class Sequences:
         """Warn if unknown steps look like padding, which would be read as data."""
         warn_of_padding(self, self._source(input_name), input_name)
 
-    def _refuse_packed(self, batch, indices, encoder):
+    def _refuse_packed(self, batch, indices, encoder, first=0):
         """Name the value that a network would see as infinity."""
         row, column = np.argwhere(~np.isfinite(batch.x))[0]
         s = int(np.searchsorted(batch.offset, row, side="right")) - 1
         i = indices[batch.order[row - batch.offset[s]]]
         k = encoder.segment_length
         width = batch.x.shape[1] // k
-        step = min(s * k + column // width, self.lengths[i] - 1)
+        step = min((first + s) * k + column // width, self.lengths[i] - 1)
         remedy = ", or set dtype='float64'" if batch.x.dtype == np.float32 else ""
         raise ValueError(
             f"{self.name(i)} contains infinity or a value too large for "

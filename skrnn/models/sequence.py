@@ -11,7 +11,7 @@ import numpy as np
 from skrnn._convolutions import N_TAPS
 from skrnn.cells import CELLS
 from skrnn.inputs.convolved import Convolutions, ConvolvedSequences
-from skrnn.inputs.packed import StepEncoder
+from skrnn.inputs.packed import Places, StepEncoder
 from skrnn.inputs.tokens import Categories, Vocabulary
 from skrnn.models.checks import (
     Optional,
@@ -26,6 +26,7 @@ from skrnn.models.checks import (
     tuple_of,
 )
 from skrnn.network import ALL_POOLINGS, Network, NetworkSpec, PassOptions
+from skrnn.network.blocks import StepBlocks
 from skrnn.network.inputs import TokenInput
 from skrnn.network.readout import StepsReadout
 from skrnn.targets import Target
@@ -37,10 +38,10 @@ __all__ = [
     "check_sequence_model",
 ]
 
-# Rows (steps of sequences) that a network reads at once, and how many at most it may
-# have read to be kept for the next call: its memory grows with them.
+# Rows (steps of sequences) of a batch, and of how many sequences it may have more rows:
+# those are read some steps at a time.
 PREDICTION_ROWS = 8192
-KEPT_ROWS = 1024
+PREDICTION_SEQS = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,27 +157,30 @@ class SequenceModel:
     def run(self, sequences, method, n_threads):
         """Yield what a method of the network says of batches, the batches, their rows.
 
-        Rows are places in `sequences`, in the order of the batch.
+        Rows are places in `sequences`, in the order of the batch. A batch holds places
+        only, not what the network reads.
         """
         # Threads of the user predict at once: what is popped is one's own.
         try:
             network = self._idle.pop()
         except IndexError:
             network = self.network()
-        most, encoder = 0, self.encoder
-        sequences = self.read(sequences)
-        for indices in prediction_batches(sequences.lengths, encoder.segment_length):
-            batch = sequences.pack(indices, encoder, network.dtype)
-            out = getattr(network, method)(batch, n_threads=n_threads)
-            rows = indices[batch.order]
-            most = max(most, len(batch.x))
-            if method == "forward" and self.in_segments:
-                batch = batch.by_step()
+        sequences, encoder = self.read(sequences), self.encoder
+        k, blocks = encoder.segment_length, StepBlocks(network, n_threads)
+
+        def read(rows, first, stop):
+            return sequences.pack(rows, encoder, network.dtype, first, stop)
+
+        for rows in prediction_batches(sequences.lengths, k, blocks):
+            n_steps = sequences.lengths[rows]
+            lengths = -(-n_steps // k)
+            in_steps = method == "forward" and self.in_segments
+            batch = Places(n_steps if in_steps else lengths)
+            out = blocks.run(method, rows, lengths, read, int(batch.lengths.sum()))
             if not np.isfinite(out).all():
                 _refuse_overflow(sequences, out, batch, rows)
             yield out, batch, rows
-        if most <= KEPT_ROWS:
-            self._idle.append(network)
+        self._idle.append(network)
 
     def raw(self, sequences, n_threads):
         """Return the outputs of the network, (n_seqs, n_out), in the given order."""
@@ -289,15 +293,27 @@ def as_plain_labels(array):
     return np.array(values)
 
 
-def prediction_batches(lengths, segment_length):
-    """Yield indices of sequences of like length, for bounded numbers of rows."""
+def prediction_batches(lengths, segment_length, blocks):
+    """Yield indices of sequences of like length, for bounded numbers of rows.
+
+    Parameters
+    ----------
+    lengths : ndarray of shape (n_seqs,)
+    segment_length : int
+    blocks : StepBlocks
+    """
     order = np.argsort(-lengths, kind="stable")
     rows = np.cumsum(-(-lengths[order] // segment_length))
+    least, most_rows = 1, PREDICTION_ROWS
+    if blocks.can_split:
+        least = PREDICTION_SEQS
+    else:
+        most_rows = min(most_rows, blocks.most_rows)
     start = 0
     while start < len(order):
         before = rows[start - 1] if start else 0
-        stop = np.searchsorted(rows, before + PREDICTION_ROWS, side="right")
-        stop = max(stop, start + 1)
+        stop = np.searchsorted(rows, before + most_rows, side="right")
+        stop = max(min(stop, start + blocks.most_seqs), start + least)
         yield order[start:stop]
         start = stop
 

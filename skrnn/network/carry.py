@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["Carry"]
+__all__ = ["Carry", "StepCarry"]
 
 
 class Carry:
@@ -65,6 +65,42 @@ class Carry:
             for kept, found in zip(lane, room, strict=True):
                 if kept is not None:
                     kept[self._target[stays]] = found[stays]
+
+
+class StepCarry:
+    """The states of sequences of a batch that is read some steps at a time.
+
+    Sequences leave their last states in place, and go on from there. Those that are
+    over are the last ones.
+
+    Parameters
+    ----------
+    stack : RecurrentStack
+        One that reads from the beginning.
+    n_seqs : int
+    """
+
+    def __init__(self, stack, n_seqs):
+        self._states = [_pair(stack, (n_seqs, n)) for n in stack.sizes]
+        self._n_seqs, self._begun = n_seqs, False
+
+    def go_on(self, n_seqs):
+        """Say how many sequences are not over; return this object."""
+        self._n_seqs = n_seqs
+        return self
+
+    def start(self, stack):
+        """Return the first states and memories, or None if all are zero."""
+        return self.room() if self._begun else None
+
+    def room(self):
+        """Return arrays for the last states and memories of the batch."""
+        n = self._n_seqs
+        return [[(h[:n], None if m is None else m[:n])] for h, m in self._states]
+
+    def keep(self):
+        """Let the next steps go on from the last states."""
+        self._begun = True
 
 
 def _pair(stack, shape):

@@ -26,9 +26,12 @@ class Input(Part):
     wants_dx : bool
         Whether the input has parameters, so that `backward` is called with the gradient
         of the rows.
+    by_row : bool
+        Whether a prediction makes each row of the row of the batch alone, so that a
+        batch may be read some steps at a time.
     """
 
-    wants_dx = False
+    wants_dx = by_row = False
     can_step = "A network with this kind of input cannot follow a stream."
 
     def forward(self, run):
@@ -50,7 +53,7 @@ class NumbersInput(Input):
     Park et al. 2019, "SpecAugment": masks of steps and of features.
     """
 
-    can_step = True
+    can_step = by_row = True
 
     def forward(self, run):
         """Return the rows of a pass, (n_rows, n_in)."""
@@ -125,7 +128,7 @@ class TokenInput(Input):
     neural networks": dropout of whole rows, the same ones at all steps of a sequence.
     """
 
-    can_step = True
+    can_step = by_row = True
 
     def __init__(self, n_ids, sizes, bound=1.0, name="embedding"):
         self.n_ids, self.sizes, self._bound = tuple(n_ids), tuple(sizes), bound

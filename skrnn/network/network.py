@@ -85,31 +85,73 @@ class Network:
             Rows in packed order.
         """
         self._pass = run = Pass(batch, training, random_state, n_threads)
-        states = self._states(run)
-        return self.readout.forward(self.pooling.forward(states, run), states, run)
+        pooled, states = self._pooled(run)
+        return self.readout.forward(pooled, states, run)
 
-    def _states(self, run):
+    def states(self, run, pool=None):
+        """Return the states of a pass, or give them to a RunningPool."""
         x, carry = self.input.forward(run), run.batch.carry
         if carry is None:
-            return self.stack.forward(x, run)
-        states = self.stack.forward(x, run, carry.start(self.stack), carry.room())
+            return self.stack.forward(x, run, pool=pool)
+        start = carry.start(self.stack)
+        states = self.stack.forward(x, run, start, carry.room(), pool)
         carry.keep()
         return states
+
+    @property
+    def pools_while_running(self):
+        """Whether a prediction need not keep the states of the last layer."""
+        running = self.pooling.running
+        return (
+            running is not None
+            and running.fits(self.stack)
+            and not self.readout.reads_states
+        )
+
+    def _pooled(self, run):
+        # The rows that the readout reads, and the states, or None without need.
+        if run.training or not self.pools_while_running:
+            states = self.states(run)
+            return self.pooling.forward(states, run), states
+        pool = self.pooling.running(self.stack, run.shape.n_seqs)
+        self.states(run, pool)
+        return pool.rows(run.shape.lengths), None
+
+    def forward_blocks(self, batches, lengths, n_threads=1):
+        """Return the outputs for sequences that are read some steps at a time.
+
+        Parameters
+        ----------
+        batches : iterable of PackedBatch
+            Parts of one batch, in the order of the steps. Each carries its states on to
+            the next one, and has the first of the sequences, those that are not over.
+        lengths : ndarray of shape (n_seqs,)
+            Steps of each sequence, the longest first.
+        n_threads : int, default=1
+
+        Returns
+        -------
+        raw : ndarray of shape (n_seqs, n_out)
+        """
+        pool = self.pooling.running(self.stack, len(lengths))
+        for batch in batches:
+            run = Pass(batch, n_threads=n_threads)
+            self.states(run, pool)
+        return self.readout.forward(pool.rows(lengths), None, run)
 
     def hidden_states(self, batch, n_threads=1):
         """Return the states of the last layer, one row for each packed step."""
         run = Pass(batch, n_threads=n_threads)
-        return self._states(run).joined().copy()
+        return self.states(run).joined().copy()
 
     def pooled(self, batch, n_threads=1):
         """Return the rows that the readout reads, good until the next pass."""
-        run = Pass(batch, n_threads=n_threads)
-        return self.pooling.forward(self._states(run), run)
+        return self._pooled(Pass(batch, n_threads=n_threads))[0]
 
     def attention(self, batch, n_threads=1):
         """Return the weights (n_rows,) that the pooling gives the packed steps."""
         run = Pass(batch, n_threads=n_threads)
-        return self.pooling.weights(self._states(run), run)
+        return self.pooling.weights(self.states(run), run)
 
     # Backward --------------------------------------------------------------------
 
@@ -139,8 +181,7 @@ class Network:
     def value(self, loss, batch, targets, weight, n_threads=1):
         """Return a loss on a batch, without dropout."""
         run = Pass(batch, n_threads=n_threads)
-        states = self._states(run)
-        pooled = self.pooling.forward(states, run)
+        pooled, states = self._pooled(run)
         return self.readout.value(pooled, states, run, loss, targets, weight, self.p)
 
     def add_gradient(
@@ -166,7 +207,7 @@ class Network:
         """
         g = self._gradients(grad)
         run = Pass(batch, True, random_state, n_threads)
-        states = self._states(run)
+        states = self.states(run)
         pooled = self.pooling.forward(states, run)
         value, dpooled = self.readout.value_and_gradient(
             pooled, states, run, loss, targets, weight, self.p, g, share

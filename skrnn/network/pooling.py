@@ -6,6 +6,7 @@ from skrnn import _pooling
 from skrnn._recurrence import Linear
 from skrnn.network.layout import zeros
 from skrnn.network.parts import Part, StatesGradient
+from skrnn.network.running import RunningLast, RunningMax, RunningMean
 
 __all__ = [
     "ALL_POOLINGS",
@@ -35,10 +36,23 @@ class Pooling(Part):
         What a stream keeps of the steps before: "last", "mean", "max" or "joined",
         which is all three. None if the pooling cannot follow a stream; `can_step` says
         why.
+    running : type of RunningPool, or None
+        What pools while a recurrence runs, which then need not keep the states of all
+        steps.
+    by_blocks : bool
+        Whether a batch may be read some steps at a time: the pooling is `running`, or
+        has a row for each step, or has the methods `score`, `weights_of` and `add` of
+        `AttentionPooling`.
     """
 
     has_weights = False
     stream = None
+    running = None
+
+    @property
+    def by_blocks(self):
+        """Whether a batch may be read some steps at a time."""
+        return self.running is not None
 
     @property
     def can_step(self):
@@ -58,6 +72,7 @@ class EveryStep(Pooling):
     """No pooling: each step has a row of its own."""
 
     stream = "last"
+    by_blocks = True
 
     def forward(self, states, run):
         """Return the states, (n_rows, n_out)."""
@@ -72,6 +87,7 @@ class LastPooling(Pooling):
     """The state after the last step that was read; in reverse, after the first step."""
 
     stream = "last"
+    running = RunningLast
 
     def forward(self, states, run):
         """Return the last states, (n_seqs, n_out)."""
@@ -91,6 +107,7 @@ class MeanPooling(Pooling):
     """The mean over the steps."""
 
     stream = "mean"
+    running = RunningMean
 
     def forward(self, states, run):
         """Return the mean states, (n_seqs, n_out)."""
@@ -109,6 +126,7 @@ class MaxPooling(Pooling):
     """The largest value over the steps, unit by unit."""
 
     stream = "max"
+    running = RunningMax
 
     def forward(self, states, run):
         """Return the largest states, (n_seqs, n_out)."""
@@ -132,7 +150,7 @@ class AttentionPooling(Pooling):
     Yang et al. 2016, "Hierarchical attention networks for document classification".
     """
 
-    has_weights = True
+    has_weights = by_blocks = True
     can_step = (
         "A network with pooling='attention' cannot follow a stream: each new step "
         "changes the weights of all steps before it. Fit with pooling 'last', 'mean' "
@@ -155,18 +173,32 @@ class AttentionPooling(Pooling):
 
     def weights(self, states, run):
         """Return the weights of the packed steps, (n_rows,)."""
-        shape = run.shape
-        score = self.memory("score", shape.n_rows, 1)
-        weight = np.empty(shape.n_rows, dtype=self.dtype)
-        self._score.forward(states.joined(), score)
-        _pooling.softmax_steps(score, shape.n_active, weight)
+        score = self.memory("score", run.shape.n_rows, 1)
+        self.score(states, score)
+        return self.weights_of(score, run.shape.n_active)
+
+    # The same for some steps at a time.
+
+    def score(self, states, out):
+        """Write h q of packed steps to `out`, (n_rows, 1)."""
+        self._score.forward(states.joined(), out)
+
+    def weights_of(self, score, n_active):
+        """Return the weights, (n_rows,), of the scores of all packed steps."""
+        weight = np.empty(len(score), dtype=self.dtype)
+        _pooling.softmax_steps(score, n_active, weight)
         return weight
+
+    def add(self, states, weight, n_active, out):
+        """Add the states of packed steps, times weights, to `out` (n_seqs, n_out)."""
+        _pooling.pool_attention(states.joined(), weight, n_active, out)
 
     def forward(self, states, run):
         """Return the weighted means, (n_seqs, n_out)."""
         out, self._h = self._out(run), states.joined()
         self._weight = self.weights(states, run)
-        _pooling.pool_attention(self._h, self._weight, run.shape.n_active, out)
+        out[...] = 0
+        self.add(states, self._weight, run.shape.n_active, out)
         return out
 
     def backward(self, dout, g, run):

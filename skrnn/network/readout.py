@@ -32,12 +32,16 @@ class Readout(Part):
     head : Linear
         What a stream computes outputs with, if `can_step`: a linear function of the
         pooled rows and nothing else.
+    reads_states : bool
+        Whether `forward` looks at the states beside what was pooled. If not, it may be
+        given None for them.
     """
 
     can_step = "A network with this kind of readout cannot follow a stream."
+    reads_states = True
 
     def forward(self, pooled, states, run):
-        """Return raw outputs; `states` are those that were pooled."""
+        """Return raw outputs; `states` are those that were pooled, or None."""
         raise NotImplementedError
 
     def backward(self, d_raw, g, run):
@@ -95,6 +99,7 @@ class LinearReadout(Readout):
     """
 
     can_step = True
+    reads_states = False
 
     def __init__(self, n_out):
         self.n_out = self.n_columns = n_out
@@ -317,6 +322,8 @@ class SegmentReadout(Readout):
     ----------
     Lin et al. 2023, "SegRNN", arXiv:2308.11200: parallel multi-step forecasting.
     """
+
+    reads_states = False
 
     def __init__(
         self, n_out, *, n_segments, n_future, segment_size, cell, activation="tanh"

@@ -144,7 +144,7 @@ class RecurrentStack(Part):
         for layer, recurrence in self._pairs:
             recurrence.load(p[layer.W], p[layer.U], p[layer.b])
 
-    def forward(self, x, run, start=None, last=None):
+    def forward(self, x, run, start=None, last=None, pool=None):
         """Return the states of the last layer.
 
         Parameters
@@ -158,10 +158,13 @@ class RecurrentStack(Part):
             Arrays (n_seqs, n_units), filled with the states and memories after the last
             step of each sequence; only for layers that read from the beginning. ``m``
             is None where a cell has no memory.
+        pool : RunningPool or None, default=None
+            Takes the states of the last layer instead. The memory of that layer then
+            does not depend on the number of steps.
 
         Returns
         -------
-        states : States
+        states : States, or None with `pool`
         """
         self._masks = []
         x = self._begin(x, run)
@@ -176,7 +179,10 @@ class RecurrentStack(Part):
                 if start is not None:
                     initial = dict(zip(("h0", "m0"), start[k][d], strict=True))
                 if last is not None:
-                    initial["last_m"] = last[k][d][1]
+                    initial |= zip(("last_h", "last_m"), last[k][d], strict=True)
+                kept = initial.get("last_h")
+                if pool is not None and k + 1 == len(self.recurrences):
+                    initial |= pool.arguments(d, n_seqs)
                 h.append(
                     recurrence.forward(
                         run.shape,
@@ -188,11 +194,11 @@ class RecurrentStack(Part):
                         **initial,
                     )
                 )
-                if last is not None:
-                    np.take(h[-1], run.shape.last_row, axis=0, out=last[k][d][0])
+                if kept is not None and kept is not initial["last_h"]:
+                    kept[...] = initial["last_h"]
             if k + 1 < len(self.recurrences):
                 x = self._dropped(join(h, self, f"input{k}"), k, run)
-        return States(h, self)
+        return States(h, self) if pool is None else None
 
     def _begin(self, x, run):
         # What the kernels of the first layer read at each step.
