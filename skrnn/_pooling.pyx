@@ -6,29 +6,51 @@ is fused, and the exponential is the package's own: every machine gives the same
 """
 
 from cython cimport floating
+from libc.string cimport memcpy, memset
+
 from skrnn._elementary cimport exp
+
+
+cdef int refuse_strides(const floating[:, :] h) except -1:
+    # Loops run over the numbers of a row, one by one, so that a compiler has vectors.
+    if h.shape[1] > 1 and h.strides[1] != sizeof(floating):
+        raise ValueError("the rows of h must be contiguous.")
+    return 0
 
 
 def pool_last(const floating[:, :] h, const Py_ssize_t[::1] row, floating[:, :] out):
     """out (n_seqs, n_units) = h (n_rows, n_units) at the rows given."""
-    cdef Py_ssize_t b, u
+    cdef Py_ssize_t b
+    refuse_strides(h)
+    refuse_strides(out)
     with nogil:
         for b in range(out.shape[0]):
-            for u in range(out.shape[1]):
-                out[b, u] = h[row[b], u]
+            memcpy(&out[b, 0], &h[row[b], 0], out.shape[1] * sizeof(floating))
+
+
+def pool_sum(const floating[:, :] h, const int[::1] n_active, floating[:, :] out):
+    """out (n_seqs, n_units) += sum of h (n_rows, n_units) over the steps."""
+    cdef Py_ssize_t t, b, u, r = 0, n = out.shape[1]
+    cdef const floating* source
+    cdef floating* target
+    refuse_strides(h)
+    refuse_strides(out)
+    with nogil:
+        for t in range(n_active.shape[0]):
+            for b in range(n_active[t]):
+                source, target = &h[r, 0], &out[b, 0]
+                for u in range(n):
+                    target[u] += source[u]
+                r += 1
 
 
 def pool_mean(const floating[:, :] h, const int[::1] n_active, const int[::1] lengths,
               floating[:, ::1] out):
     """out (n_seqs, n_units) = mean of h (n_rows, n_units) over the steps."""
-    cdef Py_ssize_t t, b, u, r = 0
+    cdef Py_ssize_t b, u
+    out[...] = 0
+    pool_sum(h, n_active, out)
     with nogil:
-        out[...] = 0
-        for t in range(n_active.shape[0]):
-            for b in range(n_active[t]):
-                for u in range(out.shape[1]):
-                    out[b, u] += h[r, u]
-                r += 1
         for b in range(out.shape[0]):
             for u in range(out.shape[1]):
                 out[b, u] /= lengths[b]
@@ -37,35 +59,50 @@ def pool_mean(const floating[:, :] h, const int[::1] n_active, const int[::1] le
 def pool_mean_backward(const floating[:, ::1] dout, const int[::1] n_active,
                        const int[::1] lengths, floating[:, ::1] dh):
     """dh (n_rows, n_units) from dout (n_seqs, n_units)."""
-    cdef Py_ssize_t t, b, u, r = 0
+    cdef Py_ssize_t t, b, u, r = 0, size = dout.shape[1] * sizeof(floating)
     with nogil:
-        for t in range(n_active.shape[0]):
+        for b in range(n_active[0]):
+            for u in range(dout.shape[1]):
+                dh[b, u] = dout[b, u] / lengths[b]
+        r = n_active[0]
+        for t in range(1, n_active.shape[0]):
             for b in range(n_active[t]):
-                for u in range(dout.shape[1]):
-                    dh[r, u] = dout[b, u] / lengths[b]
+                memcpy(&dh[r, 0], &dh[b, 0], size)
                 r += 1
 
 
 def pool_max(const floating[:, :] h, const int[::1] n_active, floating[:, ::1] out,
              int[:, ::1] row):
     """out (n_seqs, n_units) = largest h over the steps, row = where it first stood."""
-    cdef Py_ssize_t t, b, u, r = 0
+    cdef Py_ssize_t t, b, u, r = 0, n = out.shape[1]
+    cdef const floating* source
+    cdef floating* target
+    cdef int* where
+    cdef bint kept
+    refuse_strides(h)
     with nogil:
         for t in range(n_active.shape[0]):
             for b in range(n_active[t]):
-                for u in range(out.shape[1]):
-                    # NaN is taken, so that it does not go unseen.
-                    if t == 0 or not h[r, u] <= out[b, u]:
-                        out[b, u] = h[r, u]
-                        row[b, u] = <int>r
+                source, target, where = &h[r, 0], &out[b, 0], &row[b, 0]
+                if t == 0:
+                    for u in range(n):
+                        target[u] = source[u]
+                        where[u] = <int>r
+                else:
+                    for u in range(n):
+                        # NaN is taken, so that it does not go unseen.
+                        kept = source[u] <= target[u]
+                        target[u] = target[u] if kept else source[u]
+                        where[u] = where[u] if kept else <int>r
                 r += 1
 
 
 def pool_max_backward(const floating[:, ::1] dout, const int[:, ::1] row,
                       floating[:, ::1] dh):
+    """dh (n_rows, n_units) from dout (n_seqs, n_units)."""
     cdef Py_ssize_t b, u
     with nogil:
-        dh[...] = 0
+        memset(&dh[0, 0], 0, dh.shape[0] * dh.shape[1] * sizeof(floating))
         for b in range(dout.shape[0]):
             for u in range(dout.shape[1]):
                 dh[row[b, u], u] = dout[b, u]
@@ -104,12 +141,17 @@ def softmax_steps(const floating[:, ::1] score, const int[::1] n_active,
 def pool_attention(const floating[:, :] h, const floating[::1] weight,
                    const int[::1] n_active, floating[:, ::1] out):
     """out (n_seqs, n_units) += sum over the steps of weight (n_rows,) times h."""
-    cdef Py_ssize_t t, b, u, r = 0
+    cdef Py_ssize_t t, b, u, r = 0, n = out.shape[1]
+    cdef const floating* source
+    cdef floating* target
+    cdef floating factor
+    refuse_strides(h)
     with nogil:
         for t in range(n_active.shape[0]):
             for b in range(n_active[t]):
-                for u in range(out.shape[1]):
-                    out[b, u] += weight[r] * h[r, u]
+                source, target, factor = &h[r, 0], &out[b, 0], weight[r]
+                for u in range(n):
+                    target[u] += factor * source[u]
                 r += 1
 
 

@@ -1,5 +1,5 @@
 from skrnn._kernels.table cimport Run, Steps, Table, Weights
-from skrnn._memory cimport Buffer, address
+from skrnn._memory cimport Buffer, address, second_level_cache
 
 
 cdef const Table* find_table(dtype) except NULL

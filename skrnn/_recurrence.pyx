@@ -452,6 +452,11 @@ cdef class Recurrence:
         if cell.has_memory:
             self.m.reserve((n_seqs + n_rows if run.training else n_seqs) * row)
             run.m = self.m.data
+        # Weights of which only a part stays in the cache are asked for ahead. A training
+        # also fills it with what it saves.
+        run.asks_panels = (
+            self.forward_panels.capacity > second_level_cache() * (2 if run.training else 3) / 4
+        )
         run.z = NULL
         # 16 numbers more keep rows off a distance of 4096 bytes, at which all of them
         # would fall into one set of the first-level cache.
@@ -461,6 +466,7 @@ cdef class Recurrence:
                 raise ValueError("this recurrence was made with trains=False.")
             self.z.reserve(n_rows * run.ldz * self.itemsize)
             run.z = self.z.data if cell.saves else NULL
+        run.asks_rows = run.training and self.z.capacity > 4 * second_level_cache()
         return 0
 
     cdef take_mask(self, mask, h0, PackedShape shape):
@@ -572,6 +578,7 @@ cdef class Recurrence:
         if dh0 is not None or dm0 is not None:
             start = self.reserve_start()
         run.bptt_steps = bptt_steps
+        run.asks_panels = self.state_panels.capacity > second_level_cache() / 2
         n_threads_ = threads_for(2 * self.work(), n_threads, shape.n_seqs)
         self.run_backward(n_threads_)
         with nogil:

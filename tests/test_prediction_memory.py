@@ -14,7 +14,7 @@ CHOSEN = [
     *(name for name in CASES if name.startswith(("gru, ", "lstm, deep", "rnn, small"))),
     *("characters", "tokens beside numbers", "block of float32", "tagger, crf"),
     *("tagger, crf, segments", "step regressor, segments", "transcriber"),
-    *("transcriber, own mean", "shared rows"),
+    *("transcriber, own mean", "shared rows", "lstm, both, float32"),
 ]
 
 
@@ -28,6 +28,20 @@ def test_blocks_of_steps_change_no_bit(name, monkeypatch):
         monkeypatch.setattr("skrnn.models.sequence.PREDICTION_SEQS", n_seqs)
         found = list(outputs(with_fixed_weights(case), case.X))
         for got, want in zip(found, expected, strict=True):
+            assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention"])
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_blocks_in_both_directions_change_no_bit(cell, pooling, monkeypatch):
+    X = [numbers(20 + n, (n, 2)) for n in (9, 31, 30, 4, 17, 1)]
+    options = {"cell": cell, "pooling": pooling, "bidirectional": True, "max_iter": 2}
+    fitted = RNNClassifier((5, 3), segment_length=1, **options).fit(X, [0, 1] * 3)
+    expected = list(outputs(fitted, X))
+    for size, rows in ((16, 3), (900, 7), (2000, 99)):
+        monkeypatch.setattr("skrnn.network.blocks.BLOCK_BYTES", size)
+        monkeypatch.setattr("skrnn.models.sequence.PREDICTION_ROWS", rows)
+        for got, want in zip(outputs(fitted, X), expected, strict=True):
             assert_array_equal(got, want)
 
 
@@ -74,10 +88,13 @@ def peak(function, *args):
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("pooling", ["max", "mean", "attention"])
-def test_a_million_steps_take_twenty_megabytes(pooling):
+@pytest.mark.parametrize(
+    ("pooling", "both"), [("max", False), ("attention", False), ("mean", True)]
+)
+def test_a_million_steps_take_twenty_megabytes(pooling, both):
     X = numbers(7, (1, 10**6, 2)).astype(np.float32)
-    fitted = RNNClassifier((16, 8), pooling=pooling, max_iter=1, segment_length=1)
+    options = {"pooling": pooling, "bidirectional": both, "max_iter": 1}
+    fitted = RNNClassifier((16, 8), segment_length=1, **options)
     fitted.fit(X[:, :20].reshape(2, 10, 2), [0, 1])
     assert peak(fitted.predict_proba, X) <= 20 * 2**20
     assert peak(fitted.predict_proba, X.reshape(1000, 1000, 2)) <= 20 * 2**20

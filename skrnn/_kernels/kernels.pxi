@@ -24,6 +24,8 @@ cdef extern from "vec.h" nogil:
     vec vabs(vec a)
     vec vwith_sign(vec a, vec s)
     vec vexp2_rounded(vec t)
+    void prefetch_near(const void* p)
+    void prefetch_far(const void* p)
     uint64_t denormals_off()
     void denormals_restore(uint64_t state)
 

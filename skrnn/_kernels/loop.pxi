@@ -2,10 +2,6 @@
 # unit has, which of them the inputs feed and which the state feeds, and two point-wise
 # functions; nothing else.
 
-cdef enum:
-    CHUNK = 256                  # rows that a weight gradient sums before it adds to dw
-
-
 # What a point-wise function sees: `n_rows` rows, from one unit on. All pointers are at
 # the first of them; rows of states are `width` apart, rows of z `ldz` apart.
 cdef struct Rows:
@@ -76,17 +72,17 @@ cdef inline void start_sums(int ROWS, int VECS, vec* acc, const real* panel,
 cdef inline void forward_tile(int ROWS, int VECS, int X_FIRST, int X_LAST, int H_FIRST,
                               int H_LAST, vec* out, const real* panel,
                               const Inputs* s, const real* h, Py_ssize_t ldh,
-                              Py_ssize_t n_units) noexcept nogil:
+                              Py_ssize_t n_units, const char* ahead) noexcept nogil:
     # out (ROWS, VECS) = b + x @ W + h @ U for one panel, which holds b, W and U in
-    # turn.
+    # turn. A line from `ahead` on is asked for with each term of h @ U.
     cdef vec acc[24]
     cdef int i
     start_sums(ROWS, VECS, acc, panel, s)
     panel += (VECS + s.n_skip * (X_LAST - X_FIRST)) * VL
-    chain(ROWS, VECS, X_FIRST, X_LAST, acc, s.x, s.ldx, panel, s.n_in)
+    chain(ROWS, VECS, X_FIRST, X_LAST, acc, s.x, s.ldx, panel, s.n_in, NULL)
     if h != NULL:
         panel += s.n_in * (X_LAST - X_FIRST) * VL
-        chain(ROWS, VECS, H_FIRST, H_LAST, acc, h, ldh, panel, n_units)
+        chain(ROWS, VECS, H_FIRST, H_LAST, acc, h, ldh, panel, n_units, ahead)
     for i in range(ROWS * VECS):
         out[i] = acc[i]
 
@@ -133,45 +129,45 @@ cdef inline void forward_pair(int VECS, int X_FIRST, int X_LAST, int H_FIRST,
 cdef inline void forward_any(int VECS, int X_FIRST, int X_LAST, int H_FIRST, int H_LAST,
                              int MOST_ROWS, int n_rows, vec* out, const real* panel,
                              const Inputs* s, const real* h, Py_ssize_t ldh,
-                             Py_ssize_t n_units) noexcept nogil:
+                             Py_ssize_t n_units, const char* ahead) noexcept nogil:
     # The conditions on MOST_ROWS are known when this is compiled: no taller tile is
     # made.
     if n_rows == 1:
         forward_tile(1, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, s, h,
-                     ldh, n_units)
+                     ldh, n_units, ahead)
     elif n_rows == 2:
         forward_tile(2, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, s, h,
-                     ldh, n_units)
+                     ldh, n_units, ahead)
     elif n_rows == 3:
         forward_tile(3, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, s, h,
-                     ldh, n_units)
+                     ldh, n_units, ahead)
     elif MOST_ROWS >= 4 and n_rows == 4:
         forward_tile(4, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, s, h,
-                     ldh, n_units)
+                     ldh, n_units, ahead)
     elif MOST_ROWS >= 5 and n_rows == 5:
         forward_tile(5, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, s, h,
-                     ldh, n_units)
+                     ldh, n_units, ahead)
     elif MOST_ROWS >= 6 and n_rows == 6:
         forward_tile(6, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, s, h,
-                     ldh, n_units)
+                     ldh, n_units, ahead)
     elif MOST_ROWS >= 7 and n_rows == 7:
         forward_tile(7, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, s, h,
-                     ldh, n_units)
+                     ldh, n_units, ahead)
     elif MOST_ROWS >= 8 and n_rows == 8:
         forward_tile(8, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, s, h,
-                     ldh, n_units)
+                     ldh, n_units, ahead)
     elif MOST_ROWS >= 9 and n_rows == 9:
         forward_tile(9, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, s, h,
-                     ldh, n_units)
+                     ldh, n_units, ahead)
     elif MOST_ROWS >= 10 and n_rows == 10:
         forward_tile(10, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, s, h,
-                     ldh, n_units)
+                     ldh, n_units, ahead)
     elif MOST_ROWS >= 11 and n_rows == 11:
         forward_tile(11, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, s, h,
-                     ldh, n_units)
+                     ldh, n_units, ahead)
     elif MOST_ROWS >= 12 and n_rows == 12:
         forward_tile(12, VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panel, s, h,
-                     ldh, n_units)
+                     ldh, n_units, ahead)
 
 
 cdef void drop_state(real* h_in, const real* h, const real* mask, Py_ssize_t ldmask,
@@ -189,10 +185,11 @@ cdef struct Panels:
     Py_ssize_t size              # numbers of one panel
     int n_panels
     Py_ssize_t unit              # the first unit of the first panel
+    const char* ahead            # the panel that comes next; NULL: do not ask for it
 
 
-# Rows first..last of one step: row i is packed row packed + i, its state is row state + i
-# of h, and its state before is row previous + i, unless that is zero.
+# Rows first..last of one step: row i is packed row packed + i, its state is row
+# state + i of h, and its state before is row previous + i, unless that is zero.
 cdef struct Span:
     Py_ssize_t packed
     Py_ssize_t state
@@ -230,6 +227,29 @@ cdef inline Rows rows_of(const Weights* w, const Run* r, const Span* span,
     return rows
 
 
+cdef void ask_rows(const Rows* s, const Cell* cell, int n_rows, int n_vec,
+                   bint has_memories) noexcept nogil:
+    # Ask for the lines of a tile that its point-wise function reads and writes, before
+    # the tile's product, so that they are there when it is done.
+    cdef Py_ssize_t i, lanes = n_vec * VL
+    cdef int a
+    for i in range(n_rows):
+        ask_lanes(s.h + i * s.width, lanes)
+        if s.z != NULL:
+            for a in range(cell.accumulators):
+                ask_lanes(s.z + i * s.ldz + a * s.width, lanes)
+        if s.m != NULL and has_memories:
+            ask_lanes(s.m + i * s.width, lanes)
+            ask_lanes(s.m_previous + i * s.width, lanes)
+
+
+cdef inline void ask_lanes(const real* p, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i = 0
+    while i < n:
+        prefetch_near(p + i)
+        i += LINE // <Py_ssize_t>sizeof(real)
+
+
 cdef void find_starts(const real** starts, const Weights* w, const Run* r,
                       Py_ssize_t packed, int n_rows,
                       const Panels* panels) noexcept nogil:
@@ -252,6 +272,7 @@ cdef inline void forward_rows(int VECS, int UNITS, int X_FIRST, int X_LAST, int 
     cdef int height, n_rows, p
     cdef const real* h
     cdef const real* starts[12]
+    cdef const char* ahead = panels.ahead
     cdef Inputs inputs
     height = tile_height(span.last - i, MOST_ROWS)
     inputs.ldx, inputs.starts = r.ldx, NULL
@@ -270,8 +291,13 @@ cdef inline void forward_rows(int VECS, int UNITS, int X_FIRST, int X_LAST, int 
             forward_pair(VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, out, panels.first,
                          panels.size, &inputs, h, w.n_units)
         else:
+            if r.asks_rows:
+                rows = rows_of(w, r, span, i, panels.unit)
+                ask_rows(&rows, w.cell, n_rows, UNITS, r.training)
             forward_any(VECS, X_FIRST, X_LAST, H_FIRST, H_LAST, MOST_ROWS, n_rows, out,
-                        panels.first, &inputs, h, width, w.n_units)
+                        panels.first, &inputs, h, width, w.n_units, ahead)
+            if ahead != NULL and h != NULL:
+                ahead += w.n_units * LINE
         for p in range(panels.n_panels):
             unit = panels.unit + p * UNITS * VL
             rows = rows_of(w, r, span, i, unit)
@@ -347,6 +373,10 @@ cdef inline void forward_gated(int ACCUMULATORS, int X_FIRST, int X_LAST, int H_
         while p < n_panels:
             panels.first = <const real*>w.forward + p * panels.size
             panels.unit = p * VL
+            panels.ahead = NULL
+            if r.asks_panels:
+                panels.ahead = <const char*>(
+                    <const real*>w.forward + (p + 1) % n_panels * panels.size)
             if n_rows == 1 and p + 1 < n_panels:
                 panels.n_panels = 2
                 forward_step(ACCUMULATORS, 1, X_FIRST, X_LAST, H_FIRST, H_LAST, 1,
@@ -369,7 +399,7 @@ cdef inline void forward_plain(forward_t pointwise, const Weights* w, const Step
     # narrower.
     cdef uint64_t state = denormals_off()
     cdef Panels panels
-    cdef Py_ssize_t i, t, v, left, size = forward_size(w) // w.width * VL
+    cdef Py_ssize_t i, t, v, left, next, size = forward_size(w) // w.width * VL
     panels.size = 0
     panels.n_panels = 1
     for i in range(s.n_steps):
@@ -381,6 +411,10 @@ cdef inline void forward_plain(forward_t pointwise, const Weights* w, const Step
             left = w.width // VL - v
             panels.first = <const real*>w.forward + v * size
             panels.unit = v * VL
+            panels.ahead = NULL
+            if r.asks_panels:
+                next = v + 4 if v + 4 < w.width // VL else 0
+                panels.ahead = <const char*>(<const real*>w.forward + next * size)
             if left >= 4:
                 forward_step(4, 4, 0, 4, 0, 4, ROWS4, pointwise, w, s, r, t, &panels,
                              row_start, row_stop)
@@ -439,14 +473,15 @@ cdef void start_of_dh(vec* out, int n_rows, int n_vec, const Run* r, Py_ssize_t 
 
 cdef void dropped_product(vec* out, int n_rows, int n_vec, const Steps* s, const Run* r,
                           Py_ssize_t t, Py_ssize_t b, Py_ssize_t unit, const real* dz,
-                          const real* panel, Py_ssize_t n_k) noexcept nogil:
+                          const real* panel, Py_ssize_t n_k,
+                          const char* ahead) noexcept nogil:
     # out += mask * (dz @ U'), and nothing for rows where the gradient is cut
     cdef vec part[24]
     cdef int i, v
     cdef const real* mask
     for i in range(n_rows * n_vec):
         part[i] = vset1(0)
-    panel_product(n_rows, n_vec, part, dz, r.ldz, panel, n_k)
+    panel_product(n_rows, n_vec, part, dz, r.ldz, panel, n_k, ahead)
     for i in range(n_rows):
         if t >= 0 and is_cut(s, r, t, b + i):
             continue
@@ -474,6 +509,7 @@ cdef void backward_step(const Weights* w, const Steps* s, const Run* r, Py_ssize
     cdef int n_vec, n_rows, height, part
     cdef const real* panel
     cdef const real* dz
+    cdef const char* ahead
     cdef bint dropped = r.mask != NULL or r.bptt_steps > 0
     packed = s.offset[t]
     if 0 <= after < s.n_steps:
@@ -485,10 +521,16 @@ cdef void backward_step(const Weights* w, const Steps* s, const Run* r, Py_ssize
     middle = min(last, max(row_start, n_next))
     rows.width = width
     rows.ldz = r.ldz
+    rows.m = NULL
     unit = 0
     while unit < width:
         n_vec = 2 if width - unit > VL else 1
         panel = <const real*>w.to_state + unit * n_k
+        ahead = NULL
+        if r.asks_panels:
+            ahead = <const char*>w.to_state
+            if unit + 2 * VL < width:
+                ahead = <const char*>(panel + 2 * VL * n_k)
         # part 0: rows with a next step, part 1: rows that end here
         for part in range(2):
             b = row_start if part == 0 else middle
@@ -499,15 +541,6 @@ cdef void backward_step(const Weights* w, const Steps* s, const Run* r, Py_ssize
                 # Rows of one tile must agree on where their states before stand.
                 if b < n_previous < b + n_rows:
                     n_rows = <int>(n_previous - b)
-                start_of_dh(out, n_rows, n_vec, r, packed + b, b, unit, part == 1)
-                if part == 0:
-                    dz = <const real*>r.z + (next_packed + b) * r.ldz
-                    dz += w.cell.h_first * width
-                    if dropped:
-                        dropped_product(out, n_rows, n_vec, s, r, t, b, unit, dz, panel,
-                                        n_k)
-                    else:
-                        panel_product(n_rows, n_vec, out, dz, r.ldz, panel, n_k)
                 i = previous + b if b < n_previous else b
                 rows.z = <real*>r.z + (packed + b) * r.ldz + unit
                 rows.h = <real*>r.h + (s.n_seqs + packed + b) * width + unit
@@ -518,6 +551,18 @@ cdef void backward_step(const Weights* w, const Steps* s, const Run* r, Py_ssize
                     rows.m = <real*>r.m + (s.n_seqs + packed + b) * width + unit
                     rows.m_previous = <const real*>r.m + i * width + unit
                 rows.carry = <real*>r.carry + b * width + unit
+                start_of_dh(out, n_rows, n_vec, r, packed + b, b, unit, part == 1)
+                if part == 0:
+                    ask_rows(&rows, w.cell, n_rows, n_vec, 1)
+                    dz = <const real*>r.z + (next_packed + b) * r.ldz
+                    dz += w.cell.h_first * width
+                    if dropped:
+                        dropped_product(out, n_rows, n_vec, s, r, t, b, unit, dz, panel,
+                                        n_k, ahead)
+                    else:
+                        panel_product(n_rows, n_vec, out, dz, r.ldz, panel, n_k, ahead)
+                    if ahead != NULL:
+                        ahead += n_k * LINE
                 pointwise(out, n_rows, n_vec, &rows)
                 b += n_rows
         unit += 2 * VL
@@ -541,7 +586,7 @@ cdef void initial_gradient(const Weights* w, const Steps* s, const Run* r,
                 out[v] = vset1(0)
             dropped_product(out, 1, n_vec, s, r, -1, b, unit,
                             <const real*>r.z + packed * r.ldz + w.cell.h_first * width,
-                            <const real*>w.to_state + unit * n_k, n_k)
+                            <const real*>w.to_state + unit * n_k, n_k, NULL)
             carry = <real*>r.carry + b * width + unit
             for v in range(n_vec):
                 if w.cell.carry_is_h:

@@ -55,6 +55,8 @@ cdef struct Run:
     int reverse                  # read the sequences from their ends
     int ring
     int pooling                  # 1: add the states of all steps up, 2: the largest
+    int asks_panels              # ask for weights ahead: they do not stay in the cache
+    int asks_rows                # forward asks for the rows that it will write
     void* pooled                 # IN/OUT (n_seqs, width) what the states are pooled to
     int has_initial              # 0: it is zero, and its product left out
     int training                 # keep what backward needs

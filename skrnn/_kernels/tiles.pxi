@@ -10,38 +10,55 @@
 # indexed by a run-time value, or handed to a function that is not inlined, would not;
 # hence the copies to `out`.)
 
+cdef enum:
+    LINE = 64                    # bytes of a line of the cache, or fewer
 
-cdef inline void chain(int ROWS, int VECS, int FIRST, int LAST, vec* acc,
-                       const real* a, Py_ssize_t lda, const real* w,
-                       Py_ssize_t n_k) noexcept nogil:
-    # acc (ROWS, VECS)[:, FIRST:LAST] += a (ROWS, n_k) @ w (n_k, LAST - FIRST)
+
+cdef inline void term(int ROWS, int VECS, int FIRST, int LAST, vec* acc,
+                      const real* a, Py_ssize_t lda, const real* w) noexcept nogil:
+    # acc (ROWS, VECS)[:, FIRST:LAST] += a (ROWS,) times w (LAST - FIRST,)
     # With fewer rows than vectors the broadcasts stay in registers and the weights are
     # memory operands, else the other way round: 16 registers are enough for both.
-    cdef Py_ssize_t k
     cdef int i, v
     cdef vec row[12]
     cdef vec one
-    for k in range(n_k):
-        if ROWS < LAST - FIRST:
+    if ROWS < LAST - FIRST:
+        for i in range(ROWS):
+            row[i] = vset1(a[i * lda])
+        for v in range(FIRST, LAST):
+            one = vload(w + (v - FIRST) * VL)
             for i in range(ROWS):
-                row[i] = vset1(a[i * lda + k])
+                acc[i * VECS + v] = vfma(row[i], one, acc[i * VECS + v])
+    else:
+        for v in range(FIRST, LAST):
+            row[v] = vload(w + (v - FIRST) * VL)
+        for i in range(ROWS):
+            one = vset1(a[i * lda])
             for v in range(FIRST, LAST):
-                one = vload(w + (v - FIRST) * VL)
-                for i in range(ROWS):
-                    acc[i * VECS + v] = vfma(row[i], one, acc[i * VECS + v])
-        else:
-            for v in range(FIRST, LAST):
-                row[v] = vload(w + (v - FIRST) * VL)
-            for i in range(ROWS):
-                one = vset1(a[i * lda + k])
-                for v in range(FIRST, LAST):
-                    acc[i * VECS + v] = vfma(one, row[v], acc[i * VECS + v])
-        w += (LAST - FIRST) * VL
+                acc[i * VECS + v] = vfma(one, row[v], acc[i * VECS + v])
+
+
+cdef inline void chain(int ROWS, int VECS, int FIRST, int LAST, vec* acc,
+                       const real* a, Py_ssize_t lda, const real* w,
+                       Py_ssize_t n_k, const char* ahead) noexcept nogil:
+    # acc (ROWS, VECS)[:, FIRST:LAST] += a (ROWS, n_k) @ w (n_k, LAST - FIRST)
+    # With each term, a line of what comes next is asked for, if `ahead` says where; in
+    # a loop of its own, since small products would lose by it.
+    cdef Py_ssize_t k
+    if ahead != NULL:
+        for k in range(n_k):
+            prefetch_far(ahead + k * LINE)
+            term(ROWS, VECS, FIRST, LAST, acc, a + k, lda, w)
+            w += (LAST - FIRST) * VL
+    else:
+        for k in range(n_k):
+            term(ROWS, VECS, FIRST, LAST, acc, a + k, lda, w)
+            w += (LAST - FIRST) * VL
 
 
 cdef inline void tile_product(int ROWS, int VECS, vec* out, const real* a,
-                              Py_ssize_t lda, const real* w,
-                              Py_ssize_t n_k) noexcept nogil:
+                              Py_ssize_t lda, const real* w, Py_ssize_t n_k,
+                              const char* ahead) noexcept nogil:
     # out (ROWS, VECS) += a (ROWS, n_k) @ w (n_k, 2): panels are two vectors wide.
     cdef vec acc[24]
     cdef vec row[2]
@@ -50,55 +67,67 @@ cdef inline void tile_product(int ROWS, int VECS, vec* out, const real* a,
     cdef int i, v
     for i in range(ROWS * VECS):
         acc[i] = out[i]
-    for k in range(n_k):
-        for v in range(VECS):
-            row[v] = vload(w + v * VL)
-        for i in range(ROWS):
-            one = vset1(a[i * lda + k])
+    if ahead != NULL:
+        for k in range(n_k):
+            prefetch_far(ahead + k * LINE)
             for v in range(VECS):
-                acc[i * VECS + v] = vfma(one, row[v], acc[i * VECS + v])
-        w += 2 * VL
+                row[v] = vload(w + v * VL)
+            for i in range(ROWS):
+                one = vset1(a[i * lda + k])
+                for v in range(VECS):
+                    acc[i * VECS + v] = vfma(one, row[v], acc[i * VECS + v])
+            w += 2 * VL
+    else:
+        for k in range(n_k):
+            for v in range(VECS):
+                row[v] = vload(w + v * VL)
+            for i in range(ROWS):
+                one = vset1(a[i * lda + k])
+                for v in range(VECS):
+                    acc[i * VECS + v] = vfma(one, row[v], acc[i * VECS + v])
+            w += 2 * VL
     for i in range(ROWS * VECS):
         out[i] = acc[i]
 
 
 cdef inline void any_rows_product(int VECS, int n_rows, vec* out, const real* a,
-                                  Py_ssize_t lda, const real* w,
-                                  Py_ssize_t n_k) noexcept nogil:
+                                  Py_ssize_t lda, const real* w, Py_ssize_t n_k,
+                                  const char* ahead) noexcept nogil:
     # The conditions on ROWS2 are known when this is compiled: no taller tile is made.
     if n_rows == 1:
-        tile_product(1, VECS, out, a, lda, w, n_k)
+        tile_product(1, VECS, out, a, lda, w, n_k, ahead)
     elif n_rows == 2:
-        tile_product(2, VECS, out, a, lda, w, n_k)
+        tile_product(2, VECS, out, a, lda, w, n_k, ahead)
     elif n_rows == 3:
-        tile_product(3, VECS, out, a, lda, w, n_k)
+        tile_product(3, VECS, out, a, lda, w, n_k, ahead)
     elif n_rows == 4:
-        tile_product(4, VECS, out, a, lda, w, n_k)
+        tile_product(4, VECS, out, a, lda, w, n_k, ahead)
     elif n_rows == 5:
-        tile_product(5, VECS, out, a, lda, w, n_k)
+        tile_product(5, VECS, out, a, lda, w, n_k, ahead)
     elif n_rows == 6:
-        tile_product(6, VECS, out, a, lda, w, n_k)
+        tile_product(6, VECS, out, a, lda, w, n_k, ahead)
     elif ROWS2 >= 7 and n_rows == 7:
-        tile_product(7, VECS, out, a, lda, w, n_k)
+        tile_product(7, VECS, out, a, lda, w, n_k, ahead)
     elif ROWS2 >= 8 and n_rows == 8:
-        tile_product(8, VECS, out, a, lda, w, n_k)
+        tile_product(8, VECS, out, a, lda, w, n_k, ahead)
     elif ROWS2 >= 9 and n_rows == 9:
-        tile_product(9, VECS, out, a, lda, w, n_k)
+        tile_product(9, VECS, out, a, lda, w, n_k, ahead)
     elif ROWS2 >= 10 and n_rows == 10:
-        tile_product(10, VECS, out, a, lda, w, n_k)
+        tile_product(10, VECS, out, a, lda, w, n_k, ahead)
     elif ROWS2 >= 11 and n_rows == 11:
-        tile_product(11, VECS, out, a, lda, w, n_k)
+        tile_product(11, VECS, out, a, lda, w, n_k, ahead)
     elif ROWS2 >= 12 and n_rows == 12:
-        tile_product(12, VECS, out, a, lda, w, n_k)
+        tile_product(12, VECS, out, a, lda, w, n_k, ahead)
 
 
 cdef void panel_product(int n_rows, int n_vec, vec* out, const real* a, Py_ssize_t lda,
-                        const real* w, Py_ssize_t n_k) noexcept nogil:
+                        const real* w, Py_ssize_t n_k,
+                        const char* ahead) noexcept nogil:
     # out (n_rows, n_vec) += a (n_rows, n_k) @ w (n_k, 2 vectors); n_rows <= ROWS2
     if n_vec == 2:
-        any_rows_product(2, n_rows, out, a, lda, w, n_k)
+        any_rows_product(2, n_rows, out, a, lda, w, n_k, ahead)
     else:
-        any_rows_product(1, n_rows, out, a, lda, w, n_k)
+        any_rows_product(1, n_rows, out, a, lda, w, n_k, ahead)
 
 
 cdef inline int tile_height(Py_ssize_t n_rows, int most) noexcept nogil:
@@ -183,7 +212,7 @@ cdef void product(const void* panels, Py_ssize_t n_k, Py_ssize_t n_out,
                 for v in range(n_vec):
                     out[i * n_vec + v] = start[v]
             panel_product(n_rows, n_vec, out, <const real*>a + row * lda, lda,
-                          <const real*>panels + p * n_k * 2 * VL, n_k)
+                          <const real*>panels + p * n_k * 2 * VL, n_k, NULL)
             for i in range(n_rows):
                 target = <real*>c + (row + i) * ldc + j
                 for v in range(n_vec):
@@ -194,6 +223,11 @@ cdef void product(const void* panels, Py_ssize_t n_k, Py_ssize_t n_out,
 
 
 # ------------------------------------------------------- sums of outer products
+
+cdef enum:
+    CHUNK = 256                  # rows that a weight gradient sums before it adds to dw
+    PACKED_COLUMNS = 256         # from how many columns on a strip is packed
+
 
 cdef inline void tile_outer(int COLUMNS, int VECS, real* c, Py_ssize_t ldc,
                             Py_ssize_t n_lanes, const real* a, Py_ssize_t lda,
@@ -209,6 +243,8 @@ cdef inline void tile_outer(int COLUMNS, int VECS, real* c, Py_ssize_t ldc,
     cdef int i, v
     for i in range(COLUMNS * VECS):
         acc[i] = vset1(0)
+        # Sums that are added to this at the end may be far away.
+        prefetch_near(c + i // VECS * ldc + i % VECS * VL)
     for r in range(n_rows):
         if a == NULL:
             for v in range(VECS):
@@ -270,10 +306,22 @@ cdef inline void outer_strip(int VECS, real* c, Py_ssize_t ldc, Py_ssize_t n_lan
 cdef void outer_chunk(real* c, Py_ssize_t ldc, const real* a, Py_ssize_t lda,
                       Py_ssize_t n_a, const int* index, const real* d, Py_ssize_t ldd,
                       Py_ssize_t n_d, Py_ssize_t n_rows) noexcept nogil:
-    # c (n_a, n_d) += a[index]' d over one chunk of rows
-    cdef Py_ssize_t j = 0
+    # c (n_a, n_d) += a[index]' d over one chunk of rows, at most CHUNK
+    # Four vectors of all rows are read for each few columns of `a`: where these are
+    # many, they are put side by side first.
+    cdef char memory[(4 * CHUNK + 1) * LINE]
+    cdef real* strip = <real*>(memory + LINE - <size_t>memory % LINE)
+    cdef Py_ssize_t j = 0, r
+    cdef int v
     while j < n_d:
-        if n_d - j > 3 * VL:
+        if n_d - j > 3 * VL and n_a >= PACKED_COLUMNS:
+            for r in range(n_rows):
+                for v in range(4):
+                    vstore(strip + (r * 4 + v) * VL, vload(d + r * ldd + j + v * VL))
+            outer_strip(4, c + j, ldc, n_d - j, a, lda, n_a, index, strip, 4 * VL,
+                        n_rows)
+            j += 4 * VL
+        elif n_d - j > 3 * VL:
             outer_strip(4, c + j, ldc, n_d - j, a, lda, n_a, index, d + j, ldd, n_rows)
             j += 4 * VL
         elif n_d - j > VL:

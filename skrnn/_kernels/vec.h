@@ -163,6 +163,11 @@ INLINE vec vwith_sign(vec a, vec s) {
  * stands in its low bits. */
 INLINE vec vexp2_rounded(vec t) { return from_bits(as_bits(t) << MANTISSA_BITS); }
 
+/* Ask for a line that is needed soon, in the first- or in the second-level cache. Any
+ * address will do. */
+INLINE void prefetch_near(const void* p) { __builtin_prefetch(p, 0, 3); }
+INLINE void prefetch_far(const void* p) { __builtin_prefetch(p, 0, 2); }
+
 /* Denormal numbers are taken and given as zero inside the kernels, whatever the thread's
  * setting, and the setting is put back on the way out: slow paths and other people's
  * compiler flags must touch neither the time nor the bits. */

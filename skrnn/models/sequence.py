@@ -304,10 +304,10 @@ def prediction_batches(lengths, segment_length, blocks):
     """
     order = np.argsort(-lengths, kind="stable")
     rows = np.cumsum(-(-lengths[order] // segment_length))
-    least, most_rows = 1, PREDICTION_ROWS
-    if blocks.can_split:
-        least = PREDICTION_SEQS
-    else:
+    # More rows only where they are read some steps at a time without losing by it.
+    least = PREDICTION_SEQS if blocks.splits_freely else 1
+    most_rows = PREDICTION_ROWS
+    if not blocks.splits_freely:
         most_rows = min(most_rows, blocks.most_rows)
     start = 0
     while start < len(order):

@@ -117,28 +117,6 @@ class Network:
         self.states(run, pool)
         return pool.rows(run.shape.lengths), None
 
-    def forward_blocks(self, batches, lengths, n_threads=1):
-        """Return the outputs for sequences that are read some steps at a time.
-
-        Parameters
-        ----------
-        batches : iterable of PackedBatch
-            Parts of one batch, in the order of the steps. Each carries its states on to
-            the next one, and has the first of the sequences, those that are not over.
-        lengths : ndarray of shape (n_seqs,)
-            Steps of each sequence, the longest first.
-        n_threads : int, default=1
-
-        Returns
-        -------
-        raw : ndarray of shape (n_seqs, n_out)
-        """
-        pool = self.pooling.running(self.stack, len(lengths))
-        for batch in batches:
-            run = Pass(batch, n_threads=n_threads)
-            self.states(run, pool)
-        return self.readout.forward(pool.rows(lengths), None, run)
-
     def hidden_states(self, batch, n_threads=1):
         """Return the states of the last layer, one row for each packed step."""
         run = Pass(batch, n_threads=n_threads)

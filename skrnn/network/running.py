@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from skrnn._pooling import pool_sum
+
 __all__ = ["RunningLast", "RunningMax", "RunningMean", "RunningPool"]
 
 
@@ -41,6 +43,10 @@ class RunningPool:
         """Return what the recurrence of a direction takes for its first sequences."""
         raise NotImplementedError
 
+    def add(self, states, n_active):
+        """Take the states of some steps, if they are there; only for a sum."""
+        raise NotImplementedError
+
     def rows(self, lengths):
         """Return the pooled states, (n_seqs, n_out), of sequences of these lengths."""
         pairs = zip(self.pooled, self.n_units, strict=True)
@@ -68,6 +74,12 @@ class RunningMean(RunningPool):
     def arguments(self, d, n_seqs):
         """Return what the recurrence of a direction takes for its first sequences."""
         return {"states": False, "pooling": "sum", "pooled": self.pooled[d][:n_seqs]}
+
+    def add(self, states, n_active):
+        """Take the states of some steps, if they are there."""
+        for d, h in enumerate(states.h):
+            rows = self.pooled[d][: n_active[0], : self.n_units[d]]
+            pool_sum(h, n_active, rows)
 
     def rows(self, lengths):
         """Return the mean states, (n_seqs, n_out), of sequences of these lengths."""

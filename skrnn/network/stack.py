@@ -167,7 +167,7 @@ class RecurrentStack(Part):
         states : States, or None with `pool`
         """
         self._masks = []
-        x = self._begin(x, run)
+        x = self.begin(x, run)
         n_seqs, rate = run.shape.n_seqs, self.options.recurrent_dropout
         for k, layer in enumerate(self.recurrences):
             h = []
@@ -189,7 +189,7 @@ class RecurrentStack(Part):
                         x,
                         training=run.training,
                         mask=mask,
-                        starts=None if k else self._start_rows(d),
+                        starts=None if k else self.start_rows(d),
                         n_threads=run.n_threads,
                         **initial,
                     )
@@ -200,16 +200,16 @@ class RecurrentStack(Part):
                 x = self._dropped(join(h, self, f"input{k}"), k, run)
         return States(h, self) if pool is None else None
 
-    def _begin(self, x, run):
-        # What the kernels of the first layer read at each step.
+    def begin(self, x, run):
+        """Return what the kernels of the first layer read at each step."""
         self._shared, self.n_read = None, len(x.x if isinstance(x, SharedRows) else x)
         if not isinstance(x, SharedRows):
             return x
         self._shared = x
         return np.empty((run.shape.n_rows, 0), dtype=self.dtype)
 
-    def _start_rows(self, d):
-        # What the sums of a direction of the first layer start from, or None.
+    def start_rows(self, d):
+        """Return what the sums of the first layer start from, or None."""
         if self._shared is None:
             return None
         if self._starts[d] is None:
