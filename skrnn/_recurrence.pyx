@@ -452,11 +452,10 @@ cdef class Recurrence:
         if cell.has_memory:
             self.m.reserve((n_seqs + n_rows if run.training else n_seqs) * row)
             run.m = self.m.data
-        # Weights of which only a part stays in the cache are asked for ahead. A training
-        # also fills it with what it saves.
-        run.asks_panels = (
-            self.forward_panels.capacity > second_level_cache() * (2 if run.training else 3) / 4
-        )
+        # Weights that do not stay in the cache beside the states are asked for ahead. A
+        # training fills it with more.
+        run.asks_panels = self.forward_panels.capacity > (
+            second_level_cache() * (2 if run.training else 3) // 4)
         run.z = NULL
         # 16 numbers more keep rows off a distance of 4096 bytes, at which all of them
         # would fall into one set of the first-level cache.
