@@ -293,27 +293,31 @@ def as_plain_labels(array):
     return np.array(values)
 
 
-def prediction_batches(lengths, segment_length, blocks):
+def prediction_batches(lengths, segment_length, blocks=None):
     """Yield indices of sequences of like length, for bounded numbers of rows.
 
     Parameters
     ----------
     lengths : ndarray of shape (n_seqs,)
     segment_length : int
-    blocks : StepBlocks
+    blocks : StepBlocks or None, default=None
+        What reads the batches, if it may read some steps at a time.
     """
     order = np.argsort(-lengths, kind="stable")
     rows = np.cumsum(-(-lengths[order] // segment_length))
-    # More rows only where they are read some steps at a time without losing by it.
-    least = PREDICTION_SEQS if blocks.splits_freely else 1
-    most_rows = PREDICTION_ROWS
-    if not blocks.splits_freely:
-        most_rows = min(most_rows, blocks.most_rows)
+    least, most_rows, most_seqs = 1, PREDICTION_ROWS, len(order)
+    if blocks is not None:
+        most_seqs = blocks.most_seqs
+        # More rows only where nothing is lost by reading some steps at a time.
+        if blocks.splits_freely:
+            least = PREDICTION_SEQS
+        else:
+            most_rows = min(most_rows, blocks.most_rows)
     start = 0
     while start < len(order):
         before = rows[start - 1] if start else 0
         stop = np.searchsorted(rows, before + most_rows, side="right")
-        stop = max(min(stop, start + blocks.most_seqs), start + least)
+        stop = max(min(stop, start + most_seqs), start + least)
         yield order[start:stop]
         start = stop
 
