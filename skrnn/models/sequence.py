@@ -166,10 +166,11 @@ class SequenceModel:
         except IndexError:
             network = self.network()
         sequences, encoder = self.read(sequences), self.encoder
-        k, blocks = encoder.segment_length, StepBlocks(network, n_threads)
+        blocks = StepBlocks(network, n_threads, sequences.splits)
+        k = encoder.segment_length
 
-        def read(rows, first, stop):
-            return sequences.pack(rows, encoder, network.dtype, first, stop)
+        def read(rows, *steps):
+            return sequences.pack(rows, encoder, network.dtype, *steps)
 
         for rows in prediction_batches(sequences.lengths, k, blocks):
             n_steps = sequences.lengths[rows]

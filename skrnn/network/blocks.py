@@ -23,6 +23,8 @@ class StepBlocks:
     ----------
     network : Network
     n_threads : int, default=1
+    splits : bool, default=True
+        Whether the batches can be split.
 
     Attributes
     ----------
@@ -34,16 +36,18 @@ class StepBlocks:
         How many rows, and how many sequences, should be read at once.
     """
 
-    def __init__(self, network, n_threads=1):
+    def __init__(self, network, n_threads=1, splits=True):
         self.network, self.n_threads = network, n_threads
-        stack, pooling = network.stack, network.pooling
+        self.can_split = splits and network.by_blocks
+        self.splits_freely = False
+        self.most_rows = self.most_seqs = 2**31
+        if self.can_split:
+            self._measure(network)
+
+    def _measure(self, network):
+        stack = network.stack
         one_way = len(stack.directions) == 1
-        self.can_split = (
-            network.input.by_row
-            and pooling.by_blocks
-            and not network.readout.reads_states
-        )
-        self.splits_freely = self.can_split and one_way and not pooling.has_weights
+        self.splits_freely = one_way and not network.pooling.has_weights
         held, widest = network.input.n_out, 0
         if network.input.n_in < network.input.n_out:
             held += network.input.n_in
@@ -68,14 +72,14 @@ class StepBlocks:
         lengths : ndarray of shape (n_seqs,)
             Steps of each sequence, the longest first.
         read : callable
-            ``read(rows, first, stop)`` returns a PackedBatch of some sequences, with
-            the steps from `first` on that stand before `stop`.
+            ``read(rows)`` returns a PackedBatch of some sequences, and ``read(rows,
+            first, stop)`` only of their steps from `first` on that stand before `stop`.
         n_answers : int
             How many rows there are if the method answers each step.
         """
         network = self.network
         if not self.can_split or lengths.sum() <= self.most_rows:
-            batch = read(rows, 0, int(lengths[0]))
+            batch = read(rows)
             return getattr(network, method)(batch, n_threads=self.n_threads)
         one_way = len(network.stack.directions) == 1
         reader = (OneWay if one_way else BothWays)(self, rows, lengths, read)

@@ -99,6 +99,15 @@ class Network:
         return states
 
     @property
+    def by_blocks(self):
+        """Whether a prediction may read some steps at a time: see `StepBlocks`."""
+        return (
+            self.input.by_row
+            and self.pooling.by_blocks
+            and not self.readout.reads_states
+        )
+
+    @property
     def pools_while_running(self):
         """Whether a prediction need not keep the states of the last layer."""
         running = self.pooling.running

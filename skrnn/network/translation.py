@@ -166,7 +166,14 @@ class TranslationNetwork:
     ----------
     spec : TranslationSpec
     options : PassOptions, default=PassOptions()
+
+    Attributes
+    ----------
+    by_blocks : bool
+        False: a prediction looks at all steps of the source.
     """
+
+    by_blocks = False
 
     def __init__(self, spec, options=None):
         self.spec, self.dtype = spec, np.dtype(spec.dtype)
