@@ -128,6 +128,13 @@ def to_onnx(
         ``h0_next``, in the same order, behind those above. A sequence begins with
         zeros: :func:`onnx_initial_state` makes them.
 
+        Of a translator, the encoder gives ``keys``, ``values``, ``source_lens`` and the
+        first states ``h0`` and so on. The step of the decoder reads these and ``ids``
+        (n_rows,), the last token of each target, and gives ``log_proba`` (n_rows,
+        n_outputs), ``attention`` (n_rows, n_segments) and the next states. The metadata
+        ``tokens``, ``begin`` and ``end`` say what the ids are: the user guide has the
+        loop.
+
         Of a forecaster, the inputs are ``y_past`` of shape (n_series, n_past,
         n_targets), where NaN is unknown, and ``sequence_lens``: the number of rows of
         each history, which begin at row 0. Where the forecaster reads such things,
