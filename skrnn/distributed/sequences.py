@@ -202,8 +202,8 @@ def _warn_if_sorted(counts):
             "The shards hold different classes: on average, "
             f"{100 * mean.max():.0f} % of a shard would have to be of another class "
             "for its classes to have the shares of all data. A shard forgets the "
-            "classes that it lacks, and averages of such shards may be worse. Spread the "
-            "sequences over the shards at random, or set rounds_per_epoch higher.",
+            "classes that it lacks, and averages of such shards may be worse. Spread "
+            "the sequences over the shards at random, or set rounds_per_epoch higher.",
             UserWarning,
             stacklevel=4,
         )
