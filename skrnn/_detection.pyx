@@ -4,7 +4,7 @@ All sums have one order, and logarithms are the package's own, so that scores ha
 same bits on every machine.
 """
 
-from libc.math cimport NAN, fabs
+from libc.math cimport INFINITY, NAN, fabs, sqrt
 from libc.string cimport memmove
 
 import numpy as np
@@ -422,3 +422,63 @@ def means(const double[:, ::1] y, Py_ssize_t n_rows, Py_ssize_t start, Py_ssize_
                         total = total + y[i, k]
                         known = known + 1
                 out[t - start, k] = total / known if 2 * known > n_rows else NAN
+
+
+# ------------------------------------------------------------------------------ windows
+
+
+def window_distances(const double[:, ::1] y, Py_ssize_t n_rows, Py_ssize_t n_back,
+                     Py_ssize_t start, Py_ssize_t stop, double[:, ::1] out):
+    """Distances of the windows up to each row from the nearest earlier ones.
+
+    Parameters
+    ----------
+    y : (n, n_targets)
+        NaN is unknown.
+    n_rows : int
+        Rows of a window. The two windows share no row.
+    n_back : int
+        How many rows before a window the earlier ones may reach back.
+    start, stop : int
+        The rows.
+    out : OUT (stop - start, n_targets)
+        NaN if a row of the window is unknown, or there is no earlier window that is
+        known.
+    """
+    cdef Py_ssize_t t, k, j, first, last, nearest
+    cdef double least, distance
+    if (out.shape[0] != stop - start or out.shape[1] != y.shape[1] or n_rows < 1
+            or start < 0 or stop > y.shape[0]):
+        raise ValueError("the shapes do not match.")
+    with nogil:
+        for k in range(y.shape[1]):
+            nearest = -1
+            for t in range(start, stop):
+                # Windows end in the rows from `first` to `last`.
+                first, last = max(n_rows - 1, t - n_rows - n_back + 1), t - n_rows
+                least = INFINITY
+                # The neighbour of the row before, one row on, is most often near: then
+                # few terms show that others are not.
+                nearest = nearest + 1
+                if first <= nearest <= last and t >= n_rows - 1:
+                    least = distance_below(y, k, t, nearest, n_rows, INFINITY)
+                for j in range(first, last + 1):
+                    distance = distance_below(y, k, t, j, n_rows, least)
+                    if distance < least:
+                        least, nearest = distance, j
+                out[t - start, k] = sqrt(least) if least < INFINITY else NAN
+
+
+cdef inline double distance_below(
+    const double[:, ::1] y, Py_ssize_t k, Py_ssize_t t, Py_ssize_t j,
+    Py_ssize_t n_rows, double most
+) noexcept nogil:
+    """The squared distance of two windows; infinity if it is not below `most`."""
+    cdef Py_ssize_t i
+    cdef double gap, total = 0.0
+    for i in range(n_rows):
+        gap = y[t - i, k] - y[j - i, k]
+        total = total + gap * gap
+        if not total < most:
+            return INFINITY
+    return total

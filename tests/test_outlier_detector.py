@@ -12,7 +12,7 @@ from sklearn.exceptions import NotFittedError
 
 from cases import assert_same_bits
 from skrnn import SequenceForecaster, SeriesOutlierDetector
-from skrnn._detection import LEAST, Memory, RowScorer, means
+from skrnn._detection import LEAST, Memory, RowScorer, means, window_distances
 from skrnn.detection.episodes import episodes_of, with_refractory
 from skrnn.detection.evidence import drifts, levels
 from skrnn.export import load, save
@@ -233,6 +233,28 @@ def test_levels_are_differences_of_means():
         means(y, 5, 0, 300, np.empty((299, 1)))
 
 
+@pytest.mark.parametrize("n_back", [15, 400])
+def test_windows_are_compared_with_earlier_ones(n_back):
+    y = np.column_stack([make_y(120), make_y(120, seed=1)])
+    y[60, 0] = np.nan
+    found = np.empty((120, 2))
+    window_distances(y, 5, n_back, 0, 120, found)
+    for t in range(120):
+        ends = range(max(4, t - 5 - n_back + 1), t - 4)
+        for k in range(2):
+            gaps = [
+                np.sqrt(((y[t - 4 : t + 1, k] - y[j - 4 : j + 1, k]) ** 2).sum())
+                for j in ends
+            ]
+            least = np.nan if np.isnan(gaps).all() else np.nanmin(gaps)
+            assert found[t, k] == pytest.approx(least, rel=1e-12, nan_ok=True)
+    part = np.empty((30, 2))
+    window_distances(y, 5, n_back, 80, 110, part)
+    assert_same_bits(part, found[80:110])
+    with pytest.raises(ValueError, match="shapes"):
+        window_distances(y, 5, n_back, -1, 0, np.empty((1, 2)))
+
+
 # Faults ------------------------------------------------------------------------------
 
 
@@ -301,6 +323,38 @@ def test_rows_may_come_in_any_pieces(fitted):
     assert_same_bits(np.concatenate(pieces), scores)
     threads = clone(fitted).set_params(n_jobs=3).fit(Y[:800])
     assert_same_bits(threads.score_samples(Y[800:]), scores)
+
+
+@pytest.mark.parametrize(
+    "evidence",
+    [["step"], ["ahead"], ["path", "drift", "window"], ["window"], ["level", "step"]],
+    ids="-".join,
+)
+def test_each_kind_of_evidence_alone(evidence, monkeypatch):
+    monkeypatch.setattr("skrnn.detection.evidence.WINDOW_ROWS", 300)
+    y = np.column_stack([Y[:900], make_y(900, seed=7)])
+    y[700:706, 0] = np.nan
+    y[706] = np.nan
+    y[760:800] += 9
+    model = detector(evidence=evidence, onset=0).fit(y[:650])
+    scores = model.score_samples(y[650:])
+    assert model.evidence_of(y[650:]).shape == (250, len(evidence))
+    assert scores[56] == 0
+    assert scores[110:150].min() < np.log(1e-3)
+    stream = model.stream()
+    one_by_one = [stream.step(row) for row in y[650:790]]
+    again = pickle.loads(pickle.dumps(stream.state))
+    stream = model.stream()
+    stream.state = again
+    one_by_one += [stream.step(row) for row in y[790:]]
+    assert_same_bits(np.array(one_by_one), scores)
+
+
+def test_a_row_that_is_too_large_changes_nothing(fitted):
+    stream, other = fitted.stream(), fitted.stream()
+    with pytest.raises(ValueError, match="infinity"):
+        stream.step(np.inf)
+    assert stream.step(1.0) == other.step(1.0)
 
 
 def test_a_long_stream_and_its_state(fitted):

@@ -4,7 +4,8 @@
 a horizon ago, and `path` the mean error of all steps of that forecast: three views of
 one batch of forecasts. `level` and `drift` have no forecast in them: a fault that lasts
 is soon forecast well, but the mean of the last rows stays far from that of the rows
-before, and means of more rows from all earlier ones.
+before, and means of more rows from all earlier ones. `window` is the distance of the
+last rows from those of the past that are most like them.
 
 Each number depends on a bounded number of rows before its own, and has the same bits
 whatever other rows it is computed with.
@@ -12,23 +13,24 @@ whatever other rows it is computed with.
 
 import numpy as np
 
-from skrnn._detection import means, means_of_errors
+from skrnn._detection import means, means_of_errors, window_distances
 
 __all__ = [
     "EVIDENCE",
-    "FROM_MEANS",
+    "NO_FORECAST",
     "TWO_SIDED",
     "RowEvidence",
     "Statistics",
-    "n_rows_of_means",
+    "n_rows_without_forecast",
     "statistics",
 ]
 
-EVIDENCE = ("step", "ahead", "path", "level", "drift")
-FROM_MEANS = ("level", "drift")
+EVIDENCE = ("step", "ahead", "path", "level", "drift", "window")
+NO_FORECAST = ("level", "drift", "window")
 TWO_SIDED = {"level", "drift"}
 BACKGROUND = 10  # horizons that the level is compared with
 SLOW = 8  # horizons of the means of `drift`
+WINDOW_ROWS = 5000  # that earlier windows are looked for in
 BLOCK_ROWS = 2048  # whose forecasts are in memory at once
 LEAST_SPREAD = 1e-6  # of the scale of a target
 
@@ -65,7 +67,7 @@ def statistics(model, series, start, stop, names, n_threads=1):
     # What lies ahead of a forecast, such as its calendar, is there for any `stop`.
     series = model.schema.extend(series, model.horizon)
     values = {}
-    forecasts = [name for name in names if name not in FROM_MEANS]
+    forecasts = [name for name in names if name not in NO_FORECAST]
     if forecasts:
         blocks = []
         for begin in range(start, stop, BLOCK_ROWS):
@@ -79,15 +81,18 @@ def statistics(model, series, start, stop, names, n_threads=1):
         values["level"] = levels(series.y, model.horizon, start, stop)
     if "drift" in names:
         values["drift"] = drifts(series.y, SLOW * model.horizon, start, stop)
+    if "window" in names:
+        values["window"] = distances(series.y, model.horizon, start, stop)
     known = np.isfinite(series.y[start:stop])
     for each in values.values():
         each[~known] = np.nan
     return Statistics(known, values)
 
 
-def n_rows_of_means(horizon):
-    """Return how many rows the means look back on."""
-    return (BACKGROUND + 1) * horizon
+def n_rows_without_forecast(names, horizon):
+    """Return how many rows the evidence looks back on that has no forecast in it."""
+    n_rows = (BACKGROUND + 1) * horizon
+    return max(n_rows, WINDOW_ROWS + 2 * horizon) if "window" in names else n_rows
 
 
 def _forecast_errors(model, series, rows, names, n_threads):
@@ -146,7 +151,7 @@ class RowEvidence:
 
     def __init__(self, model, names):
         self.model, self.names, self.horizon = model, tuple(names), model.horizon
-        self._forecasts = any(name not in FROM_MEANS for name in names)
+        self._forecasts = any(name not in NO_FORECAST for name in names)
         shape = self.horizon, self.horizon, model.n_targets
         self._middle, self._spread = np.empty(shape), np.empty(shape)
 
@@ -179,6 +184,8 @@ class RowEvidence:
             found["level"] = levels(y, horizon, row, row + 1)[0]
         if "drift" in self.names:
             found["drift"] = drifts(y, SLOW * horizon, row, row + 1)[0]
+        if "window" in self.names:
+            found["window"] = distances(y, horizon, row, row + 1)[0]
         table = np.full((1, len(self.names), len(values)), np.nan)
         for i, name in enumerate(self.names):
             if name in found:
@@ -225,4 +232,24 @@ def drifts(y, n_rows, start, stop):
     """
     out = np.empty((stop - start, y.shape[1]))
     means(y, n_rows, start, stop, out)
+    return out
+
+
+def distances(y, n_rows, start, stop):
+    """Return distances of the last rows from the nearest earlier ones.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_rows, n_targets)
+    n_rows : int
+        Number of rows of a window.
+    start, stop : int
+
+    Returns
+    -------
+    distances : ndarray of shape (stop - start, n_targets)
+        NaN if a row of the window is unknown, or nothing came before it.
+    """
+    out = np.empty((stop - start, y.shape[1]))
+    window_distances(y, n_rows, WINDOW_ROWS, start, stop, out)
     return out

@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skrnn._detection import LEAST
 from skrnn.detection.episodes import episodes_of, with_refractory
-from skrnn.detection.evidence import EVIDENCE, FROM_MEANS, statistics
+from skrnn.detection.evidence import EVIDENCE, NO_FORECAST, statistics
 from skrnn.detection.scorer import Scorer
 from skrnn.estimators._base import all_or_nothing
 from skrnn.estimators._fitted import FittedEstimator, Of, fitted
@@ -57,7 +57,10 @@ class SeriesOutlierDetector(OutlierMixin, FittedEstimator, BaseEstimator):
         'ahead' that of the forecast made `horizon` rows ago, 'path' the mean error of
         all steps of that forecast, 'level' how far the mean of the last `horizon`
         rows is from that of ten times as many rows before, and 'drift' the mean of the
-        last 8 `horizon` rows, which is compared with all earlier ones.
+        last 8 `horizon` rows, which is compared with all earlier ones. There is also
+        'window', the distance of the last `horizon` rows from those of the last 5000
+        rows that are most like them: ('path', 'drift', 'window') mark most rows of long
+        faults.
     combine : {'fisher', 'max'}, default='fisher'
         How evidence is combined: by the sum of the logarithms of the p-values, or by
         the smallest p-value.
@@ -371,7 +374,7 @@ class SeriesOutlierDetector(OutlierMixin, FittedEstimator, BaseEstimator):
         names = self._evidence()
         options = capacity, self.combine, rate, float(self.onset), model.horizon
         scorers = [Scorer(names, model.n_targets, *options) for _ in panel]
-        names = [name for name in names if name in FROM_MEANS]
+        names = [name for name in names if name in NO_FORECAST]
         for series, scorer in zip(panel, scorers, strict=True):
             stop = min(end, series.n_past)
             scorer.remember(statistics(model, series, 0, stop, names))

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from skrnn.detection.evidence import n_rows_of_means, statistics
+from skrnn.detection.evidence import n_rows_without_forecast, statistics
 from skrnn.detection.scorer import Scorer
 from skrnn.inputs.schema import SeriesSchema
 from skrnn.models.forecast import ForecastModel
@@ -45,7 +45,7 @@ class DetectorModel:
     @classmethod
     def keep(cls, forecast, panel, scorers, scores, n_warm_up, is_panel):
         """Return a model that goes on from the ends of the series."""
-        n_rows = n_rows_back(forecast)
+        n_rows = n_rows_back(forecast, scorers[0].names)
         history = [newest_rows(series, n_rows) for series in panel]
         state = forecast.schema.get_state() | {"estimator_name": NAME}
         schema = SeriesSchema.from_state(state)
@@ -155,13 +155,13 @@ class DetectorModel:
         )
 
 
-def n_rows_back(forecast):
+def n_rows_back(forecast, names):
     """Return how many rows the evidence of later rows looks back on."""
     reader, season = forecast.reader, forecast.schema.season
     return max(
         2 * reader.window + season,  # as a forecast keeps by itself
         reader.window + reader.horizon + season,
-        n_rows_of_means(reader.horizon),
+        n_rows_without_forecast(names, reader.horizon),
     )
 
 

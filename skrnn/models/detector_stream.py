@@ -126,7 +126,7 @@ class OutlierStream:
             series.position,
             series.phase,
         )
-        known = newest_rows(known, n_rows_back(self._forecast))
+        known = newest_rows(known, n_rows_back(self._forecast, self._scorer.names))
         return self._schema.extend(known, BLOCK + self._forecast.horizon)
 
     @property
