@@ -156,7 +156,7 @@ FORECASTS = {
     "covariates": {"target": [0], "cell": "lstm", "segment_length": 2},
     "quantiles": {"target": [0], "loss": "quantile", "dtype": "float64"},
 }
-TRAINING = {"max_iter": 3, "batch_size": 5, "random_state": 7}
+TRAINING = {"max_iter": 3, "batch_size": 5, "dropout": 0.3, "random_state": 7}
 SOLVERS = {
     "adam": {"solver": "adam", "learning_rate": "linear"},
     "adam invscaling": {"solver": "adam", "learning_rate": "invscaling"},
@@ -193,7 +193,7 @@ def make_cases():
                 cases[f"{cell}, {name}, {dtype}"] = Case(estimator, (data, y), data)
         # Work enough for several threads, which smaller ones stay below.
         options = {**TRAINING, **parameters, "max_iter": 1, "batch_size": 64}
-        options |= {"hidden_layer_sizes": 64, "segment_length": 1}
+        options |= {"hidden_layer_sizes": 64, "segment_length": 1, "pooling": "max"}
         many = sequences(64, 24, 120)
         estimator = RNNClassifier(**options)
         cases[f"{cell}, large"] = Case(estimator, (many, labels(64)), many)
@@ -283,6 +283,22 @@ def make_cases():
     ):
         model = LanguageModel((9, 7), **language, **more)
         cases[f"language model, {name}"] = Case(model, (characters,), characters)
+    front = TRAINING | {"hidden_layer_sizes": 6, "pooling": "joined"}
+    for name, data, parameters in (
+        ("one direction", X, {"bidirectional": False, "segment_length": 2}),
+        ("both directions", X, {"bidirectional": True, "dtype": "float64"}),
+        (
+            "gaps",
+            gaps,
+            {"bidirectional": False, "missing": "indicator", "segment_length": 1},
+        ),
+    ):
+        cases[f"convolutions, {name}"] = Case(
+            RNNClassifier(**front, **parameters, convolutions=10),
+            (data, labels()),
+            data,
+        )
+    cases["joined"] = Case(RNNRegressor(**front, convolutions=0), (X, targets()), X)
     block = numbers(4, (12, 8, 2)).astype(np.float32)
     cases["block of float32"] = Case(RNNClassifier(**options), (block, labels()), block)
     return cases

@@ -1,5 +1,6 @@
 """Convolutions in front of the network of an estimator."""
 
+import io
 import pickle
 
 import numpy as np
@@ -19,6 +20,8 @@ LENGTHS = [1, 2, 3, 9, 14, 30, 17, 25, 8, 21, 12, 5]
 X = [RNG.normal(size=(n, 2)) + i % 3 for i, n in enumerate(LENGTHS)]
 Y = np.arange(len(X)) % 3
 FEW = {"convolutions": 12, "hidden_layer_sizes": 5, "max_iter": 3, "random_state": 0}
+FEW |= {"bidirectional": False}
+BOTH = {**FEW, "bidirectional": True}
 
 
 def with_gaps(sequences):
@@ -98,7 +101,7 @@ def test_thresholds_lie_between_outputs():
 @pytest.mark.parametrize("estimator", [RNNClassifier, RNNRegressor])
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_a_batch_does_not_matter(estimator, bidirectional, monkeypatch):
-    model = estimator(**FEW, bidirectional=bidirectional).fit(X, Y)
+    model = estimator(**{**FEW, "bidirectional": bidirectional}).fit(X, Y)
     found = model.predict(X)
     assert np.array_equal(found, [model.predict([x])[0] for x in X])
     monkeypatch.setattr(convolved, "KEPT_BYTES", 0)  # computed anew for each batch
@@ -139,7 +142,7 @@ def test_a_refused_step_changes_nothing():
 
 
 def test_a_network_in_both_directions_has_no_stream():
-    model = RNNClassifier(**FEW, bidirectional=True).fit(X, Y)
+    model = RNNClassifier(**BOTH).fit(X, Y)
     assert not model._model.convolutions.kernels.causal
     with pytest.raises(ValueError, match="bidirectional=False"):
         model.stream()
@@ -160,6 +163,47 @@ def test_no_convolutions_are_no_part_of_the_model():
     assert model._model.convolutions is None
     assert "_convolutions" not in model._pack()
     assert model.weights_["layer0.W"].shape[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("n_steps", "n_features", "n_kernels"), [(40, 1, 96), (39, 1, 0), (60, 2, 0)]
+)
+def test_auto(n_steps, n_features, n_kernels):
+    model = RNNClassifier(5, max_iter=1, random_state=0)
+    with pytest.raises(AttributeError):
+        model.attention_weights(X)
+    long = RNG.normal(size=(6, n_steps, n_features))
+    model.fit(long, [0, 1] * 3)
+    found = model._model
+    structure = found.structure
+    assert structure["bidirectional"] == bool(n_kernels)
+    assert structure["pooling"] == ("joined" if n_kernels else "max")
+    assert structure["convolutions"] == "auto"
+    assert (0 if found.convolutions is None else len(found.convolutions.threshold)) == (
+        n_kernels
+    )
+    model.set_params(warm_start=True).fit(long, [0, 1] * 3).partial_fit(
+        long, [0, 1] * 3
+    )
+    save(model, path := io.BytesIO())
+    path.seek(0)
+    again = load(path)
+    assert np.array_equal(again.predict_proba(long), model.predict_proba(long))
+    explicit = RNNClassifier(
+        5, max_iter=1, random_state=0, convolutions=n_kernels,
+        bidirectional=bool(n_kernels), pooling=structure["pooling"],
+    ).fit(long, [0, 1] * 3)  # fmt: skip
+    model.set_params(warm_start=False).fit(long, [0, 1] * 3)
+    assert np.array_equal(explicit.predict_proba(long), model.predict_proba(long))
+
+
+def test_the_default_regressor_learns_the_last_value():
+    rng = np.random.default_rng(0)
+    sequences = [rng.normal(size=(n, 1)) for n in rng.integers(5, 60, size=150)]
+    last = [x[-1, 0] for x in sequences]
+    model = RNNRegressor(max_iter=40, random_state=0).fit(sequences[:100], last[:100])
+    assert model._model.convolutions is None
+    assert model.score(sequences[100:], last[100:]) > 0.9
 
 
 def test_early_stopping_and_weights():

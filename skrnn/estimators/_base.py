@@ -121,7 +121,7 @@ def _gives_weights(estimator):
     if "_model" in structure:
         structure = structure["_model"].structure
     pooling = structure.get("pooling", "none")
-    if not ALL_POOLINGS[pooling].has_weights:
+    if pooling == "auto" or not ALL_POOLINGS[pooling].has_weights:
         raise AttributeError(f"There are no attention weights with {pooling=}.")
     return True
 
@@ -398,6 +398,7 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
                 )
             structure |= self._describe_embeddings(categories)
         n_kernels = self._choose_convolutions(structure, sequences)
+        structure = self._settle(structure, n_kernels)
         segment_length = 1 if categories is not None else structure["segment_length"]
         if segment_length == "auto":
             segment_length = self._choose_segment_length(sequences, target, samples)
@@ -421,7 +422,7 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
         """Return how many kernels there are, 0 for none."""
         n_kernels = structure.get("convolutions", 0)
         if n_kernels == "auto":
-            return 0
+            return self._auto_convolutions(sequences)
         if n_kernels and sequences.categorical:
             raise ValueError(
                 f"convolutions={n_kernels} read numbers, and feature "
@@ -429,6 +430,19 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
                 "'auto'."
             )
         return n_kernels
+
+    def _auto_convolutions(self, sequences):
+        """Return how many kernels there are if the user leaves it open."""
+        return 0
+
+    def _settle(self, structure, n_kernels):
+        """Return a structure in which 'auto' has become what it means."""
+        structure = dict(structure)
+        if structure.get("bidirectional") == "auto":
+            structure["bidirectional"] = n_kernels > 0
+        if structure["pooling"] == "auto":
+            structure["pooling"] = "joined" if n_kernels else "max"
+        return structure
 
     def _learn_categories(self, sequences, weight):
         """Return the categories of the categorical features."""

@@ -13,7 +13,11 @@ from skrnn.estimators._fitted import Of
 from skrnn.estimators._parameters import CONVOLUTIONS, has_partial_fit
 from skrnn.inputs.frames import naming
 from skrnn.models.checks import boolean, labels
+from skrnn.network import POOLINGS
 from skrnn.targets import ClassTarget
+
+N_KERNELS = 96  # of 'auto', in sequences of at least so many steps:
+LONG = 40
 
 
 class RNNClassifier(ClassifierMixin, SequenceEstimator):
@@ -36,11 +40,13 @@ class RNNClassifier(ClassifierMixin, SequenceEstimator):
         - 'rnn', the simple network of Elman [3]_.
     activation : {'tanh', 'relu'}, default='tanh'
         Activation of the cell 'rnn'. The other cells have fixed activations.
-    bidirectional : bool, default=False
+    bidirectional : bool or 'auto', default='auto'
         Whether each layer also reads the sequence from its end, with as many further
-        units.
-    pooling : {'last', 'mean', 'max', 'joined', 'attention'}, default='max'
-        How the states of the last layer at all steps become one vector.
+        units. 'auto' does so where there are convolutions. Such a network cannot follow
+        a stream.
+    pooling : {'auto', 'last', 'mean', 'max', 'joined', 'attention'}, default='auto'
+        How the states of the last layer at all steps become one vector. 'auto' is
+        'joined' where there are convolutions, and 'max' where not.
 
         - 'last', the state after the last step. For the backward direction, the state
           after the first step.
@@ -61,8 +67,9 @@ class RNNClassifier(ClassifierMixin, SequenceEstimator):
         are in the segment. Kernels are drawn, thresholds and scales are learned by the
         first call to :meth:`fit`, and stay. Without `bidirectional` an output depends
         on no later step, so that the network can follow a stream. 96 is a good number,
-        0 means none. 'auto' is 0. With convolutions, a `segment_length` of 'auto' is at
-        least 2.
+        0 means none. 'auto' is 96 for sequences of one feature, a number, whose median
+        length is at least 40 steps, and 0 for others. With convolutions, a
+        `segment_length` of 'auto' is at least 2.
     standardize : bool, default=True
         Whether to subtract the mean of each feature and to divide by its standard
         deviation. Both are taken over all training steps, in float64.
@@ -302,6 +309,8 @@ class RNNClassifier(ClassifierMixin, SequenceEstimator):
     _parameter_constraints: dict = {
         **SequenceEstimator._parameter_constraints,
         "convolutions": CONVOLUTIONS,
+        "bidirectional": ["boolean", StrOptions({"auto"})],
+        "pooling": [StrOptions({"auto", *POOLINGS})],
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
     }
     _fields = {**SequenceEstimator._fields, "classes_": labels, "_multilabel": boolean}
@@ -314,8 +323,8 @@ class RNNClassifier(ClassifierMixin, SequenceEstimator):
         *,
         cell="gru",
         activation="tanh",
-        bidirectional=False,
-        pooling="max",
+        bidirectional="auto",
+        pooling="auto",
         segment_length="auto",
         convolutions="auto",
         standardize=True,
@@ -371,6 +380,12 @@ class RNNClassifier(ClassifierMixin, SequenceEstimator):
                 "label of each step use SequenceTagger.",
                 stacklevel=6,
             )
+
+    def _auto_convolutions(self, sequences):
+        """Kernels pay in long sequences of one feature: see doc/defaults.rst."""
+        if sequences.categorical or sequences.n_features > 1:
+            return 0
+        return N_KERNELS if np.median(sequences.lengths) >= LONG else 0
 
     def _loss_weight(self, target, samples, training):
         return target.weights(

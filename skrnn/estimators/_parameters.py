@@ -33,6 +33,8 @@ STRUCTURE = (
     "missing",
     "dtype",
 )
+# Those of which 'auto' has become something else in a fitted network.
+SETTLED = ("bidirectional", "pooling")
 # Of estimators that may have convolutions: how many kernels.
 CONVOLUTIONS = [StrOptions({"auto"}), Interval(Integral, 0, 2**16, closed="both")]
 JOBLIB_BACKENDS = joblib.parallel.SequentialBackend.__module__
@@ -188,6 +190,8 @@ class Parameters(BaseEstimator):
         structure = self._describe_structure()
         resume = (incremental or self.warm_start) and self.__sklearn_is_fitted__()
         for name, value in structure.items() if resume else ():
+            if value == "auto" and name in SETTLED:
+                continue
             # Networks of older files have no convolutions, and do not say so.
             absent = value if value == "auto" else 0
             fitted = self._fitted_structure().get(name, absent)

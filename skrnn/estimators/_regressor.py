@@ -33,7 +33,7 @@ class RNNRegressor(RegressorMixin, SequenceEstimator):
     bidirectional : bool, default=False
         Whether each layer also reads the sequence from its end, with as many further
         units.
-    pooling : {'last', 'mean', 'max', 'joined', 'attention'}, default='max'
+    pooling : {'last', 'mean', 'max', 'joined', 'attention'}, default='joined'
         How the states of the last layer at all steps become one vector.
 
         - 'last', the state after the last step. For the backward direction, the state
@@ -89,7 +89,7 @@ class RNNRegressor(RegressorMixin, SequenceEstimator):
     max_categories : int, default=None
         How many categories a feature may have, the unknown one included: the most
         frequent ones.
-    dropout : float, default=0.3
+    dropout : float, default=0.5
         Share of the outputs of each layer that training sets to zero on their way to
         the next layer or to the output. Not used by 'lbfgs', which needs the same loss
         at each evaluation.
@@ -305,7 +305,7 @@ class RNNRegressor(RegressorMixin, SequenceEstimator):
         cell="gru",
         activation="tanh",
         bidirectional=False,
-        pooling="max",
+        pooling="joined",
         segment_length="auto",
         convolutions="auto",
         standardize=True,
@@ -317,7 +317,7 @@ class RNNRegressor(RegressorMixin, SequenceEstimator):
         embedding_dropout=0.0,
         min_frequency=1,
         max_categories=None,
-        dropout=0.3,
+        dropout=0.5,
         recurrent_dropout=0.2,
         solver="adam",
         alpha=0.01,

@@ -304,6 +304,7 @@ def from_torch(
             "The weights of a module have no kernels with thresholds. Set "
             f"convolutions=0, got {structure['convolutions']}."
         )
+    structure = estimator._settle(structure, 0)
     arrays = _Arrays(mapping, np.dtype(structure["dtype"]))
     theta = _read_layers(arrays, structure, rnn)
     categories, tables = _read_tables(arrays, structure, categories)
