@@ -9,6 +9,7 @@ import pytest
 from cases import assert_same_bits
 from skrnn import RNNClassifier, RNNRegressor, SequenceTagger
 from skrnn.estimators._parameters import count_threads
+from skrnn.inputs.sequences import Sequences
 from skrnn.preprocessing import SequenceScaler
 from skrnn.training.data import blocks_in_random_order
 from toys import QUICK, make_classes, make_targets
@@ -65,6 +66,24 @@ def test_how_often_each_is_read():
     RNNClassifier(**FEW).fit(lazy, y)
     # Once for its length, twice for the moments, and once in each epoch.
     assert lazy.n_reads <= (3 + FEW["max_iter"]) * len(X) + 5
+
+
+def test_predictions_read_each_twice_and_few_at_once(monkeypatch):
+    monkeypatch.setattr("skrnn.network.blocks.WHOLE_BYTES", 400)
+    X, y = make_classes()
+    model = RNNClassifier(**FEW).fit(X, y)
+    lazy, sizes = Lazy(X), []
+    pack = Sequences.pack
+
+    def count(self, indices, *more):
+        sizes.append(len(indices))
+        return pack(self, indices, *more)
+
+    monkeypatch.setattr(Sequences, "pack", count)
+    found = model.predict_proba(lazy)
+    assert max(sizes) < len(X) == sum(sizes)
+    assert lazy.n_reads <= 2 * len(X) + 5
+    assert_same_bits(found, model.predict_proba(X))
 
 
 @pytest.mark.parametrize("value, what", [(np.nan, "NaN"), (-np.inf, "infinity")])

@@ -114,6 +114,7 @@ class LazyTable:
     """
 
     native = False
+    splits = False  # for each part of a sequence all of it would be made again
     first_of = None
 
     def __init__(self, owner, lengths, rows, n_features):

@@ -58,6 +58,8 @@ class Sequences:
         self._columns = columns  # the names of the features, if they have any
         self.n_features = table.n_features if n_features is None else n_features
         self.lengths = table.lengths
+        if not getattr(table, "splits", True):
+            self.splits = False
         self.tokens = tokens
         self.categorical = [] if tokens is None else tokens.features
         self.ids = None

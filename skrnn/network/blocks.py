@@ -12,6 +12,8 @@ __all__ = ["StepBlocks"]
 # What a network may hold of the rows that it reads at once, and of the states of the
 # sequences: it stays in the cache.
 BLOCK_BYTES = 1 << 21
+# What may be read of sequences that cannot be split.
+WHOLE_BYTES = 1 << 23
 
 
 class StepBlocks:
@@ -41,6 +43,9 @@ class StepBlocks:
         self.can_split = splits and network.by_blocks
         self.splits_freely = False
         self.most_rows = self.most_seqs = 2**31
+        if not splits and hasattr(network, "input"):
+            row = network.dtype.itemsize * network.input.n_in
+            self.most_rows = max(1, WHOLE_BYTES // row)
         if self.can_split:
             self._measure(network)
 
