@@ -93,6 +93,7 @@ class Layer:
     def __init__(self, case, n_threads=1, *, trains=True):
         n_seqs, n_steps, n_features, n_units = case.shape
         self.case, self.n_threads = case, n_threads
+        self.last = np.empty((n_seqs, n_units), dtype=np.float32)
         self.n_active = np.full(n_steps, n_seqs, dtype=np.int32)
         self.x = np.ascontiguousarray(case.x.reshape(n_steps * n_seqs, n_features))
         self.recurrence = Recurrence(
@@ -112,10 +113,16 @@ class Layer:
     def forward(self, training=False):
         """Run over the sequences; return their last states (n_seqs, n_units)."""
         shape = PackedShape(self.n_active)
-        h = self.recurrence.forward(
-            shape, self.x, training=training, n_threads=self.n_threads
+        # A prediction keeps no states but the last ones.
+        self.recurrence.forward(
+            shape,
+            self.x,
+            training=training,
+            states=False,
+            last_h=self.last,
+            n_threads=self.n_threads,
         )
-        return h[-shape.n_seqs :]
+        return self.last
 
     def backward(self):
         """Add to the gradients of W, U and b, after `forward(training=True)`."""
