@@ -97,6 +97,24 @@ def pool_max(const floating[:, :] h, const int[::1] n_active, floating[:, ::1] o
                 r += 1
 
 
+def pool_largest(const floating[:, :] h, const int[::1] n_active,
+                 floating[:, :] out):
+    """out (n_seqs, n_units) = largest h of the steps and of what stands in out."""
+    cdef Py_ssize_t t, b, u, r = 0, n = out.shape[1]
+    cdef const floating* source
+    cdef floating* target
+    refuse_strides(h)
+    refuse_strides(out)
+    with nogil:
+        for t in range(n_active.shape[0]):
+            for b in range(n_active[t]):
+                source, target = &h[r, 0], &out[b, 0]
+                for u in range(n):
+                    # NaN is taken, so that it does not go unseen.
+                    target[u] = target[u] if source[u] <= target[u] else source[u]
+                r += 1
+
+
 def pool_max_backward(const floating[:, ::1] dout, const int[:, ::1] row,
                       floating[:, ::1] dh):
     """dh (n_rows, n_units) from dout (n_seqs, n_units)."""

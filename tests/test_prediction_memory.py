@@ -31,11 +31,12 @@ def test_blocks_of_steps_change_no_bit(name, monkeypatch):
             assert_array_equal(got, want)
 
 
-@pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention"])
+@pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention", "joined"])
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_blocks_in_both_directions_change_no_bit(cell, pooling, monkeypatch):
+@pytest.mark.parametrize("both", [False, True])
+def test_blocks_of_a_stack_change_no_bit(cell, pooling, both, monkeypatch):
     X = [numbers(20 + n, (n, 2)) for n in (9, 31, 30, 4, 17, 1)]
-    options = {"cell": cell, "pooling": pooling, "bidirectional": True, "max_iter": 2}
+    options = {"cell": cell, "pooling": pooling, "bidirectional": both, "max_iter": 2}
     fitted = RNNClassifier((5, 3), segment_length=1, **options).fit(X, [0, 1] * 3)
     expected = list(outputs(fitted, X))
     for size, rows in ((16, 3), (900, 7), (2000, 99)):

@@ -98,7 +98,7 @@ class StepBlocks:
         if pools and network.pooling.running is not None:
             pool = network.pooling.running(network.stack, len(lengths))
             for run, states in reader.states():
-                pool.add(states, run.shape.n_active)
+                pool.add(states, run.shape)
             return network.readout.forward(pool.rows(lengths), None, run)
         out, row = None, 0
         for run, states in reader.states():

@@ -6,7 +6,12 @@ from skrnn import _pooling
 from skrnn._recurrence import Linear
 from skrnn.network.layout import zeros
 from skrnn.network.parts import Part, StatesGradient
-from skrnn.network.running import RunningLast, RunningMax, RunningMean
+from skrnn.network.running import (
+    RunningJoined,
+    RunningLast,
+    RunningMax,
+    RunningMean,
+)
 
 __all__ = [
     "ALL_POOLINGS",
@@ -217,6 +222,7 @@ class JoinedPooling(Pooling):
     """The last state, the mean and the largest value of each unit, side by side."""
 
     stream = "joined"
+    running = RunningJoined
 
     def __init__(self):
         self.poolings = LastPooling(), MeanPooling(), MaxPooling()

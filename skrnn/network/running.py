@@ -2,9 +2,15 @@
 
 import numpy as np
 
-from skrnn._pooling import pool_sum
+from skrnn._pooling import pool_largest, pool_last, pool_sum
 
-__all__ = ["RunningLast", "RunningMax", "RunningMean", "RunningPool"]
+__all__ = [
+    "RunningJoined",
+    "RunningLast",
+    "RunningMax",
+    "RunningMean",
+    "RunningPool",
+]
 
 
 class RunningPool:
@@ -43,8 +49,8 @@ class RunningPool:
         """Return what the recurrence of a direction takes for its first sequences."""
         raise NotImplementedError
 
-    def add(self, states, n_active):
-        """Take the states of some steps, if they are there; only for a sum."""
+    def add(self, states, shape):
+        """Take the states of some steps, which are there, in the order of the steps."""
         raise NotImplementedError
 
     def rows(self, lengths):
@@ -75,11 +81,11 @@ class RunningMean(RunningPool):
         """Return what the recurrence of a direction takes for its first sequences."""
         return {"states": False, "pooling": "sum", "pooled": self.pooled[d][:n_seqs]}
 
-    def add(self, states, n_active):
-        """Take the states of some steps, if they are there."""
+    def add(self, states, shape):
+        """Take the states of some steps, which are there, in the order of the steps."""
         for d, h in enumerate(states.h):
-            rows = self.pooled[d][: n_active[0], : self.n_units[d]]
-            pool_sum(h, n_active, rows)
+            rows = self.pooled[d][: shape.n_seqs, : self.n_units[d]]
+            pool_sum(h, shape.n_active, rows)
 
     def rows(self, lengths):
         """Return the mean states, (n_seqs, n_out), of sequences of these lengths."""
@@ -95,3 +101,35 @@ class RunningMax(RunningPool):
     def arguments(self, d, n_seqs):
         """Return what the recurrence of a direction takes for its first sequences."""
         return {"states": False, "pooling": "max", "pooled": self.pooled[d][:n_seqs]}
+
+
+class RunningJoined(RunningPool):
+    """The last state, the mean and the largest value, of states that are there."""
+
+    def __init__(self, stack, n_seqs):
+        self.n_units = [recurrence.n_units for recurrence in stack.recurrences[-1]]
+        self.last, self.total = np.zeros((2, n_seqs, sum(self.n_units)), stack.dtype)
+        self.largest = np.full_like(self.total, -np.inf)
+        self._begun = False
+
+    @classmethod
+    def fits(cls, stack):
+        """False: a recurrence pools in one way while it runs."""
+        return False
+
+    def add(self, states, shape):
+        """Take the states of some steps, which are there, in the order of the steps."""
+        h, n, n_forward = states.joined(), shape.n_seqs, self.n_units[0]
+        pool_sum(h, shape.n_active, self.total[:n])
+        pool_largest(h, shape.n_active, self.largest[:n])
+        pool_last(states.h[0], shape.last_row, self.last[:n, :n_forward])
+        if not self._begun:  # in reverse, the first step is the last one
+            for reverse in states.h[1:]:
+                self.last[:, n_forward:] = reverse[:n]
+        self._begun = True
+
+    def rows(self, lengths):
+        """Return the pooled states, (n_seqs, n_out), of sequences of these lengths."""
+        lengths = np.asarray(lengths).astype(self.total.dtype)
+        mean = self.total / lengths[:, np.newaxis]
+        return np.concatenate([self.last, mean, self.largest], axis=1)
