@@ -83,6 +83,7 @@ INSIDE = {
     "inputs": [
         "calendar",
         "time_text",
+        "time_levels",
         "times",
         "time_axis",
         "containers",

@@ -213,7 +213,8 @@ class Table:
                     f"{error}\nRow {row} of {self.column_name(j)} is not a number. "
                     "Convert numbers that are text: pd.to_numeric(column, "
                     "errors='coerce'), after .str.replace(',', '') if commas part "
-                    "thousands. Name columns of categories by categorical_features."
+                    "thousands, or .str.replace(',', '.') if they are decimal points. "
+                    "Name columns of categories by categorical_features."
                 ) from error
         return out
 
@@ -330,7 +331,12 @@ def _open_array(array, given, name):
     if kind == "c":
         raise ValueError(f"Complex data not supported\n{name} is complex.")
     if kind in "mMV":
-        raise ValueError(f"{name} holds values of type {array.dtype}, not numbers.")
+        remedy = ""
+        if kind == "m":
+            remedy = f" Convert them: {name} / np.timedelta64(1, 's')."
+        raise ValueError(
+            f"{name} holds values of type {array.dtype}, not numbers.{remedy}"
+        )
     if kind in "USTO":
         array = array.astype(object)
     n_rows = len(array)

@@ -22,7 +22,7 @@ from skrnn.inputs.columns import (
 )
 from skrnn.inputs.covariates import Covariates
 from skrnn.inputs.learning import learn_panel, learn_rows
-from skrnn.inputs.series import Series, n_past_of
+from skrnn.inputs.series import Room, Series, n_past_of
 from skrnn.inputs.time_axis import TimeAxis, check_types
 
 __all__ = ["SeriesSchema"]
@@ -740,6 +740,8 @@ class SeriesSchema:
                 f"already ends at {label(series.position + series.n_past - 1)}. Pass "
                 "the rows after it only, in the same steps."
             )
+        if self._covariates.changing.all():
+            return self._appended(series, later, start)
         old, first = slice(0, series.n_past), series.position
         joined = self._series(
             later.name,
@@ -749,6 +751,25 @@ class SeriesSchema:
             (np.arange(first + start, first + start + len(later)), later.y, later.x),
             calendar=series.calendar[old],
         )
+        return joined
+
+    def _appended(self, series, later, start):
+        """Join series in time that does not grow with the rows of the first one."""
+        begin, stop = series.n_past, start + len(later)
+        room = series.room
+        if room is None or not room.has(begin, stop):
+            tables = series.y[:begin], series.x[:begin], series.calendar[:begin]
+            room = Room(tables, stop)
+        y, x, calendar = room.grown(stop)
+        y[begin:start] = np.nan
+        x[begin:start] = self._covariates.unknown(start - begin)
+        y[start:], x[start:] = later.y, later.x
+        calendar[begin:] = self.calendar_at(
+            series.position + begin, stop - begin, series.phase
+        )
+        n_past, where = start + later.n_past, (series.position, series.phase)
+        joined = Series(y, x, calendar, n_past, later.name, *where)
+        joined.room = room
         return joined
 
     def labels(self, series, start, stop):

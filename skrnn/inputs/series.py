@@ -8,7 +8,40 @@ import numpy as np
 from skrnn.inputs.columns import input_name
 from skrnn.inputs.time_axis import check_types
 
-__all__ = ["Series", "n_past_of"]
+__all__ = ["Room", "Series", "n_past_of"]
+
+
+class Room:
+    """Arrays with room for more rows, which series share that grow from one another.
+
+    A series sees the first rows only. More are written after them, unless another
+    series has grown from the same one and was first.
+
+    Parameters
+    ----------
+    tables : tuple of ndarray of shape (n_rows, n_columns)
+        The rows so far.
+    n_rows : int
+        How many rows will be needed next.
+    """
+
+    def __init__(self, tables, n_rows):
+        self.size = n_rows + n_rows // 4 + 64
+        self.used = len(tables[0])
+        self.tables = []
+        for table in tables:
+            roomy = np.empty((self.size, table.shape[1]))
+            roomy[: self.used] = table
+            self.tables.append(roomy)
+
+    def has(self, begin, n_rows):
+        """Say whether rows from `begin` on are free."""
+        return self.used == begin and n_rows <= self.size
+
+    def grown(self, n_rows):
+        """Take more rows, and return the tables with all that are in use."""
+        self.used = n_rows
+        return [table[:n_rows] for table in self.tables]
 
 
 class Series:
@@ -36,13 +69,16 @@ class Series:
     ahead : ndarray of shape (n_rows, n_covariates), float64 or None
         The covariates that rows to forecast have, where they are others than `x`. They
         are not part of the state.
+    room : Room or None
+        The arrays that `y`, `x` and `calendar` are the first rows of, if more rows can
+        be appended to them. It is not part of the state.
     """
 
     FIELDS = ("calendar", "n_past", "name", "phase", "position", "x", "y")
-    __slots__ = (*FIELDS, "ahead")
+    __slots__ = (*FIELDS, "ahead", "room")
 
     def __init__(self, y, x, calendar, n_past, name="X", position=0, phase=0):
-        self.ahead = None
+        self.ahead = self.room = None
         self.y = y
         self.x = x
         self.calendar = calendar

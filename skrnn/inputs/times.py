@@ -13,6 +13,7 @@ import zoneinfo
 import numpy as np
 
 from skrnn.inputs.calendar import DAY, HOUR, MINUTE, SECOND
+from skrnn.inputs.time_levels import advice_on_levels
 from skrnn.inputs.time_text import (
     TIME_NAMES,
     dates_of_text,
@@ -149,7 +150,10 @@ def times_of(frame, name):
     if pandas is not None and isinstance(frame, pandas.Series | pandas.DataFrame):
         index = frame.index
         if isinstance(index, pandas.MultiIndex):
-            _refuse_levels(pandas, index, name)
+            raise ValueError(
+                f"{name} has an index of {index.nlevels} levels. "
+                + advice_on_levels(pandas, index, name)
+            )
         index = _readable(pandas, index, f"{name}.index")
         if isinstance(index, pandas.DatetimeIndex | pandas.PeriodIndex):
             return _of_pandas(index, name, f"{name}.sort_index()"), None
@@ -284,20 +288,6 @@ def _readable(pandas, index, where):
     if _are_dates(some):
         return _parsed(lambda: pandas.DatetimeIndex(pandas.to_datetime(values)), where)
     return index
-
-
-def _refuse_levels(pandas, index, name):
-    """Say how to split a table by the levels that are not the time."""
-    times = [_is_time(pandas, level.dtype) for level in index.levels]
-    sizes = [len(level) for level in index.levels]
-    time = times.index(True) if any(times) else int(np.argmax(sizes))
-    others = [i for i in range(index.nlevels) if i != time]
-    keys = others[0] if len(others) == 1 else others
-    raise ValueError(
-        f"{name} has an index of {index.nlevels} levels. A table is one series: make a "
-        f"list of them with [g.droplevel({keys}) for _, g in "
-        f"{name}.groupby(level={keys})]."
-    )
 
 
 def _of_pandas(index, name, remedy):

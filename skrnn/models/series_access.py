@@ -400,9 +400,9 @@ def true_values(panel, owner, origin, horizon):
 
 def newest_rows(series, n_rows):
     """Return the rows of a series from `n_rows` before its last known values on."""
-    known = np.isfinite(series.y[: series.n_past])
     start = max(0, series.n_past - n_rows)
-    if not known[-1].all():
+    if not np.isfinite(series.y[series.n_past - 1]).all():
+        known = np.isfinite(series.y[: series.n_past])
         since = known[::-1].argmax(axis=0)[known.any(axis=0)]
         start = max(0, start - int(since.max(initial=0)))
     return Series(
