@@ -33,6 +33,7 @@ from skrnn import (
     SequenceTagger,
     SequenceTranscriber,
     SequenceTranslator,
+    SeriesOutlierDetector,
     StepRegressor,
 )
 
@@ -156,6 +157,10 @@ FORECASTS = {
     "covariates": {"target": [0], "cell": "lstm", "segment_length": 2},
     "quantiles": {"target": [0], "loss": "quantile", "dtype": "float64"},
 }
+DETECTORS = {
+    "defaults": {},
+    "windows": {"evidence": ("path", "window"), "combine": "max", "onset": 0},
+}
 TRAINING = {"max_iter": 3, "batch_size": 5, "dropout": 0.3, "random_state": 7}
 SOLVERS = {
     "adam": {"solver": "adam", "learning_rate": "linear"},
@@ -218,6 +223,14 @@ def make_cases():
             3, window=8, hidden_layer_sizes=5, max_iter=2, random_state=7, **parameters
         )
         cases[f"forecaster, {name}"] = Case(estimator, (series,), series)
+    panel = [numbers(20 + i, (180 - 20 * i, 2)) for i in range(2)]
+    later = [numbers(30 + i, (40, 2)) for i in range(2)]
+    quick = SequenceForecaster(window=8, hidden_layer_sizes=5, max_iter=2)
+    for name, parameters in DETECTORS.items():
+        estimator = SeriesOutlierDetector(
+            horizon=4, warm_up=60, forecaster=quick, random_state=7, **parameters
+        )
+        cases[f"detector, {name}"] = Case(estimator, (panel,), later)
     characters, mixed = texts(), steps_with_tokens()
     tokens = {**options, "embedding_dropout": 0.25}
     cases["characters"] = Case(
@@ -341,6 +354,8 @@ def methods_of(estimator):
         names += ["score_samples", "align"]
     if isinstance(estimator, SequenceTranslator):
         names += ["score_samples"]
+    if isinstance(estimator, SeriesOutlierDetector):
+        names = ["score_samples", "evidence_of"]
     return names
 
 
@@ -354,6 +369,8 @@ def fitted(case, **parameters):
 
 def with_fixed_weights(case, **parameters):
     """The same with weights of the generator, which owe nothing to a fit."""
+    if isinstance(case.estimator, SeriesOutlierDetector):
+        return fitted(case, **parameters)
     estimator = fitted(case, max_iter=1, **parameters)
     theta = theta_of(estimator)
     fixed = numbers(5, theta.shape) / 8
@@ -363,6 +380,9 @@ def with_fixed_weights(case, **parameters):
 def digests(case, **parameters):
     """Digest of predictions with fixed weights, and of a fit and what it predicts."""
     estimator = fitted(case, **parameters)
+    if isinstance(estimator, SeriesOutlierDetector):
+        fit = [*estimator.score_samples_, *estimator.decision_function(case.X)]
+        return {"predict": digest(outputs(estimator, case.X)), "fit": digest(fit)}
     fit = [
         theta_of(estimator),
         np.array(estimator.loss_curve_),

@@ -51,7 +51,8 @@ def test_digests_of_any_number_of_threads(name, n_jobs):
     assert_kept(name, digests.digests(CASES[name], n_jobs=n_jobs))
 
 
-@pytest.mark.parametrize("name", CASES)
+# A series of a detector's panel goes on from its own history.
+@pytest.mark.parametrize("name", [name for name in CASES if "detector" not in name])
 def test_digests_of_any_order(name):
     """Predictions backwards, one by one, and with others, put back into their order."""
     case, X = CASES[name], CASES[name].X
