@@ -159,7 +159,7 @@ cdef class Memory:
             self.until = self.n // RENEWAL
 
     def _make_room(self):
-        more = min(2 * self.n, self.capacity) - self.n
+        more = min(max(2 * self.n, ROOM), self.capacity) - self.n
         self.by_age = np.concatenate([self.by_age, np.zeros(more)])
         self.in_order = np.concatenate([self.in_order, np.zeros(more)])
 

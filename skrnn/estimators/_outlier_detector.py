@@ -8,6 +8,7 @@ from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skrnn._detection import LEAST
+from skrnn._elementary import log
 from skrnn.detection.episodes import episodes_of, with_refractory
 from skrnn.detection.evidence import EVIDENCE, NO_FORECAST, statistics
 from skrnn.detection.scorer import Scorer
@@ -225,7 +226,7 @@ class SeriesOutlierDetector(OutlierMixin, FittedEstimator, BaseEstimator):
     def offset_(self):
         """The logarithm of `false_alarm_rate`. Rows with a smaller score alarm."""
         fitted(self, "_model", "offset_")
-        return float(np.log(self.false_alarm_rate))
+        return log(self.false_alarm_rate)
 
     @property
     def score_samples_(self):

@@ -30,6 +30,7 @@ from skrnn import (
     SequenceTagger,
     SequenceTranscriber,
     SequenceTranslator,
+    SeriesOutlierDetector,
     StepRegressor,
 )
 from skrnn.export import save
@@ -250,6 +251,17 @@ def cases():
                 quantiles=(0.25, 0.5, 0.9),
             ),
             panel(),
+            None,
+        ),
+        "detector": (
+            SeriesOutlierDetector(
+                horizon=3,
+                warm_up=60,
+                evidence=("step", "path", "drift", "window"),
+                forecaster=F(window=6, hidden_layer_sizes=3, max_iter=2),
+                random_state=0,
+            ),
+            Integers(10).array(150),
             None,
         ),
         "tagger": (
