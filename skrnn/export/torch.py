@@ -53,7 +53,8 @@ def to_torch(estimator):
           ``crf.end``;
         - ``attention.weight``, of shape (1, n_pooled), with ``pooling='attention'``: of
           a ``torch.nn.Linear`` without bias.
-        - ``head.weight`` and ``head.bias``: of a ``torch.nn.Linear``.
+        - ``head.weight`` and ``head.bias``: of a ``torch.nn.Linear``. With
+          ``pooling='joined'`` it reads the last state, the mean and the largest one.
         - ``input_mean`` and ``input_scale`` with ``standardize=True``, of a regressor
           also ``target_mean`` and ``target_scale``, and ``input_fill``, which stands
           for missing values, with ``missing='indicator'`` and ``standardize=False``:
@@ -108,7 +109,7 @@ def to_torch(estimator):
     >>> {name: array.shape for name, array in to_torch(reg).items()}
     {'rnn.weight_ih_l0': (24, 2), 'rnn.weight_hh_l0': (24, 8),
      'rnn.bias_ih_l0': (24,), 'rnn.bias_hh_l0': (24,),
-     'head.weight': (1, 8), 'head.bias': (1,)}
+     'head.weight': (1, 24), 'head.bias': (1,)}
     """
     forecasts = isinstance(estimator, SequenceForecaster)
     if not forecasts:
