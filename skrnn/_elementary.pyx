@@ -199,50 +199,9 @@ cdef extern from *:
             total += lanes[j];
         return total;
     }
-
-    static void skrnn_scale(float *e, float by, Py_ssize_t n)
-    {
-        Py_ssize_t i;
-        for (i = 0; i < n; i++)
-            e[i] *= by;
-    }
     """
     void skrnn_exps(const float* x, float most, float* e, Py_ssize_t n) noexcept nogil
     double skrnn_total(const float* e, Py_ssize_t n) noexcept nogil
-    void skrnn_scale(float* e, float by, Py_ssize_t n) noexcept nogil
-
-
-def token_loss(
-    const Py_ssize_t[::1] y,           # IN  (n,) index of the class
-    const float[:, ::1] raw,           # IN  (n, n_classes)
-    const double[::1] weight,          # IN  (n,)
-    float[:, ::1] d_raw,               # OUT (n, n_classes)
-):
-    """What `multinomial_loss` computes, for many classes: with exponentials in float.
-
-    The loss and the gradient have an error of some 1e-7 of their size.
-    """
-    cdef:
-        Py_ssize_t i, k, n = raw.shape[0], n_classes = raw.shape[1]
-        double share, all_, own, value = 0.0, total = total_weight(weight)
-        float most
-    with nogil:
-        for i in range(n):
-            share = weight[i]
-            if share == 0.0:
-                for k in range(n_classes):
-                    d_raw[i, k] = 0
-                continue
-            most = raw[i, argmax(&raw[i, 0], n_classes)]
-            skrnn_exps(&raw[i, 0], most, &d_raw[i, 0], n_classes)
-            all_ = skrnn_total(&d_raw[i, 0], n_classes)
-            own = d_raw[i, y[i]]
-            value += share * ((<double> most - raw[i, y[i]]) + log(all_))
-            share /= total
-            skrnn_scale(&d_raw[i, 0], <float>(share / all_), n_classes)
-            # p - 1 without cancellation
-            d_raw[i, y[i]] = <float>(-share * ((all_ - own) / all_))
-    return value / total
 
 
 def smooth_labels(

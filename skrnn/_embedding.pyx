@@ -285,7 +285,8 @@ cdef class StartRows:
     cdef readonly Py_ssize_t n_start
     cdef Buffer panels, panels_back
     cdef object W                # (n_start, n_gates * width) of the last `make`
-    cdef object e, table, rows
+    cdef readonly object table   # (n, accumulators * width) the starts that it made
+    cdef object e, rows
 
     def __init__(self, Recurrence recurrence, Py_ssize_t n_start):
         if not 1 <= n_start <= recurrence.w.n_in:

@@ -11,9 +11,10 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcpy, memmove
 
 from skrnn._elementary cimport exp, log
-from skrnn._ngram cimport Mixer
+from skrnn._kernels.table cimport Table
 from skrnn._memory cimport Buffer, address
-from skrnn._recurrence cimport Linear
+from skrnn._ngram cimport Mixer
+from skrnn._recurrence cimport Linear, find_table
 from skrnn._stepper cimport Stepper
 
 cdef extern from *:
@@ -62,20 +63,22 @@ cdef class Rules:
     allowed : ndarray of shape (n_tokens,), dtype uint8
         Which tokens may be drawn.
     """
+    cdef const Table* table
     cdef double temperature, top_p
     cdef Py_ssize_t top_k, n_tokens
     cdef const unsigned char[::1] allowed
-    cdef double[::1] weight
+    cdef double[::1] weight, sums
     cdef Py_ssize_t[::1] heap
     cdef unsigned char[::1] kept
 
     def __init__(self, double temperature, Py_ssize_t top_k, double top_p, allowed):
+        self.table = find_table(np.float64)
         self.temperature, self.top_k, self.top_p = temperature, top_k, top_p
         self.allowed = np.ascontiguousarray(allowed, dtype=np.uint8)
         self.n_tokens = len(allowed)
         if not np.any(allowed):
             raise ValueError("there is no token to draw.")
-        self.weight = np.empty(self.n_tokens)
+        self.weight, self.sums = np.empty(self.n_tokens), np.empty(self.n_tokens)
         self.heap = np.empty(self.n_tokens, dtype=np.intp)
         self.kept = np.empty(self.n_tokens, dtype=np.uint8)
 
@@ -87,7 +90,7 @@ cdef class Rules:
 
     cdef Py_ssize_t choose(self, const double* z, double u) noexcept nogil:
         cdef Py_ssize_t k, top = -1, n = self.n_tokens, last
-        cdef double most, total = 0, at
+        cdef double most, total = 0
         for k in range(n):
             if self.allowed[k] and (top < 0 or z[k] > z[top]):
                 top = k
@@ -95,21 +98,21 @@ cdef class Rules:
             return top
         most = z[top]
         for k in range(n):
-            self.weight[k] = 0
+            self.weight[k] = -INFINITY
             if self.allowed[k]:
-                self.weight[k] = exp((z[k] - most) / self.temperature)
+                self.weight[k] = (z[k] - most) / self.temperature
+        self.table.exponential(&self.weight[0], &self.weight[0], n)
         if 0 < self.top_k < n or self.top_p < 1:
             self.cut()
-        last = top
         for k in range(n):
             total += self.weight[k]
+            self.sums[k] = total
         u *= total
-        at = 0
+        last = top
         for k in range(n):
             if self.weight[k] > 0:
-                at += self.weight[k]
                 last = k
-                if at > u:
+                if self.sums[k] > u:
                     return k
         return last
 
@@ -180,6 +183,9 @@ cdef class Writer:
         Counts of n-grams that the probabilities are mixed with.
     begin : int, default=-1
         The id that is read before a text.
+    starts : ndarray of shape (n_ids, accumulators * width), default=None
+        What the sums of the first layer start from for each id, in place of `table`:
+        see StartRows.
 
     Attributes
     ----------
@@ -202,10 +208,11 @@ cdef class Writer:
     cdef int begin
     cdef int[:, ::1] contexts      # the newest tokens of each row last
     cdef double[::1] row
+    cdef object starts
 
     def __init__(
         self, Stepper stepper, Linear head, table, seeds, Mixer mixer=None,
-        int begin=-1
+        int begin=-1, starts=None
     ):
         cdef Py_ssize_t ld
         self.stepper, self.head = stepper, head
@@ -216,6 +223,11 @@ cdef class Writer:
         self.rows_of_table = address(self.table, stepper.dtype, self.n_ids,
                                      stepper.n_in, &ld, "the table")
         self.row_size = stepper.n_in * stepper.itemsize
+        self.starts = starts
+        if starts is not None:
+            stepper.runs[0].run.start = address(
+                starts, stepper.dtype, self.n_ids, starts.shape[1], &ld, "starts")
+            stepper.runs[0].run.n_start = stepper.n_in
         self.x, self.raw = Buffer(), Buffer()
         self.x.reserve(max(self.n_rows * self.row_size, 1))
         self.raw.reserve(self.n_rows * head.n_out * stepper.itemsize)
@@ -315,6 +327,10 @@ cdef class Writer:
 
     cdef void advance(self, const int32_t* ids) noexcept nogil:
         cdef Py_ssize_t b
+        if self.starts is not None:
+            self.stepper.runs[0].run.start_row = <const int*>ids
+            self.stepper.advance(self.x.data, 0)
+            return
         for b in range(self.n_rows):
             memcpy(self.x.data + b * self.row_size,
                    self.rows_of_table + ids[b] * self.row_size, self.row_size)

@@ -48,10 +48,10 @@ cdef class Recurrence:
 
 cdef class Linear:
     cdef const Table* table
-    cdef readonly Py_ssize_t n_in, n_out
+    cdef readonly Py_ssize_t n_in, n_out, width
     cdef readonly object dtype
     cdef Buffer panels, panels_back, bias
-    cdef Py_ssize_t itemsize, width
+    cdef Py_ssize_t itemsize
 
     # out (n_rows, n_out) = b + a (n_rows, n_in) @ W, rows lda and ldout apart
     cdef void run(self, const void* a, Py_ssize_t lda, void* out, Py_ssize_t ldout,

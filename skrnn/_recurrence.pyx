@@ -731,7 +731,7 @@ cdef class Linear:
                            self.bias.data, out, ldout, 0, n_rows)
 
     def backward(self, a, dout, dW, db, da=None):
-        """dW += a' dout, db += sum of dout, da = dout W'."""
+        """dW += a' dout, db += sum of dout, da = dout W'. dout may be `width` wide."""
         cdef Py_ssize_t lda, ldd, ldw, ldb, ldda, n_rows = a.shape[0]
         cdef char* pa = address(a, self.dtype, n_rows, self.n_in, &lda, "a")
         cdef char* pd
@@ -742,9 +742,9 @@ cdef class Linear:
             pb = address(db, self.dtype, 1, self.n_out, &ldb, "db")
         if da is not None:
             pda = address(da, self.dtype, n_rows, self.n_in, &ldda, "da")
-        # Whole vectors of dout are read: rows filled up with zeros.
-        wide = np.zeros((n_rows, self.width), dtype=self.dtype)
-        wide[:, : self.n_out] = dout
+        if (wide := dout).shape[1] != self.width:  # zeros fill up vectors
+            wide = np.zeros((n_rows, self.width), dtype=self.dtype)
+            wide[:, : self.n_out] = dout
         pd = address(wide, self.dtype, n_rows, self.width, &ldd, "dout")
         with nogil:
             self.table.outer(pw, ldw, pa, lda, self.n_in, pd, ldd, self.n_out, 0,

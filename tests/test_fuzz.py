@@ -17,6 +17,7 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import InvalidParameterError
 
 import strategies
+import strategies_others
 from ids import plain
 from skrnn import RNNClassifier, RNNRegressor, SequenceForecaster
 from skrnn.preprocessing import SequenceScaler
@@ -55,6 +56,25 @@ def test_what_is_generated_is_not_all_refused():
     outcomes = [run(calls(seeded(seed))) for seed in range(400)]
     assert outcomes.count("result") > 100
     assert len(set(outcomes)) > 50
+
+
+@pytest.mark.parametrize("first", range(0, 1200, 300))
+def test_calls_of_other_estimators(first):
+    for seed in range(first, first + 300):
+        call = strategies_others.calls(seeded(seed))
+        try:
+            strategies_others.run(call)
+        except Exception as error:
+            raise AssertionError(f"seed {seed}: {call}") from error
+
+
+def test_what_is_generated_for_other_estimators_is_not_all_refused():
+    outcomes = [
+        strategies_others.run(strategies_others.calls(seeded(seed)))
+        for seed in range(200)
+    ]
+    assert outcomes.count("result") > 50
+    assert len(set(outcomes)) > 20
 
 
 def test_a_broken_promise_is_seen():

@@ -200,6 +200,7 @@ def test_gradients_of_lanes_are_the_sum_over_texts(cell, n_steps):
 @pytest.mark.parametrize("tied", [False, True])
 def test_gradients_against_finite_differences(tied, monkeypatch):
     monkeypatch.setattr("skrnn.network.readout.BLOCK_ROWS", 4)
+    monkeypatch.setattr("skrnn.network.readout.BLOCK_OUTPUTS", 1)
     model, texts = make_model(tied=tied), make_texts()
     data = LaneData(texts, np.array([1.0, 2.0, 0.0, 1.0, 0.5]), 2, 100)
     value, grad = total_gradient(model, data)

@@ -19,6 +19,7 @@ LAYERS = [
     "_stamp",
     "cells",
     "_kernels",
+    "_atomic",
     "_elementary",
     "_packing",
     "_memory",
@@ -26,6 +27,7 @@ LAYERS = [
     "_chain",
     "_paths",
     "_ctc",
+    "_token_loss",
     "_prefixes",
     "_embedding",
     "_attention",
@@ -64,7 +66,14 @@ LAYERS = [
 BESIDE = {
     "_show_versions": {"_recurrence"},
     "datasets": set(),
-    "preprocessing": {"_callbacks", "_elementary", "_mel", "_stamp", "inputs"},
+    "preprocessing": {
+        "_atomic",
+        "_callbacks",
+        "_elementary",
+        "_mel",
+        "_stamp",
+        "inputs",
+    },
     "testing": set(),
     "skrnn": {"_show_versions", "estimators"},
 }
@@ -113,6 +122,7 @@ INSIDE = {
     "models": [
         "checks",
         "training_state",
+        "lending",
         "sequence",
         "translation_search",
         "translation",

@@ -5,7 +5,7 @@ from sklearn.metrics import log_loss, mean_squared_error
 from sklearn.neural_network import _base as mlp
 
 from skrnn import _elementary
-from skrnn.losses import LogLoss, MultilabelLogLoss, SquaredError
+from skrnn.losses import LogLoss, MultilabelLogLoss, SquaredError, TokenLogLoss
 
 LOSSES = {
     "binary": LogLoss(2),
@@ -201,6 +201,39 @@ def test_two_classes_agree_with_one_output_or_two():
     assert value == pytest.approx(expected, rel=1e-15)
     np.testing.assert_allclose(gradient[:, 0], other[:, 1], rtol=1e-14)
     np.testing.assert_allclose(gradient[:, 0], -other[:, 0], rtol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("n_tokens", [1, 2, 15, 16, 17, 65, 1100])
+def test_outputs_of_tokens_are_replaced_by_their_gradient(n_tokens, dtype):
+    rng = np.random.RandomState(n_tokens)
+    raw = (3 * rng.normal(size=(5, n_tokens))).astype(dtype)
+    raw[1] *= 30  # exponentials that vanish
+    y, weight = rng.randint(n_tokens, size=5), np.array([1.0, 0.5, 0, 2, 1])
+    wide = np.full((5, -(-n_tokens // 16) * 16), np.nan, dtype)
+    wide[:, :n_tokens] = raw
+    value = TokenLogLoss(n_tokens).replace(y, wide, weight, 0.5)
+
+    exact = raw.astype(np.float64)
+    expected = np.zeros_like(exact)
+    of_rows = _elementary.multinomial_loss(
+        y, exact, weight, expected, np.empty(n_tokens)
+    )
+    accuracy = 1e-6 if dtype == "float32" else 1e-13
+    assert value == pytest.approx(of_rows / 2, rel=accuracy, abs=accuracy)
+    np.testing.assert_allclose(wide[:, :n_tokens], expected / 2, atol=accuracy)
+    assert not wide[:, n_tokens:].any()
+
+
+def test_outputs_of_other_losses_are_replaced_too():
+    loss, y, raw, _ = problem("binary")
+    wide = np.zeros((len(raw), 16))
+    wide[:, :1] = raw
+    weight = np.arange(1.0, len(raw) + 1)
+    value, gradient = loss.value_and_gradient(y, raw, weight, share=0.5)
+    assert loss.replace(y, wide, weight, 0.5) == value
+    np.testing.assert_array_equal(wide[:, :1], gradient)
+    assert not wide[:, 1:].any()
 
 
 # Weights.

@@ -116,3 +116,67 @@ cdef void exponential(const void* x, void* y, Py_ssize_t n) noexcept nogil:
         store_lanes(<real*>y + i, v, n - i)
         i += VL
     denormals_restore(state)
+
+
+cdef double soften(void* row, Py_ssize_t n, double* most) noexcept nogil:
+    # row (n,) = exp(row - most), most being the largest of them; their sum. Behind
+    # them there is room up to a multiple of 16, which becomes zero. Sums go by 16
+    # lanes, of which each adds up 32 numbers before a double takes them.
+    cdef real* x = <real*>row
+    cdef Py_ssize_t i, j, stop, width = (n + 15) // 16 * 16
+    cdef real lanes[16]
+    cdef double sums[16]
+    cdef double total = 0
+    cdef vec top[16]
+    cdef vec added[16]
+    cdef vec v
+    cdef int k, n_vec = 16 // VL
+    cdef uint64_t state = denormals_off()
+    for i in range(n, width):
+        x[i] = x[0]
+    for k in range(n_vec):
+        top[k] = vload(x + k * VL)
+    for i in range(16, width, 16):
+        for k in range(n_vec):
+            top[k] = vmax(top[k], vload(x + i + k * VL))
+    for k in range(n_vec):
+        vstore(lanes + k * VL, top[k])
+    most[0] = lanes[0]
+    for k in range(1, 16):
+        most[0] = max(most[0], <double>lanes[k])
+    for i in range(n, width):
+        x[i] = -INFINITY
+    for k in range(16):
+        sums[k] = 0
+    i = 0
+    while i < width:
+        stop = min(i + 512, width)
+        for k in range(n_vec):
+            added[k] = vset1(0)
+        for j in range(i, stop, 16):
+            for k in range(n_vec):
+                v = vload(x + j + k * VL) - vset1(<real>most[0])
+                v = vselect_lt(v, vset1(EXP_LEAST), vset1(0),
+                               exp_plus(vmax(vset1(EXP_LEAST), v), vset1(0)))
+                vstore(x + j + k * VL, v)
+                added[k] = added[k] + v
+        for k in range(n_vec):
+            vstore(lanes + k * VL, added[k])
+        for k in range(16):
+            sums[k] += lanes[k]
+        i = stop
+    for k in range(16):
+        total += sums[k]
+    denormals_restore(state)
+    return total
+
+
+cdef void scale(void* row, Py_ssize_t n, double by) noexcept nogil:
+    # row (n,) *= by; there is room as above.
+    cdef real* x = <real*>row
+    cdef Py_ssize_t i = 0
+    cdef uint64_t state = denormals_off()
+    while i < n:
+        vstore(x + i, vload(x + i) * vset1(<real>by))
+        i += VL
+    denormals_restore(state)

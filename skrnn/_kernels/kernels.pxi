@@ -2,6 +2,7 @@
 # and is compiled with the set's flags; see setup.py.
 
 from cpython.pycapsule cimport PyCapsule_New
+from libc.math cimport INFINITY
 from libc.stdint cimport uint64_t
 from libc.string cimport memset, strlen
 
@@ -47,7 +48,7 @@ cdef Table TABLE = Table(
     backward=backward, weight_gradients=weight_gradients, unpack=unpack,
     input_gradient=input_gradient, pack_product=pack_product, product=product,
     outer=outer, activate=activate,
-    exponential=exponential, peak=peak,
+    exponential=exponential, soften=soften, scale=scale, peak=peak,
 )
 
 table = PyCapsule_New(&TABLE, "skrnn.Table", NULL)

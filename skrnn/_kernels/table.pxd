@@ -129,4 +129,7 @@ cdef struct Table:
                   Py_ssize_t row_start, Py_ssize_t row_stop) noexcept nogil
     void (*activate)(int which, const void* x, void* y, Py_ssize_t n) noexcept nogil
     void (*exponential)(const void* x, void* y, Py_ssize_t n) noexcept nogil
+    # row = exp(row - most), in place; the largest, and the sum
+    double (*soften)(void* row, Py_ssize_t n, double* most) noexcept nogil
+    void (*scale)(void* row, Py_ssize_t n, double by) noexcept nogil
     double (*peak)(Py_ssize_t n) noexcept nogil

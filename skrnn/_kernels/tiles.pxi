@@ -12,6 +12,7 @@
 
 cdef enum:
     LINE = 64                    # bytes of a line of the cache, or fewer
+    PRODUCT_K = 512              # terms of a part of a long sum
 
 
 cdef inline void term(int ROWS, int VECS, int FIRST, int LAST, vec* acc,
@@ -186,39 +187,51 @@ cdef void product(const void* panels, Py_ssize_t n_k, Py_ssize_t n_out,
                   const void* a, Py_ssize_t lda, const void* bias,
                   void* c, Py_ssize_t ldc,
                   Py_ssize_t row_start, Py_ssize_t row_stop) noexcept nogil:
-    # c (rows, n_out) = bias (n_out,) + a (rows, n_k) @ w; bias NULL: zero.
+    # c (rows, n_out) = bias (n_out,) + a (rows, n_k) @ w; bias NULL: zero. A long sum
+    # is made in parts, so that a panel's part stays in the cache for all rows.
     cdef uint64_t state
     cdef vec out[24]
     cdef vec start[2]
-    cdef Py_ssize_t p, row, left, j
+    cdef Py_ssize_t p, row, left, j, first, n
     cdef int height, n_rows, n_vec, i, v
     cdef real* target
     if row_stop <= row_start:
         return
     state = denormals_off()
     height = tile_height(row_stop - row_start, ROWS2)
-    for p in range((n_out + 2 * VL - 1) // (2 * VL)):
-        j = p * 2 * VL
-        n_vec = 2 if n_out - j > VL else 1
-        for v in range(n_vec):
-            start[v] = vset1(0)
-            if bias != NULL:
-                start[v] = load_lanes(<const real*>bias + j + v * VL,
-                                      n_out - j - v * VL)
-        row = row_start
-        while row < row_stop:
-            n_rows = <int>(height if row_stop - row > height else row_stop - row)
-            for i in range(n_rows):
-                for v in range(n_vec):
-                    out[i * n_vec + v] = start[v]
-            panel_product(n_rows, n_vec, out, <const real*>a + row * lda, lda,
-                          <const real*>panels + p * n_k * 2 * VL, n_k, NULL)
-            for i in range(n_rows):
-                target = <real*>c + (row + i) * ldc + j
-                for v in range(n_vec):
-                    left = n_out - j - v * VL
-                    store_lanes(target + v * VL, out[i * n_vec + v], left)
-            row += n_rows
+    first = 0
+    while first == 0 or first < n_k:
+        n = n_k - first
+        if n_k > 2 * PRODUCT_K and n > PRODUCT_K:
+            n = PRODUCT_K
+        for p in range((n_out + 2 * VL - 1) // (2 * VL)):
+            j = p * 2 * VL
+            n_vec = 2 if n_out - j > VL else 1
+            for v in range(n_vec):
+                start[v] = vset1(0)
+                if bias != NULL:
+                    start[v] = load_lanes(<const real*>bias + j + v * VL,
+                                          n_out - j - v * VL)
+            row = row_start
+            while row < row_stop:
+                n_rows = <int>(height if row_stop - row > height else row_stop - row)
+                for i in range(n_rows):
+                    target = <real*>c + (row + i) * ldc + j
+                    for v in range(n_vec):
+                        out[i * n_vec + v] = start[v]
+                        if first > 0:
+                            out[i * n_vec + v] = load_lanes(target + v * VL,
+                                                            n_out - j - v * VL)
+                panel_product(n_rows, n_vec, out, <const real*>a + row * lda + first,
+                              lda, <const real*>panels + (p * n_k + first) * 2 * VL, n,
+                              NULL)
+                for i in range(n_rows):
+                    target = <real*>c + (row + i) * ldc + j
+                    for v in range(n_vec):
+                        left = n_out - j - v * VL
+                        store_lanes(target + v * VL, out[i * n_vec + v], left)
+                row += n_rows
+        first += max(n, <Py_ssize_t>1)
     denormals_restore(state)
 
 

@@ -1,7 +1,6 @@
 """Estimators of sequences: from the user's sequences and targets to a model."""
 
 import copy
-import functools
 import inspect
 from abc import abstractmethod
 
@@ -13,6 +12,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length
 
+from skrnn._atomic import all_or_nothing
 from skrnn._callbacks import CallbackSupportMixin, with_callbacks
 from skrnn.estimators._embeddings import (
     count_frozen,
@@ -58,22 +58,6 @@ from skrnn.models.training_state import (
 from skrnn.network import ALL_POOLINGS
 from skrnn.solvers import SOLVERS
 from skrnn.training import SequenceData, Trainer
-
-
-def all_or_nothing(method):
-    """Leave the estimator as it was when the method fails."""
-
-    @functools.wraps(method)
-    def wrapper(self, *args, **kwargs):
-        # Fitted objects are replaced and never written to, so the names are enough.
-        before = vars(self).copy()
-        try:
-            return method(self, *args, **kwargs)
-        except BaseException:
-            self.__dict__ = before
-            raise
-
-    return wrapper
 
 
 def may_hold_tokens(X):

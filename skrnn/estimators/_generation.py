@@ -453,7 +453,7 @@ def make_writer(model, seeds):
     stepper = Stepper(layers, len(seeds))
     table, head = network.input.table_of(0), network.readout.head
     mixer = None if model.mixture is None else model.mixture.mixer
-    return Writer(stepper, head, table, seeds, mixer, model.border)
+    return Writer(stepper, head, table, seeds, mixer, model.border, model.starts)
 
 
 class LanguageStream:

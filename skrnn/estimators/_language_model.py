@@ -32,6 +32,9 @@ from skrnn.training.lanes import LaneData, Texts
 # With few columns, characters are learned more slowly: 65 of them in three epochs to
 # 2.38 bits with 64 columns, and to 2.44 with the 17 that classifiers have.
 LEAST_SIZE = 64
+# With batch_size="auto". Names, six epochs of 28 updates: 3.02 bits a character; of 112
+# updates: 2.88. Words of questions, four of 27: perplexity 38; of 215: 27.
+LEAST_LANES, MOST_LANES, UPDATES = 4, 16, 250
 
 
 class LanguageModel(
@@ -109,12 +112,14 @@ class LanguageModel(
         Solver that minimises the loss.
     alpha : float, default=0.0
         Strength of the L2 penalty on the weights of the layers.
-    batch_size : int, default=32
+    batch_size : 'auto' or int, default='auto'
         Number of lanes: so many texts are read side by side, `bptt_steps` tokens of
-        each in an update. A long text is cut into as many parts.
+        each in an update. A long text is cut into as many parts. 'auto' is between 4
+        and 16, so that an epoch has some 250 updates if it can.
     learning_rate : {'linear', 'constant', 'invscaling', 'adaptive'}, default='linear'
         Schedule of the learning rate, which starts from `learning_rate_init`. 'linear'
-        falls to nearly zero at `max_iter` epochs; see :class:`RNNClassifier`.
+        falls with each update of :meth:`fit`, to nearly zero at `max_iter` epochs; see
+        :class:`RNNClassifier` for the others.
     learning_rate_init : float, default=0.008
         The initial learning rate.
     power_t : float, default=0.5
@@ -227,7 +232,7 @@ class LanguageModel(
     >>> bool(model.score(["hanna"]) > model.score(["nahna"]))
     True
     >>> model.generate("jo", temperature=0)
-    'joanna'
+    'johanna'
     >>> model.predict_next(["han"], k=1)
     [[('n', ...)]]
     """
@@ -287,7 +292,10 @@ class LanguageModel(
         "bptt_steps": [Interval(Integral, 1, 2**20, closed="both")],
         "ngram_order": [Interval(Integral, 1, LONGEST_ORDER, closed="both"), None],
         "solver": [StrOptions({"adam", "sgd"})],
-        "batch_size": [Interval(Integral, 1, 2**20, closed="both")],
+        "batch_size": [
+            StrOptions({"auto"}),
+            Interval(Integral, 1, 2**20, closed="both"),
+        ],
     }
     _fields = {**LANGUAGE_FIELDS, **TRAINING_FIELDS}
 
@@ -316,7 +324,7 @@ class LanguageModel(
         embedding_dropout=0.0,
         solver="adam",
         alpha=0.0,
-        batch_size=32,
+        batch_size="auto",
         learning_rate="linear",
         learning_rate_init=0.008,
         power_t=0.5,
@@ -581,10 +589,14 @@ class LanguageModel(
             if counts[-1] == 0 and (counts[:-1] == 1).any():
                 hidden = np.zeros(model.border + 1, dtype=bool)
                 hidden[: len(counts) - 1] = counts[:-1] == 1
+        n_lanes = self.batch_size
+        if n_lanes == "auto":
+            n_lanes = int(texts.lengths.sum()) // (self.bptt_steps * UPDATES)
+            n_lanes = min(max(n_lanes, LEAST_LANES), MOST_LANES)
         return LaneData(
             texts,
             weight,
-            self.batch_size,
+            n_lanes,
             self.bptt_steps,
             self.carry_state,
             split=training,

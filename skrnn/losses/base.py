@@ -115,6 +115,34 @@ class PointLoss(Loss):
             value, d_raw = share * value, np.multiply(d_raw, share, out=d_raw)
         return value, d_raw
 
+    def replace(
+        self,
+        targets: np.ndarray,
+        wide: np.ndarray,
+        weight: np.ndarray,
+        share: float = 1.0,
+    ) -> float:
+        """Turn outputs into their gradient, in place; return ``share`` times the loss.
+
+        Parameters
+        ----------
+        targets : ndarray
+        wide : ndarray of shape (n_rows, width)
+            The outputs, in rows that are filled up to a multiple of 16 columns. What
+            fills them becomes zero.
+        weight : ndarray of shape (n_rows,)
+        share : float, default=1.0
+
+        Returns
+        -------
+        value : float
+        """
+        raw = np.ascontiguousarray(wide[:, : self.n_out])
+        value, d_raw = self.value_and_gradient(targets, raw, weight, share=share)
+        wide[:, : self.n_out] = d_raw
+        wide[:, self.n_out :] = 0
+        return value
+
     @abstractmethod
     def _compute(
         self,

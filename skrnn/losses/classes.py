@@ -3,6 +3,8 @@
 import numpy as np
 
 from skrnn import _elementary
+from skrnn._elementary import total_weight
+from skrnn._token_loss import token_loss
 from skrnn.losses.base import PointLoss
 
 __all__ = ["LogLoss", "MultilabelLogLoss", "SmoothedTokenLoss", "TokenLogLoss"]
@@ -68,11 +70,17 @@ class TokenLogLoss(_LogLoss):
     def __init__(self, n_tokens):
         self.n_classes = self.n_out = n_tokens
 
+    def replace(self, targets, wide, weight, share=1.0):
+        """Turn outputs into their gradient, in place; return the loss."""
+        total = total_weight(weight) / share
+        return token_loss(targets, wide, self.n_out, weight, total)
+
     def _compute(self, y, raw, weight, gradient):
-        if raw.dtype == np.float32:
-            return _elementary.token_loss(y, raw, weight, gradient)
-        scratch = np.empty(self.n_classes)
-        return _elementary.multinomial_loss(y, raw, weight, gradient, scratch)
+        wide = np.empty((len(raw), -(-self.n_out // 16) * 16), raw.dtype)
+        wide[:, : self.n_out] = raw
+        value = TokenLogLoss.replace(self, y, wide, weight)
+        gradient[...] = wide[:, : self.n_out]
+        return value
 
     def _predict(self, raw, logarithm):
         out = np.empty(raw.shape)
@@ -99,6 +107,8 @@ class SmoothedTokenLoss(TokenLogLoss):
     def __init__(self, n_tokens, smoothing):
         super().__init__(n_tokens)
         self.smoothing = smoothing
+
+    replace = PointLoss.replace
 
     def _compute(self, y, raw, weight, gradient):
         value = super()._compute(y, raw, weight, gradient)

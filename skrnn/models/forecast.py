@@ -1,6 +1,5 @@
 """A fitted forecast, as plain arrays and values, and how it forecasts series."""
 
-from collections import deque
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from numbers import Real
@@ -24,6 +23,7 @@ from skrnn.models.forecast_unknown import (
     unclear_rows,
     without_covariates,
 )
+from skrnn.models.lending import Lender
 from skrnn.models.series_access import PanelAccess, RowsAccess
 from skrnn.network import Network, PassOptions
 
@@ -122,11 +122,11 @@ class ForecastModel:
     plain_errors: np.ndarray | None = None
     moves: np.ndarray | None = None
     widening: np.ndarray | None = None
-    _idle: deque = field(default_factory=deque, repr=False)
+    _idle: Lender = field(default_factory=Lender, repr=False)
 
     def with_theta(self, theta):
         """Return the model with other parameters of the network."""
-        return replace(self, theta=theta, _idle=deque())
+        return replace(self, theta=theta, _idle=Lender())
 
     def with_history(self, history):
         """Return the model with other series to go on from."""
@@ -253,13 +253,6 @@ class ForecastModel:
         parts = self.reader, linear, network, self.loss, self.gate, self.options
         return WindowForecaster(*parts, self.short)
 
-    def _borrow(self):
-        # Threads of the user predict at once: what is popped is one's own.
-        try:
-            return self._idle.pop()
-        except IndexError:
-            return self.window_forecaster()
-
     def forecast_windows(self, lines, line, origin, n_threads=1):
         """Forecast windows, also those without a known value.
 
@@ -269,7 +262,7 @@ class ForecastModel:
         spread : ndarray of shape (n_windows, horizon)
         """
         window, season = self.reader.window, self.schema.season
-        forecaster = self._borrow()
+        forecaster = self._idle.borrow(self.window_forecaster)
         with np.errstate(over="ignore", invalid="ignore"):
             out, spread = forecaster.forecast(lines, line, origin, n_threads)
         unknown = np.isnan(out).any(axis=(1, 2))
@@ -461,7 +454,7 @@ class ForecastModel:
         origin = np.array([series.n_past for series in panel])
         origin, _ = lines.at_origins(np.arange(len(panel)), origin, self.horizon)
         origin = np.repeat(origin, n_targets)
-        forecaster, reader = self._borrow(), self.reader
+        forecaster, reader = self._idle.borrow(self.window_forecaster), self.reader
         windows = Windows.cut(lines, line, origin, reader.window, self.options)
         batch = reader.read(lines, line, origin, windows)
         states = forecaster.network.hidden_states(batch, n_threads)

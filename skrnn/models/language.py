@@ -1,13 +1,14 @@
 """A fitted language model, as plain arrays and values."""
 
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from skrnn._elementary import log_proba_at, softmax
+from skrnn._embedding import StartRows
 from skrnn.cells import CELLS
 from skrnn.inputs.texts import FORMS
 from skrnn.inputs.tokens import Vocabulary
@@ -23,6 +24,7 @@ from skrnn.models.checks import (
     record,
     tuple_of,
 )
+from skrnn.models.lending import Lender
 from skrnn.models.mixture import Mixture, check_mixture
 from skrnn.models.ngram import LONGEST_ORDER
 from skrnn.models.sequence import check_theta
@@ -35,6 +37,10 @@ __all__ = ["LANGUAGE_FIELDS", "TokenModel", "check_language_model"]
 
 # How many texts, and how many predictions of each, a network reads at once.
 READ_LANES, READ_STEPS = 64, 128
+# How many predictions at once a network may have made to be kept for the next call.
+KEPT_ROWS = 1024
+# A writer keeps products of the table with weights for a vocabulary of so many ids.
+MOST_STARTS = 1024
 # A tied table is also the weights of the outputs, which begin small.
 TIED_BOUND = 0.1
 
@@ -64,10 +70,11 @@ class TokenModel:
     form: str
     theta: np.ndarray
     mixture: Mixture | None = None
+    _idle: Lender = field(default_factory=Lender, repr=False)
 
     def with_theta(self, theta):
         """Return the model with other parameters."""
-        return replace(self, theta=theta)
+        return replace(self, theta=theta, _idle=Lender())
 
     def with_mixture(self, mixture):
         """Return the model with other counts, or with none."""
@@ -141,6 +148,16 @@ class TokenModel:
         """A network whose weights are read, from any thread, and that never runs."""
         return self._new_network()
 
+    @cached_property
+    def starts(self):
+        """What the sums of the first layer start from for each id, or None."""
+        table = self.network.input.table_of(0)
+        if len(table) > MOST_STARTS:
+            return None
+        first = self.network.stack.recurrences[0][0]
+        rows = np.empty(0, dtype=np.int32)
+        return StartRows(first, table.shape[1]).make(table, rows).table
+
     def _new_network(self):
         """Return a network that predicts, loaded with the parameters."""
         network = Network(self.spec, options=PassOptions(trains=False))
@@ -155,7 +172,7 @@ class TokenModel:
         """
         carried = self.structure["carried"]
         lanes = LaneData(texts, None, READ_LANES, READ_STEPS, carried, split=False)
-        network = self._new_network()
+        network, most = self._idle.borrow(self._new_network), 0
         for window in lanes.blocks():
             batch, text, at = lanes.window(window, network.dtype)
             pooled = network.pooled(batch, n_threads=n_threads)
@@ -165,6 +182,9 @@ class TokenModel:
                     "a smaller learning_rate_init, or with dtype='float64'."
                 )
             yield network, pooled, text, at
+            most = max(most, len(pooled))
+        if most <= KEPT_ROWS:
+            self._idle.append(network)
 
     def log_proba_of_tokens(self, texts, n_threads):
         """Return log p of each token given those before it, (n_predictions,).
@@ -260,7 +280,7 @@ class TokenModel:
 
 def _raw_blocks(network, pooled):
     """Yield the outputs of some rows at a time, and which rows these are."""
-    for rows in row_blocks(len(pooled)):
+    for rows in row_blocks(len(pooled), network.n_out):
         part = np.ascontiguousarray(pooled[rows])
         raw = np.empty((len(part), network.n_out), network.dtype)
         yield network.readout.head.forward(part, raw), rows

@@ -1,7 +1,6 @@
 """A fitted network for sequences, as plain arrays and values."""
 
 import functools
-from collections import deque
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -25,6 +24,7 @@ from skrnn.models.checks import (
     record,
     tuple_of,
 )
+from skrnn.models.lending import Lender
 from skrnn.network import ALL_POOLINGS, Network, NetworkSpec, PassOptions
 from skrnn.network.blocks import StepBlocks
 from skrnn.network.inputs import TokenInput
@@ -76,11 +76,11 @@ class SequenceModel:
     theta: np.ndarray
     categories: Categories | None = None
     convolutions: Convolutions | None = None
-    _idle: deque = field(default_factory=deque, repr=False)
+    _idle: Lender = field(default_factory=Lender, repr=False)
 
     def with_theta(self, theta):
         """Return the model with other parameters."""
-        return replace(self, theta=theta, _idle=deque())
+        return replace(self, theta=theta, _idle=Lender())
 
     @cached_property
     def spec(self):
@@ -160,11 +160,7 @@ class SequenceModel:
         Rows are places in `sequences`, in the order of the batch. A batch holds places
         only, not what the network reads.
         """
-        # Threads of the user predict at once: what is popped is one's own.
-        try:
-            network = self._idle.pop()
-        except IndexError:
-            network = self.network()
+        network = self._idle.borrow(self.network)
         sequences, encoder = self.read(sequences), self.encoder
         blocks = StepBlocks(network, n_threads, sequences.splits)
         k = encoder.segment_length

@@ -27,7 +27,6 @@ from skrnn.models.sequence import (
     spec_options,
 )
 from skrnn.models.translation_search import Rules, search
-from skrnn.network import PassOptions
 from skrnn.network.attention import ATTENTIONS
 from skrnn.network.translation import PairBatch, TranslationNetwork, TranslationSpec
 from skrnn.targets.label_sequences import FORMS, is_label
@@ -92,11 +91,7 @@ class TranslationModel(SequenceModel):
 
     def _encoded(self, sequences, n_threads, n_side_by_side=None):
         """Yield a network, a packed batch, and which sequences it has, in order."""
-        try:
-            network = self._idle.pop()
-        except IndexError:
-            network = self.make_network(PassOptions(trains=False))
-            network.load(self.theta)
+        network = self._idle.borrow(self.network)
         sequences = self.read(sequences)
         for several in prediction_batches(sequences.lengths, self.segment_length):
             size = n_side_by_side or len(several)

@@ -21,7 +21,8 @@ __all__ = [
     "row_blocks",
 ]
 
-BLOCK_ROWS = 128  # whose outputs a BlockedReadout holds at once
+# The rows whose outputs a BlockedReadout holds at once; more, if these are few.
+BLOCK_ROWS, BLOCK_OUTPUTS = 128, 2**16
 
 
 class Readout(Part):
@@ -190,10 +191,11 @@ class BlockedReadout(LinearReadout):
     def value(self, pooled, states, run, loss, targets, weight, p):
         """Return a loss, without its gradient."""
         total, value = total_weight(weight), 0.0
-        for at in row_blocks(len(pooled)):
+        for at in row_blocks(len(pooled), self.n_out):
             part = total_weight(weight[at])
             if part:
-                raw = self._raw(pooled[at])
+                raw = self.memory("raw", len(pooled[at]), self.n_out)
+                self.head.forward(pooled[at], raw)
                 value += part / total * loss.value(targets[at], raw, weight[at])
         return value
 
@@ -207,25 +209,20 @@ class BlockedReadout(LinearReadout):
             dropped = self.memory("dropped", *pooled.shape)
             pooled = np.multiply(pooled, mask, out=dropped)
         total, value, dW = total_weight(weight), 0.0, self._begin(g)
-        for at in row_blocks(len(pooled)):
+        for at in row_blocks(len(pooled), self.n_out):
             part = share * total_weight(weight[at]) / total
             if not part:
                 dpooled[at] = 0
                 continue
-            raw = self._raw(pooled[at])
-            more, d_raw = loss.value_and_gradient(
-                targets[at], raw, weight[at], share=part
-            )
-            value += more
-            self.head.backward(pooled[at], d_raw, dW, g[self.b], dpooled[at])
+            rows = pooled[at]
+            wide = self.memory("wide", len(rows), self.head.width)
+            self.head.forward(rows, wide[:, : self.n_out])
+            value += loss.replace(targets[at], wide, weight[at], part)
+            self.head.backward(rows, wide, dW, g[self.b], dpooled[at])
         self._end(dW, g)
         if mask is not None:
             dpooled *= mask
         return value, dpooled
-
-    def _raw(self, rows):
-        raw = self.memory("raw", len(rows), self.n_out)
-        return self.head.forward(rows, raw)
 
     def _begin(self, g):
         """Return an array to add the gradient of the weights to."""
@@ -293,10 +290,11 @@ class TiedReadout(BlockedReadout):
         g[self.W][: self.n_out] += dW.T
 
 
-def row_blocks(n_rows):
-    """Yield slices of a bounded number of rows."""
-    for start in range(0, n_rows, BLOCK_ROWS):
-        yield slice(start, start + BLOCK_ROWS)
+def row_blocks(n_rows, n_out=BLOCK_OUTPUTS):
+    """Yield slices of rows that have a bounded number of outputs together."""
+    size = BLOCK_ROWS * min(max(BLOCK_OUTPUTS // (BLOCK_ROWS * n_out), 1), 8)
+    for start in range(0, n_rows, size):
+        yield slice(start, start + size)
 
 
 class SegmentReadout(Readout):

@@ -12,6 +12,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from skrnn._atomic import all_or_nothing
 from skrnn._stamp import Stamped
 from skrnn.inputs.convolutions import (
     N_SAMPLED,
@@ -203,6 +204,7 @@ class RandomConvolutions(_Convolutions, SequenceTransformerMixin, BaseEstimator)
         self.causal = causal
         self.random_state = random_state
 
+    @all_or_nothing
     def fit(self, X, y=None):
         """Draw kernels, and learn their thresholds.
 
@@ -516,6 +518,7 @@ class ConvolutionFeatures(
         self.n_features = n_features
         self.random_state = random_state
 
+    @all_or_nothing
     def fit(self, X, y=None):
         """Choose kernels, and learn their thresholds.
 

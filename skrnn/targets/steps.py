@@ -1,6 +1,7 @@
 """Labels and numbers of each step."""
 
 import reprlib
+from collections.abc import Sized
 
 import numpy as np
 
@@ -29,11 +30,13 @@ def is_table(y):
     """
     if hasattr(y, "columns") or isinstance(y, str | bytes):
         return False
+    if not isinstance(y, Sized):
+        return False
     if isinstance(y, np.ndarray):
         if y.ndim != 1 or y.dtype != object:
             return y.ndim == 1
     for item in y:
-        return isinstance(item, str) or not hasattr(item, "__len__")
+        return isinstance(item, str) or not isinstance(item, Sized)
     return False
 
 
@@ -46,7 +49,7 @@ def labels_of_steps(y, name="y", what="targets"):
     name, what : str
         What messages call `y`, and its items.
     """
-    if y is None or isinstance(y, str) or not hasattr(y, "__len__"):
+    if y is None or isinstance(y, str) or not isinstance(y, Sized):
         raise ValueError(
             f"{name} must hold a sequence of {what} for each sequence of X, got "
             f"{reprlib.repr(y)}."
@@ -60,7 +63,7 @@ def labels_of_steps(y, name="y", what="targets"):
     items = list(y)
     checked = np.empty(len(items), dtype=object)
     for i, item in enumerate(items):
-        if isinstance(item, str) or not hasattr(item, "__len__"):
+        if isinstance(item, str) or not isinstance(item, Sized):
             raise ValueError(
                 f"{name}[{i}] is {reprlib.repr(item)}. The {what} of all steps of "
                 "that sequence are expected: a list or a 1-D array."

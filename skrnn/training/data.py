@@ -28,11 +28,15 @@ class Data(Protocol):
         relative to that batch.
     ordinary_weight : float
         What stands for the mean weight where only a part of all data is known.
+    n_batches : int or None
+        Batches of an epoch, if the learning rate changes before each of them. None if
+        it changes between epochs.
     """
 
     used: np.ndarray
     mean_weight: float | None
     ordinary_weight: float = 1.0
+    n_batches: int | None = None
 
     def batches(
         self, random_state: np.random.RandomState, options: TrainingOptions

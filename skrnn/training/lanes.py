@@ -126,6 +126,11 @@ class LaneData(Data):
         self._names: np.ndarray | None = None
         self._plan(self.used)
 
+    @property
+    def n_batches(self) -> int:
+        """How many windows an epoch has: a few epochs read a long text often enough."""
+        return self.n_windows
+
     # Planning ----------------------------------------------------------------------
 
     def _plan(self, order: np.ndarray) -> None:

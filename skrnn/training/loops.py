@@ -45,6 +45,7 @@ class Job:
         self.watch, self.report = watch, report
         self.history = None if report is None else report.history
         self.run_epoch = run_epoch_here if run_epoch is None else run_epoch
+        self.epoch = None  # which one it is, where the learning rate is planned
 
     def load(self):
         """Load the current parameters into the network."""
@@ -73,6 +74,7 @@ def run_epochs(job, n_epochs, resumed=False, incremental=False):
         mean_weight = job.data.ordinary_weight
     for epoch in range(n_epochs):
         job.report.begin()
+        job.epoch = None if incremental else epoch
         value, norm = job.run_epoch(job, mean_weight).means()
         watch.look(job.theta, len(job.data.used[: options.epoch_size]), value, norm)
         solver.set_time(history.t, (epoch + 1) / options.max_iter)
@@ -105,7 +107,17 @@ class Updates(NamedTuple):
 def run_epoch_here(job, mean_weight):
     """Make the updates of one epoch."""
     batches = job.data.batches(job.objective.random_state, job.options)
+    if job.data.n_batches and job.epoch is not None:
+        batches = _timed(job, batches)
     return make_updates(job, batches, mean_weight)
+
+
+def _timed(job, batches):
+    """Yield the batches of an epoch; set the learning rate before each."""
+    n_batches, n_epochs = job.data.n_batches, job.options.max_iter
+    for i, batch in enumerate(batches):
+        job.solver.set_time(job.history.t, (job.epoch + i / n_batches) / n_epochs)
+        yield batch
 
 
 def make_updates(job, batches, mean_weight):
