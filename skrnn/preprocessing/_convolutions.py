@@ -609,7 +609,10 @@ def _checked_dilations(dilations, lengths):
     """The dilations that kernels may have, as an array."""
     if isinstance(dilations, str):
         return powers_of_two(lengths)
-    array = np.atleast_1d(np.asarray(dilations))
+    try:
+        array = np.atleast_1d(np.asarray(dilations))
+    except ValueError:  # lists of several lengths
+        array = np.empty(0)
     if array.ndim != 1 or not len(array) or array.dtype.kind not in "iu":
         raise ValueError(
             f"dilations must be 'auto', an int or a list of ints, got {dilations!r}."

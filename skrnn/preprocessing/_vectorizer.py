@@ -3,7 +3,7 @@
 import re
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from numbers import Integral
 from reprlib import repr as short
 
@@ -381,14 +381,17 @@ class SequenceVectorizer(Stamped, SequenceTransformerMixin, BaseEstimator):
             return {byte: i for i, byte in enumerate(BYTES)}
         lowercase = self.lowercase and self.preprocessor is None
         lowercase = lowercase and isinstance(self.analyzer, str)
-        # It knows all forms of a vocabulary, and what can be wrong with them.
-        counter = CountVectorizer(vocabulary=self.vocabulary, lowercase=lowercase)
-        given = counter.fit([""]).vocabulary_
+        given = self.vocabulary
+        if not isinstance(given, Sized):  # an iterator is read once
+            given = list(given)
         for token in given:
             if not isinstance(token, str):
                 raise TypeError(
                     f"vocabulary has {short(token)}. Tokens must be strings."
                 )
+        # It knows all forms of a vocabulary, and what else can be wrong with them.
+        counter = CountVectorizer(vocabulary=given, lowercase=lowercase)
+        given = counter.fit([""]).vocabulary_
         return {str(token): int(i) for token, i in given.items()}
 
     def _learned_vocabulary(self, rows):
