@@ -836,6 +836,14 @@ def test_a_forecast_is_its_parts():
     assert_allclose(out, linear + 0.7 * windows.scale[:, None] * raw, rtol=1e-12)
 
 
+def test_without_a_network_all_quantiles_are_the_linear_forecast():
+    lines, _ = make_lines()
+    line, origin = all_windows(lines)
+    out, _ = make_model("quantile", gate=0.0).forecast(lines, line, origin)
+    linear, _ = make_model(gate=0.0).forecast(lines, line, origin)
+    assert_same_bits(out, np.repeat(linear, 4, axis=2))
+
+
 def test_a_forecast_of_what_is_unknown_is_nan():
     y = np.full((20, 1), np.nan)
     y[12:] = 3.0

@@ -176,6 +176,9 @@ class WindowForecaster:
             change = self.loss.forecast(raw).reshape(len(raw), reader.horizon, -1)
             scale = windows.scale[:, np.newaxis] * self.gate
             out = out + change * scale[..., np.newaxis]
+        else:
+            n_quantiles = self.network.n_out // reader.horizon
+            out = np.repeat(out, n_quantiles, axis=2)
         if np.isinf(out).any():  # NaN means that no value of a window is known
             refuse_overflow(out.dtype)
         if self.short is None:

@@ -7,6 +7,7 @@ from skrnn.forecasting.windows import wild_count
 
 __all__ = ["describe_wild", "wild_rows"]
 
+WARN_SHARE = 0.01  # of the values, at each end: more are no accidents
 AROUND = 8  # rows before and after a jump, whose levels differ
 
 
@@ -22,7 +23,8 @@ def wild_rows(values, season):
     values = np.ascontiguousarray(values, dtype=float)
     if np.isinf(values).any():
         return [], []
-    wild, steps = _windows.wild_rows(values, wild_count(len(values)), season)
+    n_wild = wild_count(len(values), WARN_SHARE)
+    wild, steps = _windows.wild_rows(values, n_wild, season)
     calm = values.copy()
     calm[wild] = np.nan
     jumps = []

@@ -39,15 +39,16 @@ MAX_WINDOWS = 100_000  # that a fit learns from; larger sets are thinned out eve
 # however a series is scaled and shifted, although those differ in their last bits.
 GRAIN = 2.0**-14
 MAX_NORMALIZED = 2.0**10
+WILD_SHARE = 0.03  # of the values of a window may be wild, at each end
 FAR_WINDOWS = 3  # times the value that is farthest from the level
 # See `_windows`.
 WILD_RANGES, MOST_WILD = _windows.LIMITS["wild_ranges"], _windows.LIMITS["most_wild"]
 MOST_CHANGES = _windows.LIMITS["most_changes"]
 
 
-def wild_count(n_values):
-    """Return how many of some values may be wild at each end: some one in a hundred."""
-    return min(max(n_values // 100, 3), MOST_WILD)
+def wild_count(n_values, share):
+    """Return how many of some values may be wild at each end of the order of size."""
+    return min(max(int(n_values * share), 3), MOST_WILD)
 
 
 class Lines:
@@ -167,7 +168,7 @@ class WindowOptions(NamedTuple):
 
     def n_wild(self, n_lags):
         """Return how many values at each end of a window may be wild."""
-        return wild_count(n_lags) if self.robust else 0
+        return wild_count(n_lags, WILD_SHARE) if self.robust else 0
 
 
 class Windows(NamedTuple):
