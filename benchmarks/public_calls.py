@@ -33,7 +33,8 @@ N_CLASSES, N_BATCHES, N_EPOCHS = 3, 4, 3
 def make_classifier(cell, shape, **parameters):
     """Return an estimator that reads steps one by one, as they are."""
     n_seqs, _, _, n_units = shape
-    options = {"pooling": "last", "segment_length": 1, "standardize": False}
+    options = {"pooling": "last", "bidirectional": False, "convolutions": 0}
+    options |= {"segment_length": 1, "standardize": False}
     options |= {"max_iter": 1, "random_state": 0, "n_jobs": 1, "batch_size": n_seqs}
     return RNNClassifier((n_units,), cell=cell, **options | parameters)
 

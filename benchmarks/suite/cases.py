@@ -145,7 +145,9 @@ def make_stream(cell, n_features=8, n_units=64):
 
     rng = np.random.default_rng(0)
     X = rng.standard_normal((64, 20, n_features))
-    est = RNNClassifier((n_units,), cell=cell, segment_length=1, random_state=0)
+    plain = {"pooling": "max", "bidirectional": False, "convolutions": 0}
+    options = {"segment_length": 1, "random_state": 0, **plain}
+    est = RNNClassifier((n_units,), cell=cell, **options)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         est.set_params(max_iter=1).fit(X, np.arange(64) % 3)
