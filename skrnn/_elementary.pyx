@@ -101,6 +101,37 @@ cpdef double log(double x) noexcept nogil:
     )
 
 
+def log_above(const double[::1] x, double floor, double[::1] out):
+    """Logarithms of numbers, (n,); below `floor` the tangent there goes on.
+
+    So all numbers have one, and NaN stays. `exp_above` is the way back.
+    """
+    cdef Py_ssize_t i
+    cdef double start = log(floor)
+    if out.shape[0] != x.shape[0]:
+        raise ValueError("the shapes do not match.")
+    with nogil:
+        for i in range(x.shape[0]):
+            if x[i] < floor:
+                out[i] = start + (x[i] / floor - 1.0)
+            else:
+                out[i] = log(x[i])
+
+
+def exp_above(const double[::1] x, double floor, double[::1] out):
+    """The numbers, (n,), that `log_above` was given."""
+    cdef Py_ssize_t i
+    cdef double start = log(floor)
+    if out.shape[0] != x.shape[0]:
+        raise ValueError("the shapes do not match.")
+    with nogil:
+        for i in range(x.shape[0]):
+            if x[i] < start:
+                out[i] = floor * (1.0 + (x[i] - start))
+            else:
+                out[i] = exp(x[i])
+
+
 cpdef double log1p(double x) noexcept nogil:
     """log(1 + x) for x >= 0; the error is below 2 ulp."""
     cdef double u = 1.0 + x

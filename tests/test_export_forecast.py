@@ -289,6 +289,19 @@ def test_default_forecasters():
 
 
 @pytest.mark.parametrize("loss", LOSSES)
+def test_logarithms(loss):
+    t = np.arange(90)
+    y = np.exp(t / 20 + np.sin(t * np.pi / 2))
+    y *= 1 + np.random.default_rng(0).random(90) / 10
+    forecaster = SequenceForecaster(6, window=21, loss=loss, max_iter=1, random_state=0)
+    forecaster.fit(None, y)
+    assert forecaster._model.log_floor is not None
+    later = np.append(y[40:], [np.nan, 0.001, -1.0])
+    calls = (None, {"y_past": y[:70]}), (None, {"y_past": later})
+    assert_agrees(forecaster, (), *calls)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
 def test_without_network_or_lags(loss):
     forecaster = fit(loss=loss, loud=False)
     set_fields(forecaster, gate_=np.zeros(6))

@@ -334,7 +334,8 @@ def ar_lines(n=400, seed=0, phi=0.8):
 
 
 def test_the_linear_forecast_that_is_kept_is_the_ridge_of_all_windows():
-    lines, options, weight = ar_lines(), WindowOptions(1, False), np.ones(1)
+    # A season that is too long for smoothing.
+    lines, options, weight = ar_lines(), WindowOptions(40, False), np.ones(1)
     origin = origins_of(400, 12, 4)
     line = np.zeros_like(origin)
     folds = split_by_time(origin, 4, lines.n_rows[line], 0.4)
@@ -366,7 +367,7 @@ def test_a_random_walk_is_forecast_by_its_last_value(n):
     line = np.zeros_like(origin)
     folds = split_by_time(origin, 4, lines.n_rows[line], 0.4)
     choice = fit_linear(
-        lines, line, origin, folds, 12, 4, WindowOptions(1, False), np.ones(1)
+        lines, line, origin, folds, 12, 4, WindowOptions(40, False), np.ones(1)
     )
     if n == 400:
         assert choice.weights.shape == (0, 4)

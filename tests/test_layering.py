@@ -84,6 +84,7 @@ INSIDE = {
         "wild",
         "scales",
         "folds",
+        "smoothing",
         "linear",
         "network",
         "short",

@@ -5,7 +5,8 @@ import pytest
 
 from forecasts import QUICK, make_panel, make_series, make_table
 from skrnn import SequenceForecaster
-from skrnn.forecasting.linear import regression
+from skrnn.forecasting.linear import moments_of, regression
+from skrnn.forecasting.smoothing import forecasts_of
 from skrnn.forecasting.windows import Lines, WindowReader
 from skrnn.inputs.schema import SeriesSchema
 from skrnn.models.forecast_fit import ForecastFit, start_model
@@ -112,6 +113,42 @@ def test_a_backtest_sees_nothing_from_its_origin_on(change, refit, loss):
     found = forecaster.backtest(None, y, **options)
     other = forecaster.backtest(None, changed_from(y, 76, change), **options)
     same_before(found, other, 76)
+
+
+@pytest.mark.filterwarnings("ignore:y ends with")
+@change_after
+@pytest.mark.parametrize("refit", [False, True])
+def test_a_backtest_of_logarithms_sees_nothing_from_its_origin_on(change, refit):
+    t = np.arange(90)
+    y = np.exp(t / 20 + np.sin(t * np.pi / 2) + make_series(90) / 20)
+    forecaster = SequenceForecaster(**QUICK).fit(None, y[:60])
+    assert forecaster._model.log_floor is not None
+    options = {"start": 60, "stride": 8, "refit": refit}
+    found = forecaster.backtest(None, y, **options)
+    other = forecaster.backtest(None, changed_from(y, 76, change), **options)
+    same_before(found, other, 76)
+
+
+@change_after
+def test_what_a_fold_of_a_short_series_learns_sees_no_row_that_it_is_tested_on(change):
+    y = make_series(90)
+    structure = SequenceForecaster(**QUICK)._describe_structure()
+
+    def learned(y, stop=None):
+        schema, panel = SeriesSchema.learn(None, y)
+        fit = ForecastFit(start_model(structure, schema, panel), panel, 0.4)
+        stop = stop or fit.folds.stops[0]
+        training = np.flatnonzero(fit.origin + QUICK["horizon"] <= stop)
+        where = fit.line[training], fit.origin[training]
+        sizes = QUICK["window"], QUICK["horizon"]
+        moments = moments_of(fit.lines, *where, *sizes, fit.model.options, np.ones(1))
+        return stop, forecasts_of(moments, 1, False)
+
+    stop, found = learned(y)
+    _, other = learned(changed_from(y, stop, change), stop)
+    assert list(found) == list(other)
+    for name, weights in found.items():
+        np.testing.assert_array_equal(other[name], weights)
 
 
 @pytest.mark.filterwarnings("ignore:y ends with")

@@ -77,7 +77,8 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
         from forecasts.
     window : 'auto' or int, default='auto'
         Number of rows that a forecast looks back on. 'auto' is a quarter of the rows of
-        a series and at most 504; in short series two seasons. See `window_`.
+        a series and at most 504; in short series five seasons, if they are not more
+        than half of it. See `window_`.
     target : int, str, array-like of int or str, or None, default=None
         Without `y`, the columns to forecast. None means all columns that no other
         parameter names.
@@ -204,7 +205,9 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
         Weights of the newest `n_lags` values of a window, oldest first, less the last
         known one. There are no lags if repeating the last value did as well.
     ridge_strength_ : float
-        The penalty of the linear part, in units of the mean square of its inputs.
+        The penalty of the linear part, in units of the mean square of its inputs. Of
+        short series, that of the regression that counts most; infinite if smoothing
+        alone does.
     gate_ : ndarray of shape (horizon,)
         The share of the network's output that is added, at each step.
     weights_ : dict of str to ndarray
@@ -246,11 +249,19 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
     target first, and add it to the forecasts again. It does if that forecasts later
     rows better. This is regression with errors that are a series of their own [4]_.
 
+    Of series of at most 1,500 rows, with a season of at most 31, the linear part is an
+    average of forecasts: exponential smoothing with trends and seasons of many kinds,
+    as best linear forecasts of structural models [7]_, and ridge regressions that begin
+    there. How much each counts follows from its errors on later rows. If all values of
+    the targets are positive and their logarithms forecast later rows better, all of
+    this is learned of logarithms, so that a season may grow with the level.
+
     Making a forecast from the last state follows [3]_. Intervals are those of
     split-conformal prediction [5]_. One of the scores of :meth:`backtest` is the mean
     absolute scaled error [6]_.
 
-    The forecast of ``a * y + b`` is `a` times that of `y`, plus `b`, for positive `a`.
+    The forecast of ``a * y + b`` is `a` times that of `y`, plus `b`, for positive `a`;
+    of logarithms, for `b` = 0.
     A forecast has the same bits whatever other forecasts are made with it, and for any
     number of threads.
 
@@ -276,6 +287,8 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
            regression. JASA, 113(523). `arXiv:1604.04173 <https://arxiv.org/abs/1604.04173>`_
     .. [6] Hyndman, R. J., & Koehler, A. B. (2006). Another look at measures of forecast
            accuracy. International Journal of Forecasting, 22(4), 679-688.
+    .. [7] Harvey, A. C. (1989). Forecasting, structural time series models and the
+           Kalman filter. Cambridge University Press.
 
     Examples
     --------

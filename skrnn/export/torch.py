@@ -84,7 +84,9 @@ def to_torch(estimator):
           and, where covariates are regressed on, ``effect.weight``, float64, of shape
           (n_targets, n_known_future): of a ``torch.nn.Linear`` without bias.
         - ``gate``, of shape (horizon,), and ``target_mean``; with covariates
-          ``input_mean`` and ``input_scale``: float64, for buffers.
+          ``input_mean`` and ``input_scale``: float64, for buffers. With ``log_floor``,
+          of shape (), all is of logarithms of the targets; below this value they go on
+          as a tangent.
 
     See Also
     --------
@@ -213,6 +215,7 @@ def _forecasting(forecaster):
         "input_mean": model.x_mean if covariates else None,
         "input_scale": model.x_scale if covariates else None,
         "target_mean": model.target_mean,
+        "log_floor": None if model.log_floor is None else np.float64(model.log_floor),
     }
 
 

@@ -175,8 +175,7 @@ def calibrate(make_data, folds, choice, loss, group, train_network, moves=None):
     residual, change, weight, ratio, line = map(
         np.concatenate, zip(*tested, strict=True)
     )
-    # If no linear forecast beats the last value, the network must beat it clearly.
-    least_gain = clear_gain(seen.sum() / horizon) if choice.n_lags == 0 else 0.0
+    least_gain = clear_gain(seen.sum() / horizon) if choice.cautious else 0.0
     gate = choose_gate(residual, change, weight, loss, fold, least_gain)
     middle = change if loss.quantiles is None else change[..., loss.middle]
     error = (residual - gate * middle) * ratio[:, np.newaxis]

@@ -9,6 +9,7 @@ import numpy as np
 
 from skrnn import _windows
 from skrnn._recurrence import Linear
+from skrnn.forecasting.smoothing import fit_short, is_short
 from skrnn.forecasting.windows import BLOCK_WINDOWS, Windows, forget_far
 
 __all__ = [
@@ -88,13 +89,36 @@ class Moments:
         _windows.solve(a, b)
         return b
 
-    def error(self, weights):
-        """Return the sum of squared errors of weights, over all steps."""
+    def ridge_around(self, weights, strength):
+        """Return the weights of all lags that are near to others, or None."""
+        if not weights.any():
+            return self.ridge(len(weights), strength)
+        rest = Moments(*self.xy.shape)
+        rest.xx = self.xx
+        rest.xy = self.xy - self._through(weights)
+        change = rest.ridge(len(weights), strength)
+        return None if change is None else weights + change
+
+    def first_step(self):
+        """Return the moments of the first step of the horizon."""
+        first = Moments(len(self.xx), 1)
+        first.xx, first.n = self.xx, self.n
+        first.xy, first.yy = np.ascontiguousarray(self.xy[:, :1]), self.yy[:1]
+        return first
+
+    def _through(self, weights):
+        """Return the sums of products of the newest values with their forecasts."""
         start = len(self.xx) - len(weights)
         through = np.empty_like(weights)
         product = Linear(len(weights), weights.shape[1], np.float64)
         product.load(np.ascontiguousarray(weights))
         product.forward(np.ascontiguousarray(self.xx[start:, start:]), through)
+        return through
+
+    def error(self, weights):
+        """Return the sum of squared errors of weights, over all steps."""
+        start = len(self.xx) - len(weights)
+        through = self._through(weights)
         through -= 2 * self.xy[start:]
         through *= weights
         return math.fsum(self.yy) + math.fsum(map(math.fsum, through))
@@ -140,6 +164,7 @@ class LinearChoice(NamedTuple):
     error: float
     by_fold: list  # weights of each fold
     weights: np.ndarray
+    cautious: bool = False  # whether what corrects it must win clearly
 
 
 def clear_gain(n_forecasts):
@@ -158,6 +183,7 @@ def fit_linear(
 
     The number of lags and the strength of the penalty are those with the smallest error
     on the test windows of the folds. Without folds, all lags are used, with strength 1.
+    Of short series, see `fit_short`.
     `fold_lines` are the lines as each complete fold knows them, if these differ.
     """
 
@@ -173,6 +199,9 @@ def fit_linear(
     pieces = moments(lines)
     by_fold = pieces if fold_lines is None else [moments(each) for each in fold_lines]
     total, sums = add(pieces), folds.combine(by_fold, add)
+    if is_short(lines.n_rows, options.season):
+        found = fit_short(total, sums, options.season, options.centered)
+        return LinearChoice(n_lags, *found, cautious=True)
     # The other candidates must beat the last value, clearly and in each fold.
     last_value = np.zeros((0, horizon))
     if not sums:
@@ -197,7 +226,10 @@ def fit_linear(
     weights = total.ridge(n, strength) if n else last_value
     if weights is None:
         weights = last_value
-    return LinearChoice(len(weights), strength, error, by_fold, weights)
+    # If no linear forecast beats the last value, the network must beat it clearly, as
+    # on short series, where few later rows may speak for it by chance.
+    cautious = not len(weights)
+    return LinearChoice(len(weights), strength, error, by_fold, weights, cautious)
 
 
 class _Candidate(NamedTuple):

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from skrnn._elementary import exp_above, log_above
 from skrnn.forecasting.calibration import LEVELS
 from skrnn.forecasting.linear import LinearForecast
 from skrnn.forecasting.network import WindowForecaster, make_spec
@@ -102,6 +103,10 @@ class ForecastModel:
         in files of earlier versions.
     widening : ndarray of shape (n_targets, n_sizes, horizon) or None
         By how much errors are larger if a history is short.
+    log_floor : float or None
+        If all is learned of logarithms of the targets, the value below which these go
+        on as a straight line. Then targets' means and scales, weights and errors are
+        those of logarithms.
     """
 
     structure: dict[str, Any]
@@ -122,6 +127,7 @@ class ForecastModel:
     plain_errors: np.ndarray | None = None
     moves: np.ndarray | None = None
     widening: np.ndarray | None = None
+    log_floor: float | None = None
     _idle: Lender = field(default_factory=Lender, repr=False)
 
     def with_theta(self, theta):
@@ -197,6 +203,21 @@ class ForecastModel:
 
     # From series to lines ----------------------------------------------------------
 
+    def inward(self, y):
+        """Return what the model learns of targets: their logarithms, or themselves."""
+        return self._through(log_above, y)
+
+    def outward(self, z):
+        """Return the targets that `inward` was given."""
+        return self._through(exp_above, z)
+
+    def _through(self, function, values):
+        if self.log_floor is None:
+            return values
+        out = np.empty(values.size)
+        function(np.ascontiguousarray(values, float).ravel(), self.log_floor, out)
+        return out.reshape(values.shape)
+
     def standardized(self, x):
         """Return covariates in units of their scale, 0 where they are unknown."""
         x = (x - self.x_mean) / self.x_scale
@@ -229,7 +250,7 @@ class ForecastModel:
         """Return the `Lines` of series, without the effect of covariates."""
         tables, places = [], []
         for series in panel:
-            x, y = self.standardized(series.x), series.y
+            x, y = self.standardized(series.x), self.inward(series.y)
             if self.coef is not None:
                 y = y - self.effect_of(series.x)
                 # Where the effect is unknown, so is what is left without it.
@@ -439,6 +460,7 @@ class ForecastModel:
 
     def _as_forecast(self, out, spread, step, block):
         learned = self.learned_quantiles is not None
+        out = self.outward(out)
         middle = out[..., self.loss.middle]
         return Forecast(middle, out if learned else None, spread, step, block)
 
@@ -506,7 +528,8 @@ class ForecastModel:
         joint = np.sign(error) * np.sqrt(error**2 + before)
         error = np.where(block > 0, joint, error)
         spread = forecast.spread[..., np.newaxis]
-        return forecast.middle[..., np.newaxis] + error * spread
+        middle = self.inward(forecast.middle)[..., np.newaxis]
+        return self.outward(middle + error * spread)
 
     def interval(self, forecast, coverage):
         """Return the ends of intervals, (n_series, n_rows, n_targets, 2)."""
@@ -525,6 +548,8 @@ class ForecastModel:
             plain["_plain_errors"] = self.plain_errors
         if self.moves is not None:
             plain |= {"_moves": self.moves, "_widening": self.widening}
+        if self.log_floor is not None:
+            plain["_log_floor"] = self.log_floor
         return plain | {
             "_structure": self.structure,
             "_reader": self.reader.get_state(),
@@ -568,6 +593,7 @@ class ForecastModel:
             fields.get("_plain_errors"),
             fields.get("_moves"),
             fields.get("_widening"),
+            fields.get("_log_floor"),
         )
 
 

@@ -223,6 +223,8 @@ FORECAST_FIELDS = {
     # Of one that was fitted since short histories have units of their own.
     "_moves": Optional(array("float64", 4, _n_targets, low=0)),
     "_widening": Optional(array("float64", _n_targets, _n_sizes, _horizon, low=0)),
+    # Of a forecaster that learns logarithms of the targets.
+    "_log_floor": Optional(number),
 }
 
 
@@ -230,6 +232,8 @@ def check_forecast_model(fields):
     """Raise ValueError unless the fields of a `ForecastModel` go together."""
     _check_reader(fields)
     _check_schema(fields)
+    if not 0 < fields.get("_log_floor", 1.0) < np.inf:
+        raise ValueError("_log_floor must be a positive number.")
     history = unpack_history(fields["_history"])
     _check_history(fields | {"_history": history})
     model = ForecastModel.unpack(fields | {"_history": history})

@@ -1,5 +1,6 @@
 """How the parts of a forecast besides the network are fitted."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,13 @@ from skrnn.forecasting.linear import LinearForecast, fit_linear, regression
 from skrnn.forecasting.network import WindowData, initialize
 from skrnn.forecasting.scales import column_moments, line_weights, usual_weights
 from skrnn.forecasting.short import moves_of
-from skrnn.forecasting.windows import WindowReader, training_windows
+from skrnn.forecasting.smoothing import MAX_SEASON, is_short
+from skrnn.forecasting.windows import (
+    BLOCK_WINDOWS,
+    WindowReader,
+    Windows,
+    training_windows,
+)
 from skrnn.losses import make_forecast_loss
 from skrnn.models.forecast import ForecastModel
 
@@ -18,18 +25,24 @@ __all__ = ["ForecastFit", "first_parameters", "start_model", "window_data"]
 
 
 LONG_SEASON = 504
+# Logarithms must forecast better by this share: a forecast of what is not positive, or
+# of shifted values, makes more sense without.
+LOG_GAIN = 0.02
 
 
 def auto_window(n_rows, horizon, season):
     """Choose how many rows a forecast looks back on.
 
     A window is a quarter of the series, and at most 504 rows, which are three weeks of
-    hours. In a short series it is two seasons, if there are as many. Seasons of more
-    than `LONG_SEASON` rows, such as an hour of seconds, do not count: what a window
-    costs grows with its square.
+    hours. In a short series it is five seasons, if there are twice as many rows; with
+    seasons of more than `MAX_SEASON` rows, two. Seasons of more than `LONG_SEASON`
+    rows, such as an hour of seconds, do not count: what a window costs grows with its
+    square.
     """
-    short = 1 < season <= LONG_SEASON
-    least = min(2 * season if short else 16, (n_rows - horizon) // 2)
+    least = 16
+    if 1 < season <= LONG_SEASON:
+        least = season * (5 if season <= MAX_SEASON else 2)
+    least = min(least, (n_rows - horizon) // 2)
     return int(max(min(504, n_rows // 4), least, 1))
 
 
@@ -157,12 +170,12 @@ class ForecastFit:
                 self.folds = folds
         if len(self.folds.pairs) < 2 and len(panel) > 3:
             self.folds = split_by_series(self.lines.series[self.line])
-        self.weight = line_weights(self.lines)
-        if model.options.robust:
-            windows = self.line, self.origin, reader.window, model.options
-            self.weight = usual_weights(self.lines, *windows)
+        self.weight = self._weights(self.lines)
         self._fold_lines = None
         self.choice = self._fit_linear(self.lines)
+        if is_short(self.lines.n_rows, self.model.schema.season):
+            self._try_logarithms(panel)
+        model = self.model
         self._plain = self.lines, self.choice
         if model.access.takes_y and reader.n_known_future:
             self._try_regression(panel)
@@ -183,11 +196,58 @@ class ForecastFit:
         counts = kind in (None, "integer") and not np.ptp(begin)
         return None if counts or not (np.ptp(begin) or np.ptp(n_rows)) else begin
 
+    def _weights(self, lines):
+        """Return one over the scale of each line."""
+        if not self.model.options.robust:
+            return line_weights(lines)
+        windows = self.line, self.origin, self.model.reader.window
+        return usual_weights(lines, *windows, self.model.options)
+
     def _fit_linear(self, lines, fold_lines=None):
         reader, options = self.model.reader, self.model.options
         sizes = reader.window, reader.horizon
         windows = lines, self.line, self.origin, self.folds
         return fit_linear(*windows, *sizes, options, self.weight, fold_lines)
+
+    def _try_logarithms(self, panel):
+        """Learn logarithms of the targets, if these forecast later rows better."""
+        values = self.lines.values[np.isfinite(self.lines.values)]
+        if not self.folds.pairs or values.min() <= 0:
+            return
+        past = [series.y[: series.n_past] for series in panel]
+        model = replace(self.model, log_floor=float(values.min()) / 2)
+        moments = column_moments([model.inward(y) for y in past])
+        model = replace(model, target_mean=moments[0], target_scale=moments[1])
+        lines, weight = model.lines(panel), self.weight
+        self.weight = self._weights(lines)
+        choice = self._fit_linear(lines)
+        errors = (
+            self._later_error(*each, weight)
+            for each in ((self.model, self.lines, self.choice), (model, lines, choice))
+        )
+        straight, error = errors
+        if error < (1 - LOG_GAIN) * straight:
+            self.model, self.lines, self.choice = model, lines, choice
+        else:
+            self.weight = weight
+
+    def _later_error(self, model, lines, choice, weight):
+        """Return the sum of absolute errors on the test windows of all folds."""
+        horizon, total = model.horizon, 0.0
+        for weights, (_, test) in zip(choice.by_fold, self.folds.pairs, strict=True):
+            linear, line = LinearForecast(weights), self.line[test]
+            for start in range(0, len(test), BLOCK_WINDOWS):
+                rows = slice(start, start + BLOCK_WINDOWS)
+                chosen = line[rows], self.origin[test[rows]]
+                windows = Windows.cut(
+                    lines, *chosen, model.reader.window, model.options
+                )
+                found = linear.forecast(windows.values) + windows.level[:, np.newaxis]
+                true = model.outward(lines.future(*chosen, horizon))
+                error = np.abs(model.outward(found) - true)
+                error *= weight[chosen[0]][:, np.newaxis]
+                total += math.fsum(error[np.isfinite(error)])
+        return total
 
     def _try_regression(self, panel):
         """Take the effect of known covariates out of the targets, if that helps.

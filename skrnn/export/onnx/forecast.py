@@ -8,6 +8,7 @@ target of one series, a lag a row of its window.
 
 import functools
 import json
+import math
 from collections import namedtuple
 
 import numpy as np
@@ -551,6 +552,7 @@ class Inputs:
         rows = Rows(g, y, lens, fitted)
         y = rows.targets(y, window)
         self.valid.append(g("Not", g("IsInf", y)))
+        y = inward(g, y, model.log_floor)
         self.x = self.x_future = self.calendar = self.effect = None
         if x_past is not None:
             x = standardize(g, rows.window(x_past, window), mean, scale)
@@ -603,6 +605,24 @@ def each_series(g, conditions):
     """Add whether conditions (n_series, ...) are true of all, (n_series,) each."""
     for condition in conditions:
         yield all_true(g, g("Flatten", condition), 1)
+
+
+def inward(g, y, floor):
+    """Add what is learned of targets, see `ForecastModel.inward`."""
+    if floor is None:
+        return y
+    start, one = np.array(math.log(floor)), np.array(1.0)
+    line = g("Add", g("Sub", g("Div", y, np.array(floor)), one), start)
+    return g("Where", g("Less", y, np.array(floor)), line, g("Log", y))
+
+
+def outward(g, z, floor):
+    """Add the targets that `inward` was given."""
+    if floor is None:
+        return z
+    start, one = np.array(math.log(floor)), np.array(1.0)
+    line = g("Mul", g("Add", g("Sub", z, start), one), np.array(floor))
+    return g("Where", g("Less", z, start), line, g("Exp", z))
 
 
 def linear(g, window, weights):
@@ -665,7 +685,8 @@ def forecast(g, fitted, dtype):
     out = g("Where", valid, out, np.array(np.nan))
     out = g.slice(out, 0, 0, given.n_series)
     middle = g("Gather", out, np.array(fitted.loss.middle), axis=3)
-    outputs = [Output("forecast", g.cast(middle, dtype), dtype, (horizon, n_targets))]
+    middle = g.cast(outward(g, middle, model.log_floor), dtype)
+    outputs = [Output("forecast", middle, dtype, (horizon, n_targets))]
     quantiles = fitted.quantiles()
     if quantiles is not None:
         if fitted.structure["quantiles"] is None:
@@ -679,7 +700,8 @@ def forecast(g, fitted, dtype):
             spread = g.slice(spread, 0, 0, given.n_series)
             out = g("Add", out, g("Mul", spread, fitted.error_quantiles()))
         shape = horizon, n_targets, len(quantiles)
-        outputs.append(Output("quantiles", g.cast(out, dtype), dtype, shape))
+        out = g.cast(outward(g, out, model.log_floor), dtype)
+        outputs.append(Output("quantiles", out, dtype, shape))
     return outputs
 
 

@@ -1,0 +1,233 @@
+"""The linear part of short series: averages of forecasts that are safe and learned.
+
+A short series has too few windows to learn a weight for each lag and step from. But
+exponential smoothing, with a trend and a season or without, is a linear function of a
+window, too, and has few parameters. Here it is the best linear forecast of a sum of
+four processes: noise, a level that wanders, a trend that fades, and a season that
+changes. What is known of later windows says how much each counts. Ridge regression then
+learns what the windows say beyond that. All of this is one matrix of weights in the
+end.
+"""
+
+import functools
+import math
+
+import numpy as np
+
+from skrnn import _windows
+from skrnn._elementary import exp, log
+
+__all__ = [
+    "MAX_ROWS",
+    "MAX_SEASON",
+    "fit_short",
+    "forecasts_of",
+    "from_forecasts",
+    "is_short",
+    "smoothing_weights",
+]
+
+MAX_ROWS = 1_500  # of a short series
+MAX_SEASON = 31  # longer seasons are not seen twice by the newest values
+MAX_LAGS = 64  # that smoothing looks back on
+# The processes, in units of the variance of the noise. A level takes a step of this
+# variance each row.
+LEVELS = (1e-4, 0.01, 0.1, 0.5, 2.0, 10.0)
+# (how much of a trend is left a row later, variance of the trend)
+TRENDS = ((0.9, 0.01), (0.9, 0.1), (0.9, 1.0), (0.97, 3e-3), (0.97, 0.05))
+TRENDS = ((0.0, 0.0), (1.0, 3e-4), (1.0, 0.01), *TRENDS)
+# (how much of a season is left a season later, variance of the season)
+SEASONS = ((0.999, 4.0), (0.95, 4.0), (0.7, 4.0), (0.95, 30.0), (0.7, 30.0))
+ANY_LEVEL = 1e5  # variance of the first level, about which nothing is known
+# How much a forecast counts that does not overlap with others, when smoothing is
+# chosen, and when it is compared with regressions. By likelihood it would be 1 for each
+# step, if errors of the steps were independent.
+SMOOTHING_TRUST, REGRESSION_TRUST = 2.0, 2.0
+STRENGTHS = (1e3, 1e2, 1e1, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 1e-3)
+SHARES = (0.5, 1.0)  # of a forecast from forecasts
+LARGEST_WEIGHT = 10.0  # of a forecast from forecasts that does not explode
+
+
+def is_short(n_rows, season):
+    """Say whether series, with these numbers of rows, are forecast as short ones."""
+    return int(np.max(n_rows)) <= MAX_ROWS and season <= MAX_SEASON
+
+
+def _powers(base, n):
+    """Return base**0 ... base**(n - 1), the same on all machines."""
+    factors = np.full(n, base)
+    factors[0] = 1.0
+    return np.multiply.accumulate(factors)
+
+
+def _covariances(n, season):
+    """Yield covariances (n, n) of n consecutive values, one for each process."""
+    row = np.arange(n)
+    apart = np.abs(row[:, np.newaxis] - row)
+    level = np.minimum(row[:, np.newaxis], row) + 1.0
+    seasons = [np.zeros((n, n))]
+    if season > 1:
+        same = (apart % season == 0) - 1 / season
+        for left, variance in SEASONS:
+            # Powers of whole seasons, and lines between them.
+            powers = _powers(left, n // season + 2)
+            part = apart % season / season
+            near = powers[apart // season]
+            near = near + part * (powers[apart // season + 1] - near)
+            seasons.append(variance * near * same)
+    for of_season in seasons:
+        for left, variance in TRENDS:
+            trend = variance * _powers(left, n)[apart]
+            trend = np.add.accumulate(np.add.accumulate(trend, axis=0), axis=1)
+            for step in LEVELS:
+                yield ANY_LEVEL + of_season + trend + step * level
+
+
+@functools.lru_cache(maxsize=4)
+def smoothing_weights(n_lags, horizon, season):
+    """Return weights of smoothing: best linear forecasts of some processes.
+
+    Parameters
+    ----------
+    n_lags, horizon, season : int
+
+    Returns
+    -------
+    weights : list of ndarray of shape (n_lags, horizon)
+        The weights of each step sum to 1.
+    """
+    found = []
+    for covariance in _covariances(n_lags + horizon, season):
+        factor = np.ascontiguousarray(covariance[:n_lags, :n_lags])
+        factor[np.diag_indices(n_lags)] += 1.0
+        weights = np.ascontiguousarray(covariance[:n_lags, n_lags:])
+        if not _windows.cholesky(factor):
+            continue
+        _windows.solve(factor, weights)
+        weights /= np.add.accumulate(weights, axis=0)[-1]
+        weights.flags.writeable = False
+        found.append(weights)
+    return found
+
+
+def _shares(errors, n_forecasts):
+    """Return how much each of some forecasts counts, by the errors on like windows."""
+    least = max(min(errors), 1e-300)
+    shares = [
+        exp(-0.5 * n_forecasts * log(max(error, least) / least)) for error in errors
+    ]
+    return np.array(shares) / math.fsum(shares)
+
+
+def _average(shares, weights):
+    total = np.zeros_like(weights[0])
+    for share, each in zip(shares, weights, strict=True):
+        total += share * each
+    return total
+
+
+def _n_forecasts(moments):
+    """Return the number of forecasts that do not overlap."""
+    horizon = len(moments.yy)
+    return (moments.n + horizon - 1) / horizon
+
+
+def _error(moments, weights):
+    # Rounding may make of a small error a negative one.
+    return max(moments.error(weights), 1e-9 * math.fsum(moments.yy))
+
+
+def _smoothing(moments, season):
+    """Return the average of all smoothing, as the windows of moments say."""
+    n_lags, horizon = moments.xy.shape
+    weights = smoothing_weights(min(n_lags, MAX_LAGS), horizon, season)
+    errors = [_error(moments, each) for each in weights]
+    trust = SMOOTHING_TRUST * _n_forecasts(moments)
+    average = np.zeros((n_lags, horizon))
+    average[max(n_lags - MAX_LAGS, 0) :] = _average(_shares(errors, trust), weights)
+    return average
+
+
+def from_forecasts(first, horizon, centered):
+    """Return weights of a forecast of one step that goes on from its own forecasts.
+
+    `first` are the weights of that step. Returns None if such forecasts explode.
+    """
+    n_lags = len(first)
+    first = first.copy()
+    if not centered:
+        # The last value is the level, and not seen: what is left is its weight.
+        first[-1] = 1.0 - math.fsum(first[:-1])
+    rows = np.zeros((n_lags + horizon, n_lags))
+    rows[np.arange(n_lags), np.arange(n_lags)] = 1.0
+    for step in range(horizon):
+        terms = first[:, np.newaxis] * rows[step : step + n_lags]
+        rows[n_lags + step] = np.add.accumulate(terms, axis=0)[-1]
+    weights = np.ascontiguousarray(rows[n_lags:].T)
+    exploded = not np.abs(weights).max() < LARGEST_WEIGHT
+    return None if exploded else weights
+
+
+def forecasts_of(moments, season, centered):
+    """Return the weights of all forecasts that are learned from moments, by names."""
+    safe = _smoothing(moments, season)
+    found = {("smoothing", np.inf, 1.0): safe}
+    for strength in STRENGTHS:
+        change = moments.ridge_around(safe, strength)
+        if change is None:
+            change = safe
+        found["regression", strength, 1.0] = change
+        for name in ("own", "next"):
+            around = safe[:, :1] if name == "next" else np.zeros((len(safe), 1))
+            first = moments.first_step().ridge_around(around, strength)
+            path = None
+            if first is not None:
+                path = from_forecasts(first[:, 0], len(moments.yy), centered)
+            for share in SHARES:
+                mixed = safe if path is None else (1 - share) * safe + share * path
+                found[name, strength, share] = mixed
+    return found
+
+
+def fit_short(total, sums, season, centered):
+    """Fit the linear forecast of short series.
+
+    Parameters
+    ----------
+    total : Moments
+        Of all windows.
+    sums : list of (Moments, Moments)
+        Of the training and of the test windows of each fold.
+    season : int
+    centered : bool
+        Whether windows are less their mean, and not less the last value.
+
+    Returns
+    -------
+    strength : float
+        The penalty that counts most.
+    error : float
+        The sum of squared errors on the test windows; NaN without folds.
+    by_fold : list of ndarray of shape (n_lags, horizon)
+    weights : ndarray of shape (n_lags, horizon)
+    """
+    if not sums:
+        return np.inf, np.nan, [], _smoothing(total, season)
+    folds = [forecasts_of(training, season, centered) for training, _ in sums]
+    names = list(folds[0])
+    tests = [test for _, test in sums]
+    errors = [
+        math.fsum(_error(t, f[name]) for t, f in zip(tests, folds, strict=True))
+        for name in names
+    ]
+    trust = REGRESSION_TRUST * sum(map(_n_forecasts, tests))
+    shares = _shares(errors, trust)
+    shares[0] *= len(names)  # smoothing alone counts as much as all the others
+    shares /= math.fsum(shares)
+    of_all = forecasts_of(total, season, centered)
+    *by_fold, weights = (
+        _average(shares, [candidates[name] for name in names])
+        for candidates in (*folds, of_all)
+    )
+    error = math.fsum(_error(t, w) for t, w in zip(tests, by_fold, strict=True))
+    return names[int(np.argmax(shares))][1], error, by_fold, weights
