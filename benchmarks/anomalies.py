@@ -30,6 +30,7 @@ twenty kinds, at promised rates of 10 and 1.
 import argparse
 import gzip
 import json
+from functools import partial
 from pathlib import Path
 from time import process_time
 
@@ -137,11 +138,13 @@ def window_distance(y, first, n=50, n_components=5):
     return np.r_[np.zeros(n - 1), -np.linalg.norm(left, axis=1)]
 
 
+LONG_FAULTS = {"evidence": ("path", "drift", "window"), "onset": 0}
 DETECTORS = {
     "z of the last 100 rows": (moving_z, False),
     "IsolationForest, 50 rows": (forest, False),
     "PCA, 50 rows": (window_distance, False),
     "SeriesOutlierDetector": (ours, True),
+    "the same for long faults": (partial(ours, **LONG_FAULTS), True),
 }
 
 # Measures ----------------------------------------------------------------------------
