@@ -437,6 +437,7 @@ GOOD = {
     "activation": ["tanh", "relu"],
     "bidirectional": [False, True],
     "pooling": ["max", "last", "mean", "attention"],
+    "convolutions": [0, "auto", 9],
     "segment_length": ["auto", 1, 2, 3, 50],
     "standardize": [True, False],
     "missing": ["error", "indicator"],
@@ -731,6 +732,7 @@ DOCUMENTED = [
     (UserWarning, "X does not have valid feature names|X has feature names, but"),
     (UserWarning, "Warning: converting a masked element to nan"),
     (UserWarning, "Covariates are unknown that|The index of X counts rows from 1"),
+    (UserWarning, "Among the targets are"),
     (UserWarning, "y ends with \\d+ unknown rows"),
     (FutureWarning, "Support for labels represented as bytes is deprecated"),
 ]
