@@ -359,15 +359,16 @@ def test_the_linear_forecast_that_is_kept_is_the_ridge_of_all_windows():
     assert choice.error == pytest.approx(error)
 
 
+@pytest.mark.parametrize("season", [1, 40])
 @pytest.mark.parametrize("n", [400, 5])
-def test_a_random_walk_is_forecast_by_its_last_value(n):
+def test_a_random_walk_is_forecast_by_its_last_value(n, season):
     walk = np.random.default_rng(3).normal(size=n).cumsum()
     lines = Lines([(walk[:, None], np.empty((n, 0)), np.empty((n, 0)))])
     origin = origins_of(n, 12, 4)
     line = np.zeros_like(origin)
     folds = split_by_time(origin, 4, lines.n_rows[line], 0.4)
     choice = fit_linear(
-        lines, line, origin, folds, 12, 4, WindowOptions(40, False), np.ones(1)
+        lines, line, origin, folds, 12, 4, WindowOptions(season, False), np.ones(1)
     )
     if n == 400:
         assert choice.weights.shape == (0, 4)

@@ -241,10 +241,13 @@ class Parameters(BaseEstimator):
             )
         return tuple(sizes.tolist())
 
+    def _solver_parameters(self):
+        """Return the arguments of the solver."""
+        return {name: getattr(self, name) for name in SOLVER_PARAMETERS[self.solver]}
+
     def _make_solver(self, solver_state=None, incremental=False):
         """Return the solver, which goes on from what another one has kept."""
-        names = SOLVER_PARAMETERS[self.solver]
-        solver = SOLVERS[self.solver](**{name: getattr(self, name) for name in names})
+        solver = SOLVERS[self.solver](**self._solver_parameters())
         if solver_state is not None and solver_state[0] == self.solver:
             state = dict(solver_state[1])
             if not incremental:

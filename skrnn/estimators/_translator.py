@@ -37,6 +37,9 @@ from skrnn.targets.translations import END, TranslationTarget
 from skrnn.training.pairs import PairData
 
 FEW_TOKENS, FEW_COLUMNS = 1000, 64
+# Of layers of up to WIDE units. Sentences of 256 units reached a BLEU of 50 with half of
+# it, and of 32 with all of it; the sounds of words, with 128 units, did better with it.
+LARGEST_RATE, WIDE = 0.004, 128
 
 
 class SequenceTranslator(TranslationMixin, SequenceEstimator):
@@ -144,8 +147,9 @@ class SequenceTranslator(TranslationMixin, SequenceEstimator):
         - 'invscaling' is divided by ``t ** power_t`` after t sequences.
         - 'adaptive' is divided by 5 when the loss (with `early_stopping`: the
           validation score) has not improved by `tol` for `n_iter_no_change` epochs.
-    learning_rate_init : float, default=0.004
-        The initial learning rate of 'adam' and 'sgd'.
+    learning_rate_init : 'auto' or float, default='auto'
+        The initial learning rate of 'adam' and 'sgd'. 'auto' is 0.004 for layers of up
+        to 128 units, and falls as one over the units from there.
     power_t : float, default=0.5
         Exponent of 'invscaling'.
     max_iter : int, default=20
@@ -365,6 +369,10 @@ class SequenceTranslator(TranslationMixin, SequenceEstimator):
             StrOptions({"auto"}),
             Interval(Integral, 1, 2**20, closed="both"),
         ],
+        "learning_rate_init": [
+            StrOptions({"auto"}),
+            Interval(Real, 0, None, closed="neither"),
+        ],
         "tie_embeddings": ["boolean"],
         "n_subwords": [Interval(Integral, 0, 2**24, closed="both")],
         "attention": [StrOptions(set(filter(None, ATTENTIONS))), None],
@@ -416,7 +424,7 @@ class SequenceTranslator(TranslationMixin, SequenceEstimator):
         alpha=0.0,
         batch_size="auto",
         learning_rate="linear",
-        learning_rate_init=0.004,
+        learning_rate_init="auto",
         power_t=0.5,
         max_iter=20,
         shuffle=True,
@@ -691,6 +699,13 @@ class SequenceTranslator(TranslationMixin, SequenceEstimator):
 
     def _training_loss(self):
         return SmoothedTokenLoss(self._model.target.n_out, self.label_smoothing)
+
+    def _solver_parameters(self):
+        parameters = super()._solver_parameters()
+        if parameters.get("learning_rate_init") == "auto":
+            rate = LARGEST_RATE * min(1.0, WIDE / max(self._layer_sizes()))
+            parameters["learning_rate_init"] = rate
+        return parameters
 
     def _auto_batch_size(self, n_seqs):
         return int(np.clip(n_seqs // 30, 4, 64))

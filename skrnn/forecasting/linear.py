@@ -199,25 +199,28 @@ def fit_linear(
     pieces = moments(lines)
     by_fold = pieces if fold_lines is None else [moments(each) for each in fold_lines]
     total, sums = add(pieces), folds.combine(by_fold, add)
+    last_value = np.zeros((0, horizon))
+    last_errors = [math.fsum(test.yy) for _, test in sums]
+    keep_last = _Candidate(0, np.inf, sum(last_errors), [last_value] * len(sums))
+    gain = clear_gain(sum(test.n for _, test in sums) / horizon) if sums else 0.0
     if is_short(lines.n_rows, options.season):
         found = fit_short(total, sums, options.season, options.centered)
+        # Without a season, much of what seems to go on in a random walk is chance.
+        if options.season == 1 and found[1] > (1 - gain) * keep_last.error:
+            return LinearChoice(*keep_last, last_value, cautious=True)
         return LinearChoice(n_lags, *found, cautious=True)
     # The other candidates must beat the last value, clearly and in each fold.
-    last_value = np.zeros((0, horizon))
     if not sums:
         n, strength, error, by_fold = n_lags, 1.0, np.nan, []
     else:
-        last_errors = [math.fsum(test.yy) for _, test in sums]
         found = [
             candidate
             for n in sorted({n_lags, -(-2 * n_lags // 3), -(-n_lags // 3)})
             for candidate in _candidates(sums, n, last_errors)
         ]
         least = min((candidate.error for candidate in found), default=np.inf)
-        gain = clear_gain(sum(test.n for _, test in sums) / horizon)
-        if least > (1 - gain) * sum(last_errors):
-            found = [_Candidate(0, np.inf, sum(last_errors), [last_value] * len(sums))]
-            least = sum(last_errors)
+        if least > (1 - gain) * keep_last.error:
+            found, least = [keep_last], keep_last.error
         # All of the data will afford a longer window than a part of them did.
         n = max(c.n_lags for c in found if c.error <= TIE_FACTOR * least)
         n, strength, error, by_fold = min(
