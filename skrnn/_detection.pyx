@@ -116,7 +116,8 @@ cdef class Memory:
     def copy(self):
         """Return a memory that goes on apart from this one."""
         cdef Memory new = Memory(self.capacity, self.two_sided)
-        new.by_age, new.in_order = self.by_age.copy(), self.in_order.copy()
+        new.by_age = np.array(self.by_age)
+        new.in_order = np.array(self.in_order)
         new.n, new.head, new.until = self.n, self.head, self.until
         new.above, new.below = self.above, self.below
         return new
@@ -216,7 +217,7 @@ cdef class Memory:
 
     def set_state(self, values, numbers):
         """Go on where `get_state` was called."""
-        cdef double[::1] numbered = np.asarray(numbers, dtype=float)
+        cdef const double[::1] numbered = np.asarray(numbers, dtype=float)
         self.by_age = np.array(values, dtype=float)
         if not FEWEST <= self.capacity or self.by_age.shape[0] > self.capacity:
             raise ValueError("There are more values than the memory has room for.")

@@ -130,8 +130,10 @@ ESTIMATORS = (
 OWN_WORDS = {
     "bidirectional",
     "class_weight",
+    "convolutions",
     "early_stopping",
     "loss",
+    "pooling",
     "segment_length",
     "standardize",
 }

@@ -21,7 +21,7 @@ from toys import QUICK, make_classes, make_targets
 @pytest.fixture
 def interrupted(monkeypatch):
     """Ctrl-C in the third epoch of each fit."""
-    epoch, calls = skrnn.training.loops._epoch, []
+    epoch, calls = skrnn.training.loops.make_updates, []
 
     def interrupt(*args):
         calls.append(None)
@@ -29,7 +29,7 @@ def interrupted(monkeypatch):
             raise KeyboardInterrupt
         return epoch(*args)
 
-    monkeypatch.setattr(skrnn.training.loops, "_epoch", interrupt)
+    monkeypatch.setattr(skrnn.training.loops, "make_updates", interrupt)
 
 
 def test_ctrl_c_in_a_fit_of_the_user_keeps_the_model(interrupted):

@@ -304,7 +304,7 @@ def onnx_initial_state(model, n_seqs=1):
     >>> from skrnn import RNNRegressor
     >>> from skrnn.export import onnx_initial_state, to_onnx
     >>> X = np.random.default_rng(0).normal(size=(20, 6, 2))
-    >>> reg = RNNRegressor(8, cell="lstm", max_iter=5).fit(X, X[:, 0, 0])
+    >>> reg = RNNRegressor(8, cell="lstm", pooling="max", max_iter=5).fit(X, X[:, 0, 0])
     >>> model = to_onnx(reg, streaming=True)  # doctest: +SKIP
     >>> state = onnx_initial_state(model, n_seqs=3)  # doctest: +SKIP
     >>> {name: zeros.shape for name, zeros in state.items()}  # doctest: +SKIP
