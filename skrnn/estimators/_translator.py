@@ -37,9 +37,9 @@ from skrnn.targets.translations import END, TranslationTarget
 from skrnn.training.pairs import PairData
 
 FEW_TOKENS, FEW_COLUMNS = 1000, 64
-# Of layers of up to WIDE units. Sentences, with 256 units, reached a BLEU of 50 with half
-# of the rate, and of 32 with all of it. Words into sounds, with 128 units, did better
-# with all of it.
+# Of layers of up to WIDE units. Sentences, with 256 units, reached a BLEU of 50 with
+# half of the rate, and of 32 with all of it. Words into sounds, with 128 units, did
+# better with all of it.
 LARGEST_RATE, WIDE = 0.004, 128
 
 
