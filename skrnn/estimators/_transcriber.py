@@ -20,7 +20,7 @@ from skrnn.targets.label_sequences import (
     FORMS,
     UNITS,
     as_objects,
-    check_label_sequences,
+    check_paired_labels,
     is_label,
     keys_of,
     label_key,
@@ -555,12 +555,7 @@ class SequenceTranscriber(SequenceEstimator):
         sequences = self._check_sequences(X)
         if y is None:
             return sequences, as_objects(self._predicted(sequences))
-        checked = check_label_sequences(y, "y")
-        if len(checked) != len(sequences):
-            raise ValueError(
-                "Found input variables with inconsistent numbers of samples: "
-                f"{[len(sequences), len(checked)]}"
-            )
+        checked = check_paired_labels(y, len(sequences))
         return sequences, self._model.target.encode(checked, strict=False)
 
     def _predicted(self, sequences):

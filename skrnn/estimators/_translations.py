@@ -9,7 +9,7 @@ from skrnn.inputs.units import split_texts
 from skrnn.metrics import label_error_rate
 from skrnn.models.translation import make_rules
 from skrnn.network.attention import ATTENTIONS
-from skrnn.targets.label_sequences import as_objects, check_label_sequences
+from skrnn.targets.label_sequences import as_objects, check_paired_labels
 from skrnn.targets.translations import labels_of
 
 
@@ -147,7 +147,7 @@ class TranslationMixin:
         if y is None:
             raise ValueError("score requires y, what is right, but y is None.")
         sequences = self._check_sequences(X)
-        right, unit = self._checked(sequences, y), self._model.target.unit
+        right, unit = check_paired_labels(y, len(sequences)), self._model.target.unit
         found = self.predict(sequences).tolist()
         weight = self._check_weight(sample_weight, sequences, "sample_weight")
         right, found = (
@@ -214,23 +214,14 @@ class TranslationMixin:
         )
         return model.search(sequences, limits, rules, self._n_threads())
 
-    def _checked(self, sequences, y):
-        """Return checked targets, one for each sequence."""
-        checked = check_label_sequences(y, "y")
-        if len(checked) != len(sequences):
-            raise ValueError(
-                "Found input variables with inconsistent numbers of samples: "
-                f"{[len(sequences), len(checked)]}"
-            )
-        return checked
-
     def _codes(self, sequences, y):
         """Return codes of targets, or of the predictions if `y` is None."""
         if y is None:
             found = self._found(sequences, self.beam_width)
             codes = [np.array(own[0][2], dtype=np.intp) for own in found]
             return as_objects(codes)
-        return self._model.target.encode(self._checked(sequences, y), strict=False)
+        checked = check_paired_labels(y, len(sequences))
+        return self._model.target.encode(checked, strict=False)
 
     def _written(self, sequences, codes):
         """Return targets in the form of fit."""

@@ -324,9 +324,14 @@ def _refuse_overflow(sequences, out, batch, rows):
     b = np.argwhere(~np.isfinite(out))[0, 0]
     if len(out) != len(rows):  # a row for each step
         b -= batch.offset[np.searchsorted(batch.offset, b, side="right") - 1]
-    remedy = "" if out.dtype == np.float64 else ", or fit with dtype='float64'"
-    raise ValueError(
-        f"{sequences.name(rows[b])} makes the network overflow: its values or the "
+    raise overflow(sequences, rows[b], out.dtype)
+
+
+def overflow(sequences, row, dtype):
+    """Return the error for a sequence of which a network makes no finite numbers."""
+    remedy = "" if dtype == np.float64 else ", or fit with dtype='float64'"
+    return ValueError(
+        f"{sequences.name(row)} makes the network overflow: its values or the "
         f"weights are too large. Scale the sequence like those given to fit{remedy}."
     )
 

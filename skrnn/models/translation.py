@@ -23,6 +23,7 @@ from skrnn.models.sequence import (
     STRUCTURE_FIELDS,
     SequenceModel,
     check_sequence_model,
+    overflow,
     prediction_batches,
     spec_options,
 )
@@ -97,11 +98,8 @@ class TranslationModel(SequenceModel):
             size = n_side_by_side or len(several)
             for start in range(0, len(several), size):
                 indices = several[start : start + size]
-                yield (
-                    network,
-                    sequences.pack(indices, self.encoder, network.dtype),
-                    (indices),
-                )
+                batch = sequences.pack(indices, self.encoder, network.dtype)
+                yield network, batch, indices
         self._idle.append(network)
 
     def search(self, sequences, limits, rules, n_threads):
@@ -114,7 +112,7 @@ class TranslationModel(SequenceModel):
             for i, own in zip(indices.tolist(), each, strict=True):
                 found[i] = own
                 if not np.isfinite([score for _, score, _ in own]).all():
-                    raise overflow(sequences, i)
+                    raise overflow(sequences, i, network.dtype)
         return found
 
     def log_proba_of_tokens(self, sequences, codes, n_threads):
@@ -132,7 +130,7 @@ class TranslationModel(SequenceModel):
             stops = np.cumsum([len(each) for each in targets])
             for i, part in zip(indices, np.split(log_p, stops[:-1]), strict=True):
                 if not np.isfinite(part).all():
-                    raise overflow(sequences, i)
+                    raise overflow(sequences, i, network.dtype)
                 part[:-1][codes[i] < 0] = -np.inf
                 found[i] = part
         return found
@@ -177,8 +175,8 @@ class TranslationModel(SequenceModel):
         unit = fields["_source_unit"]
         if unit == "given":
             unit = fields["_source_tokenizer"]
-        return cls(
-            **{name: getattr(model, name) for name in SequenceModel.__match_args__[:8]},
+        return replace(
+            model,
             source_unit=unit_of(unit, fields.get("_source_merges")),
             length_limit=fields["length_limit_"],
         )
@@ -201,15 +199,6 @@ def make_rules(target, *, beam_width, length_penalty, copies, exactly_one):
     if target.has_unknown and not copies:
         banned[target.unknown] = 1
     return Rules(beam_width, length_penalty, int(exactly_one), banned)
-
-
-def overflow(sequences, i):
-    """Return the error for a sequence of which a network makes no finite numbers."""
-    return ValueError(
-        f"{sequences.name(i)} makes the network overflow: its values or the weights "
-        "are too large. Scale the sequence like those given to fit, or fit with "
-        "dtype='float64'."
-    )
 
 
 def make_translation_spec(structure, segment_length, target):

@@ -217,8 +217,9 @@ class TranslationNetwork:
         parts = self.parts
         states = self._read(run)
         values = states.joined().take(rows, axis=0)
-        last = np.empty_like(self.parts.pooling.forward(states, run))
-        last[run.batch.order] = parts.pooling.forward(states, run)
+        pooled = parts.pooling.forward(states, run)
+        last = np.empty_like(pooled)
+        last[run.batch.order] = pooled
         keys = parts.attention.make_keys(values)
         return Encoded(values, keys, start, parts.bridge.forward(last))
 
@@ -237,15 +238,19 @@ class TranslationNetwork:
 
         Rows stand sequence by sequence, (n_target_rows, n_columns).
         """
-        encoded = self.encode(batch.source, n_threads)
+        encoded = self._encode_pairs(batch, n_threads)
         return self._decode(Pass(batch.target, n_threads=n_threads), batch, encoded)
 
     def weights(self, batch, n_threads=1):
         """Return the attention of the targets of a PairBatch, and each row's place."""
-        encoded = self.encode(batch.source, n_threads)
+        encoded = self._encode_pairs(batch, n_threads)
         run = Pass(batch.target, n_threads=n_threads)
         h = self._states(run, batch, encoded)
         return self.parts.attention.weights_of(h, encoded, batch.owner)
+
+    def _encode_pairs(self, batch, n_threads):
+        run = Pass(batch.source, n_threads=n_threads)
+        return self._encode(run, batch.source_rows, batch.start)
 
     def _states(self, run, batch, encoded):
         # The states of the decoder, sequence by sequence.

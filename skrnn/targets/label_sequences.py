@@ -235,6 +235,17 @@ def check_label_sequences(y, name):
     return found
 
 
+def check_paired_labels(y, n_seqs):
+    """Return label sequences of `y` as an object array, one for each sequence of X."""
+    checked = check_label_sequences(y, "y")
+    if len(checked) != n_seqs:
+        raise ValueError(
+            "Found input variables with inconsistent numbers of samples: "
+            f"{[n_seqs, len(checked)]}"
+        )
+    return checked
+
+
 def _column(y, name):
     """The items of y, of a container with one for each sequence."""
     y = column_of_sequences(y)
