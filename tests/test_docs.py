@@ -19,6 +19,7 @@ PUBLIC = [
     "skrnn.datasets",
     "skrnn.distributed",
     "skrnn.export",
+    "skrnn.inspection",
     "skrnn.metrics",
     "skrnn.plotting",
     "skrnn.preprocessing",

@@ -59,6 +59,7 @@ LAYERS = [
     "estimators",
     "distributed",
     "preprocessing",
+    "inspection",
     "plotting",
     "export",
 ]

@@ -42,6 +42,7 @@ def test_installed_size():
         "skrnn",
         "skrnn.datasets",
         "skrnn.export",
+        "skrnn.inspection",
         "skrnn.metrics",
         "skrnn.plotting",
         "skrnn.preprocessing",
