@@ -19,7 +19,22 @@ default_role = "literal"
 
 autosummary_generate = True
 numpydoc_show_class_members = False  # the template of classes shows them whole
+# The groups of examples, in the order of the pages.
+GROUPS = [
+    "classification",
+    "inspection",
+    "regression",
+    "forecasting",
+    "tagging",
+    "language",
+    "translation",
+    "transcription",
+    "anomalies",
+    "comparison",
+    "streams",
+]
 sphinx_gallery_conf = {
+    "subsection_order": [f"../examples/{group}" for group in GROUPS],
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"\.py$",

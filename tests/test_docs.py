@@ -85,6 +85,19 @@ def test_included_code_exists(page):
             assert marker in source, f"{path} has no {marker!r}"
 
 
+def test_pages_name_examples_that_exist():
+    examples = sorted((ROOT / "examples").rglob("*.py"))
+    named = {"_".join(p.relative_to(ROOT / "examples").parts): p for p in examples}
+    pattern = r"sphx_glr_(?:auto_examples_)(\w+\.py)|auto_examples/([\w/]+)"
+    for page in [*PAGES, *sorted((ROOT / "skrnn").rglob("*.py"))]:
+        for ref, path in re.findall(pattern, page.read_text(encoding="utf-8")):
+            exists = ref in named or (ROOT / "examples" / f"{path}.py").exists()
+            assert exists or path == "index", f"{page.name}: {ref or path}"
+    conf = (ROOT / "doc" / "conf.py").read_text(encoding="utf-8")
+    for group in {p.parent.name for p in examples} - {"examples"}:
+        assert f'    "{group}",\n' in conf, f"give {group} its place in doc/conf.py"
+
+
 def defined_names(path):
     """Names of the classes, functions and methods in a source, with their owners."""
     names, owner = set(), ""

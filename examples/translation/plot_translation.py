@@ -21,8 +21,9 @@ from skrnn import SequenceTranslator
 from skrnn.metrics import bleu_score, chrf_score
 from skrnn.plotting import AttentionDisplay
 
-# From the repository, or from its folder of examples.
-FOLDERS = [Path(up, "shared/data/translation") for up in ("..", "../..")]
+# From the repository, or from the folder of this file.
+UP = "..", "../..", "../../.."
+FOLDERS = [Path(up, "shared/data/translation") for up in UP]
 FOLDER = next((folder for folder in FOLDERS if folder.exists()), FOLDERS[0])
 WORDS = {
     "a": ["man", "woman", "dog", "child"],

@@ -20,7 +20,9 @@ import numpy as np
 
 from skrnn import LanguageModel
 
-FOLDERS = [Path(up, "shared/data/text/names") for up in ("..", "../..")]
+# From the repository, or from the folder of this file.
+UP = "..", "../..", "../../.."
+FOLDERS = [Path(up, "shared/data/text/names") for up in UP]
 PATH = next((f for f in FOLDERS if f.exists()), FOLDERS[0]) / "Italian.txt"
 
 

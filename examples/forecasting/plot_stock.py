@@ -43,7 +43,7 @@ def simulate():
 
 places = [
     Path("finance-charts-apple.csv"),
-    Path("../../shared/data/forecasting/apple_stock_daily.csv"),
+    Path("../../../shared/data/forecasting/apple_stock_daily.csv"),
 ]
 if len(sys.argv) > 1:
     places = [Path(sys.argv[1])]

@@ -25,8 +25,9 @@ from sklearn.pipeline import make_pipeline
 from skrnn import RNNClassifier
 from skrnn.preprocessing import SequenceVectorizer
 
-# From the repository, or from its folder of examples.
-FOLDERS = [Path(up, "shared/data/text") for up in ("..", "../..")]
+# From the repository, or from the folder of this file.
+UP = "..", "../..", "../../.."
+FOLDERS = [Path(up, "shared/data/text") for up in UP]
 FOLDER = next((folder for folder in FOLDERS if folder.exists()), FOLDERS[0])
 KINDS = {
     "ABBR": "acronym",

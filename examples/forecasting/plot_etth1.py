@@ -49,7 +49,7 @@ def simulate():
     return pd.DataFrame(10 + 4 * day + week + noise, index, columns)
 
 
-places = [Path("ETTh1.csv"), Path("../../shared/data/forecasting/ETTh1.csv.gz")]
+places = [Path("ETTh1.csv"), Path("../../../shared/data/forecasting/ETTh1.csv.gz")]
 if len(sys.argv) > 1:
     places = [Path(sys.argv[1])]
 path = next((place for place in places if place.exists()), None)

@@ -23,8 +23,9 @@ from sklearn.metrics import ConfusionMatrixDisplay, accuracy_score, f1_score
 
 from skrnn import RNNClassifier
 
-# From the repository, or from its folder of examples.
-FOLDERS = [Path(up, "shared/data/text/names") for up in ("..", "../..")]
+# From the repository, or from the folder of this file.
+UP = "..", "../..", "../../.."
+FOLDERS = [Path(up, "shared/data/text/names") for up in UP]
 FOLDER = next((folder for folder in FOLDERS if folder.exists()), FOLDERS[0])
 
 
