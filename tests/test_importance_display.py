@@ -35,7 +35,7 @@ def test_features_are_drawn():
     np.testing.assert_array_equal(drawn, means[order])
     labels = [text.get_text() for text in ax.get_yticklabels()]
     assert labels == [f"feature {j}" for j in order]
-    assert ax.get_xlabel() == "drop of the neg_log_loss"
+    assert ax.get_xlabel() == "rise of the log loss"
     assert ax.get_legend_handles_labels()[1] == ["each exchange", "mean"]
     assert len(display.dots_.get_xdata()) == 9
     display.plot(n_features=2, sort=False, legend=False)
@@ -69,5 +69,6 @@ def test_importances_of_scikit_learn_are_drawn_and_several_scores_are_not():
     display = ImportanceDisplay.from_importances(result, score_name="R²")
     labels = [text.get_text() for text in display.ax_.get_yticklabels()]
     assert labels == ["feature 1", "feature 0"]
+    assert display.ax_.get_xlabel() == "drop of the R²"
     with pytest.raises(ValueError, match=r"scores \['a', 'b'\]. Draw one"):
         ImportanceDisplay.from_importances({"a": result, "b": result})

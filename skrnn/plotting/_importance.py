@@ -30,7 +30,8 @@ class ImportanceDisplay:
     edges : ndarray of shape (n_segments + 1,), default=None
         The ends of the stretches of time. None are features alone.
     score_name : str, default='score'
-        What the score is called in the picture.
+        The name of the score, for the label. One that begins with ``neg_`` is that of
+        an error, and the label says how much this rises.
 
     Attributes
     ----------
@@ -250,7 +251,10 @@ class ImportanceDisplay:
 
     @property
     def _label(self):
-        return f"drop of the {self.score_name}"
+        name = self.score_name.replace("_", " ")
+        if name.startswith("neg "):
+            return f"rise of the {name[4:]}"
+        return f"drop of the {name}"
 
     def _draw_features(self, ax, means, order):
         n_repeats = self.importances.shape[1]
