@@ -20,6 +20,8 @@ from skrnn import (
     RNNRegressor,
     SequenceForecaster,
     SequenceTagger,
+    SequenceTranscriber,
+    SequenceTranslator,
     StepRegressor,
 )
 from skrnn.distributed import fit_shards
@@ -65,6 +67,29 @@ def steps():
     return X, [x[:, 0].cumsum() for x in X]
 
 
+def transcribed():
+    X = make_sequences(30)
+    X = [np.repeat(x, 8, axis=0) for x in X]
+    return X, [["up" if value > 0 else "down" for value in x[:16:8, 0]] for x in X]
+
+
+def texts(n=40):
+    rng = np.random.default_rng(0)
+    X = ["".join(rng.choice(list("abcd"), rng.integers(0, 30))) for _ in range(n)]
+    X[3] += "z"
+    return X, None, rng.integers(0, 3, n)
+
+
+def one_text():
+    return (["the cat saw a cat that saw the cat. " * 9],)
+
+
+def ids():
+    rng = np.random.default_rng(0)
+    return ([rng.integers(0, 5, rng.integers(1, 20)) for _ in range(20)],)
+
+
+WRITER = {"hidden_layer_sizes": 6, "max_iter": 2, "bptt_steps": 7, "random_state": 0}
 PROBLEMS = {
     "classes": (RNNClassifier(**FEW), make_classes),
     "balanced": (RNNClassifier(**FEW, class_weight="balanced"), weighted),
@@ -77,6 +102,12 @@ PROBLEMS = {
     "tags": (SequenceTagger(**FEW), tagged),
     "paths": (SequenceTagger(**FEW, crf=True, dtype="float64"), tagged),
     "steps": (StepRegressor(**FEW), steps),
+    "labels in order": (SequenceTranscriber(**FEW), transcribed),
+    "texts": (LanguageModel(**WRITER), texts),
+    "n-grams": (LanguageModel(**WRITER, ngram_order=3), texts),
+    "one text": (LanguageModel(**WRITER, ngram_order=2, ends=False), one_text),
+    "ids": (LanguageModel(**WRITER, carry_state=True, solver="sgd"), ids),
+    "bytes": (LanguageModel(**WRITER, analyzer="byte", min_frequency=2), texts),
     "series": (SequenceForecaster(6, **FEW), lambda: (series(),)),
 }
 
@@ -206,6 +237,22 @@ def test_series_in_shards():
     assert_same_bits(found.linear_weights_, first.linear_weights_)
 
 
+@pytest.mark.parametrize("name", sorted(PROBLEMS))
+@pytest.mark.filterwarnings("ignore:The shards hold different classes")
+def test_two_shards_are_the_same_on_threads(name):
+    estimator, make = PROBLEMS[name]
+    parts = make()
+    n = len(parts[0]) // 2 or 1
+    shards = [
+        tuple(part if part is None else part[rows] for part in parts)
+        for rows in (slice(n), slice(n, None))
+    ]
+    expected = fit_shards(estimator, shards)
+    with ThreadPoolExecutor(2) as threads:
+        found = fit_shards(estimator, shards, threads)
+    assert_same_model(found, expected)
+
+
 @pytest.mark.parametrize("rounds", [1, 2, 5])
 def test_threads_give_the_same_bits(rounds):
     estimator = RNNClassifier(**FEW)
@@ -236,6 +283,10 @@ def test_processes_give_the_same_bits():
     for n in (1, 2, 3):
         with make(n) as pool:
             assert_same_model(fit_shards(estimator, LOADERS, pool), expected)
+    writer = LanguageModel(**WRITER, ngram_order=2)
+    with make(2) as pool:
+        found = fit_shards(writer, TEXT_LOADERS, pool)
+    assert_same_model(found, fit_shards(writer, TEXT_LOADERS))
     with tempfile.TemporaryDirectory() as folder:
         shards = [partial(die_once, Path(folder, "a"), k) for k in range(3)]
         assert_same_model(fit_shards(estimator, shards, partial(make, 2)), expected)
@@ -341,7 +392,7 @@ def test_what_cannot_be_is_refused(message):
 def test_other_kinds_are_refused():
     shard = make_classes()
     with pytest.raises(TypeError, match="fit_shards takes RNNClassifier"):
-        fit_shards(LanguageModel(), [shard])
+        fit_shards(SequenceTranslator(), [shard])
     with pytest.raises(TypeError, match=r"shards\[0\] must be a tuple"):
         fit_shards(RNNClassifier(), [list(shard)])
     with pytest.raises(TypeError, match=r"shards\[0\]: what the function returns"):
@@ -378,3 +429,70 @@ def interrupt():
     import time
 
     time.sleep(0.2)
+
+
+# Language models ----------------------------------------------------------------------
+
+
+def load_texts(k, n_shards=3):
+    X, _, weight = texts(60)
+    return X[k::n_shards], None, weight[k::n_shards]
+
+
+TEXT_LOADERS = [partial(load_texts, k) for k in range(3)]
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_texts_in_shards(rounds):
+    estimator = LanguageModel(**WRITER, ngram_order=3)
+    shards = [*TEXT_LOADERS, lambda: ([],), lambda: (["", ""], None, [1, 0])]
+    found = fit_shards(estimator, shards, rounds_per_epoch=rounds)
+    with ThreadPoolExecutor(2) as threads:
+        again = fit_shards(estimator, shards, threads, rounds_per_epoch=rounds)
+    assert_same_model(again, found)
+    in_memory = [shard() for shard in shards]
+    again = fit_shards(estimator, in_memory, rounds_per_epoch=rounds)
+    assert_same_model(again, found)
+    X, _, weight = texts(60)
+    whole = estimator.fit(X, None, weight)
+    assert found.tokens_.tolist() == whole.tokens_.tolist()
+    counts = found._model.vocabulary.counts
+    assert np.array_equal(counts, whole._model.vocabulary.counts)
+    ngrams = found._model.mixture.ngrams
+    # The empty text of the last shard is one more begin and end.
+    assert ngrams.counts.sum() == whole._model.mixture.ngrams.counts.sum() + 1
+    assert abs(found.score(X) - whole.score(X)) < 0.2
+
+
+def test_texts_with_validation():
+    X, _, weight = texts(60)
+    estimator = LanguageModel(**WRITER, early_stopping=True, ngram_order=3)
+    found = fit_shards(estimator, [(X[:40], None, weight[:40])], X_val=X[40:])
+    assert_same_model(found, estimator.fit(X[:40], None, weight[:40], X_val=X[40:]))
+    with pytest.raises(ValueError, match="y_val and sample_weight_val are not for"):
+        fit_shards(estimator, [(X,)], X_val=X, y_val=X)
+    with pytest.raises(ValueError, match="X_val is given, but early_stopping is False"):
+        fit_shards(LanguageModel(), [(X,)], X_val=X)
+
+
+def test_texts_that_cannot_be_are_refused():
+    model = LanguageModel(**WRITER)
+    with pytest.raises(ValueError, match=r"shards\[1\] holds lists of tokens, and sha"):
+        fit_shards(model, [(["ab"],), ([["a", "b"]],)])
+    with pytest.raises(ValueError, match="No shard has any texts"):
+        fit_shards(model, [([],)])
+    with pytest.raises(TypeError, match=r"shards\[1\]: X\[1\] is None"):
+        fit_shards(model, [(["ab"],), (["ab", None],)])
+    with pytest.raises(ValueError, match="all of one form|All texts of X are empty"):
+        fit_shards(model, [([""],)])
+
+
+def test_labels_of_shards_are_joined():
+    X, y = transcribed()
+    y = [*y[:-1], ["left"]]
+    found = fit_shards(SequenceTranscriber(**FEW), [(X[:9], y[:9]), (X[9:], y[9:])])
+    assert found.classes_.tolist() == ["down", "left", "up"]
+    whole = SequenceTranscriber(**FEW).fit(X, y)
+    assert found.segment_length_ == whole.segment_length_
+    with pytest.raises(ValueError, match="y has the form 'sequence' in one shard"):
+        fit_shards(found, [(X, y), (X, ["ab"] * len(X))])

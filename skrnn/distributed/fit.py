@@ -9,11 +9,15 @@ from skrnn.distributed.rounds import Rounds
 from skrnn.distributed.runner import Runner
 from skrnn.distributed.sequences import SequenceWork
 from skrnn.distributed.tasks import check_shards
+from skrnn.distributed.texts import TextWork
 from skrnn.estimators import (
+    LanguageModel,
     RNNClassifier,
     RNNRegressor,
     SequenceForecaster,
     SequenceTagger,
+    SequenceTranscriber,
+    SequenceTranslator,
     StepRegressor,
 )
 from skrnn.solvers import SOLVERS
@@ -26,6 +30,8 @@ WORK = {
     SequenceForecaster: PanelWork,
     SequenceTagger: SequenceWork,
     StepRegressor: SequenceWork,
+    SequenceTranscriber: SequenceWork,
+    LanguageModel: TextWork,
 }
 
 
@@ -55,15 +61,16 @@ def fit_shards(
 
     Parameters
     ----------
-    estimator : RNNClassifier, RNNRegressor, SequenceTagger, StepRegressor or \
-            SequenceForecaster
+    estimator : RNNClassifier, RNNRegressor, SequenceTagger, StepRegressor, \
+            SequenceTranscriber, LanguageModel or SequenceForecaster
         It is cloned, and stays as it is.
     shards : list of tuples (X, y) or (X, y, sample_weight), or of callables
-        The data, as for ``fit``; for a forecaster tuples ``(X,)``, panels of series. A
-        callable takes no arguments and returns such a tuple. It is called on the
-        worker, once before the training and once in each round, so that the data of a
-        shard are in memory only while they are used. It must return the same data each
-        time. A shard without sequences is left out.
+        The data, as for ``fit``; for a forecaster tuples ``(X,)``, panels of series;
+        for a language model ``(X,)`` or ``(X, None, sample_weight)``, texts. A callable
+        takes no arguments and returns such a tuple. It is called on the worker, once
+        before the training and once in each round, so that the data of a shard are in
+        memory only while they are used. It must return the same data each time. A shard
+        without sequences is left out.
     executor : Executor, callable or None, default=None
         What runs the tasks: an executor of :mod:`concurrent.futures`,
         ``client.get_executor()`` of dask, or any object with such a method
@@ -126,6 +133,12 @@ def fit_shards(
     hold series like those of the other shards. An epoch takes up to 20,000 windows of
     each shard.
 
+    A language model learns the tokens of all shards. Each shard has lanes of its own,
+    and reads on from where they are; at the beginning of each round it starts from zero
+    states. With `ngram_order` the n-grams of all shards are counted after the training,
+    in two more passes, and the share of the network is chosen by texts that each shard
+    has held out.
+
     scikit-learn's callbacks are not called.
 
     References
@@ -180,6 +193,11 @@ def _check_estimator(estimator):
             return work_kind
     names = ", ".join(kind.__name__ for kind in WORK)
     hint = ""
+    if isinstance(estimator, SequenceTranslator):
+        hint = (
+            " A translator learns its pieces of words from all texts together, which "
+            "no shard holds. partial_fit takes one block of pairs after the other."
+        )
     if hasattr(estimator, "steps"):
         hint = (
             " Of a pipeline, pass the last step, and transform the data of a shard in "
@@ -218,3 +236,4 @@ def _train(estimator, work, runner, shards, n_rounds, given):
     estimator._training = training.after(
         estimator.solver, solver, generator, history, False
     )
+    work.finish(runner, shards, estimator)

@@ -6,14 +6,14 @@ from dataclasses import replace
 import numpy as np
 
 from skrnn.distributed.rounds import ShardedData
-from skrnn.distributed.tasks import Task, is_empty, load
+from skrnn.distributed.tasks import Task, Work, is_empty, load
 
 __all__ = ["PanelWork"]
 
 SEEDS = 2**31 - 1
 
 
-class PanelWork:
+class PanelWork(Work):
     """The tasks of a forecaster.
 
     The first shard that has series decides about all but the network: the scales, the
@@ -26,13 +26,6 @@ class PanelWork:
     keeps : bool
         Whether the windows of shards in memory are kept for the next round.
     """
-
-    def __init__(self, estimator, keeps=False):
-        self.estimator, self.keeps = estimator, keeps
-        self._kept = {}
-
-    def __getstate__(self):
-        return {**self.__dict__, "_kept": {}}
 
     # On a worker -----------------------------------------------------------------
 

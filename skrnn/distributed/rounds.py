@@ -22,6 +22,9 @@ class Order(NamedTuple):
     mean_weight : float
     part : tuple of (int, int)
         Which part of an epoch, of how many.
+    epoch : tuple of (int or None, int or None)
+        Which epoch, where the learning rate is planned, and how many batches the one
+        before had.
     begin, random_state : dict
         The states of the random generator of the shard, as the epoch began and now.
     """
@@ -31,6 +34,7 @@ class Order(NamedTuple):
     time: tuple
     mean_weight: float
     part: tuple
+    epoch: tuple
     begin: dict[str, Any]
     random_state: dict[str, Any]
 
@@ -42,10 +46,10 @@ class Order(NamedTuple):
         trainer, theta = make_trainer(solver, generator), self.theta.copy()
         begin = None if self.part[0] == 0 else _generator(self.begin)
         updates = trainer.fit_part(
-            theta, data, self.mean_weight, self.part, begin=begin
+            theta, data, self.mean_weight, self.part, begin=begin, epoch=self.epoch
         )
         state = generator.get_state(legacy=False)
-        return Trained(theta, solver.get_state(), state, updates)
+        return Trained(theta, solver.get_state(), state, updates, data.n_batches)
 
 
 class Trained(NamedTuple):
@@ -55,12 +59,15 @@ class Trained(NamedTuple):
     solver_state: dict[str, np.ndarray]
     random_state: dict[str, Any]
     updates: Updates
+    n_batches: int | None
 
 
 class ShardedData:
     """Stands for the data of all shards in a `Trainer`."""
 
     ordinary_weight = 1.0
+
+    n_batches = None  # workers set the learning rate before each update
 
     def __init__(self, n_items, mean_weight):
         self.used, self.mean_weight = range(n_items), mean_weight
@@ -81,7 +88,7 @@ class Rounds:
     Parameters
     ----------
     runner : Runner
-    work : SequenceWork or PanelWork
+    work : Work
     shards : list
     numbers : list of int
         Those that have sequences.
@@ -99,6 +106,7 @@ class Rounds:
             k: np.random.RandomState([seed, 2, k]).get_state(legacy=False)
             for k in numbers[1:]
         }
+        self.n_batches = dict.fromkeys(numbers)
 
     def __call__(self, job, mean_weight):
         """Make the updates of one epoch; return the `Updates`."""
@@ -107,19 +115,20 @@ class Rounds:
         begin = {**self.states, first: generator.get_state(legacy=False)}
         states, total = begin, Updates()
         for i in range(self.n_rounds):
-            mean, states_after = Average(), {}
+            mean, states_after, n_batches = Average(), {}, {}
             part = i, self.n_rounds
             tasks = self._tasks(job, mean_weight, part, begin, states)
             for k, trained in zip(self.numbers, self.runner.run(tasks), strict=True):
                 mean.add(trained)
                 states_after[k] = trained.random_state
+                n_batches[k] = trained.n_batches
                 total = Updates(
                     *(a + b for a, b in zip(total, trained.updates, strict=True))
                 )
             states = states_after
             mean.write(job)
             generator.set_state(states[first])
-        self.states = states
+        self.states, self.n_batches = states, n_batches
         return total
 
     def _tasks(self, job, mean_weight, part, begin, states):
@@ -127,7 +136,10 @@ class Rounds:
         theta, state = job.theta.copy(), solver.get_state()
         time = solver.n_seen, solver.progress
         for k in self.numbers:
-            order = Order(theta, state, time, mean_weight, part, begin[k], states[k])
+            epoch = job.epoch, self.n_batches[k]
+            order = Order(
+                theta, state, time, mean_weight, part, epoch, begin[k], states[k]
+            )
             yield Task(self.work, "train", k, self.shards[k], (order,))
 
 

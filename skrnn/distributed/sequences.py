@@ -12,7 +12,7 @@ from skrnn.distributed.summary import (
     merge_counts_of_classes,
     merge_samples,
 )
-from skrnn.distributed.tasks import Task, is_empty, load
+from skrnn.distributed.tasks import Task, Work, is_empty, load
 from skrnn.estimators._embeddings import initialize_embeddings
 from skrnn.inputs.convolved import Convolutions
 from skrnn.models.training_state import TrainingState
@@ -23,7 +23,7 @@ __all__ = ["SequenceWork"]
 MOST_APART = 0.25
 
 
-class SequenceWork:
+class SequenceWork(Work):
     """The tasks of an estimator of whole sequences, or of their steps.
 
     Parameters
@@ -34,13 +34,7 @@ class SequenceWork:
         Whether what was checked of shards in memory is kept for the next round.
     """
 
-    def __init__(self, estimator, keeps=False):
-        self.estimator, self.keeps = estimator, keeps
-        self.n_shards = 1  # that have sequences
-        self._kept = {}
-
-    def __getstate__(self):
-        return {**self.__dict__, "_kept": {}}
+    n_shards = 1  # that have sequences
 
     # On a worker -----------------------------------------------------------------
 
@@ -151,7 +145,7 @@ class SequenceWork:
         targets = [part.target for part in summaries if part is not None]
         no_targets = next(part.no_targets for part in summaries if part is not None)
         if targets[0].all_labels is None:
-            return targets[0]
+            return targets[0].joined(targets[1:])
         labels = [target.all_labels for target in targets]
         if len({array.dtype.kind in "OUS" for array in labels}) > 1:
             raise ValueError(

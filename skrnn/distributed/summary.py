@@ -29,6 +29,8 @@ class ShardSummary:
         Which features hold tokens.
     lengths, counts : ndarray of shape (n_lengths,)
         Different lengths of sequences, and what all sequences of a length weigh.
+    least_segments : ndarray of shape (n_lengths,) or None
+        How many segments these sequences need; then a length may come several times.
     moments : Moments or None
         Those of the features, if the estimator needs them.
     tokens : dict
@@ -50,6 +52,7 @@ class ShardSummary:
     categorical: list
     lengths: np.ndarray
     counts: np.ndarray
+    least_segments: np.ndarray | None
     moments: Moments | None
     tokens: dict
     target: Any
@@ -64,7 +67,8 @@ class ShardSummary:
         sequences, weight = samples.sequences, samples.sample_weight
         if weight is not None and weight.dtype == object:
             weight = None  # weights of steps are for the loss alone
-        lengths, which = np.unique(sequences.lengths, return_inverse=True)
+        least = estimator._least_segments(samples, target)
+        lengths, least, which = _distinct(sequences.lengths, least)
         form = {name: vars(estimator)[name] for name in FORM if name in vars(estimator)}
         n = len(samples)
         return cls(
@@ -74,6 +78,7 @@ class ShardSummary:
             sequences.categorical,
             lengths,
             np.bincount(which, weight).astype(np.float64),
+            least,
             sequences.statistics(weight) if needs_moments else None,
             sequences.token_counts(weight),
             target,
@@ -84,6 +89,16 @@ class ShardSummary:
         )
 
 
+def _distinct(lengths, least):
+    """Return what differs of lengths, of segments, and which of it each is."""
+    if least is None:
+        distinct, which = np.unique(lengths, return_inverse=True)
+        return distinct, None, which
+    pairs = np.stack([lengths, least], axis=1)
+    pairs, which = np.unique(pairs, axis=0, return_inverse=True)
+    return pairs[:, 0], pairs[:, 1], which.reshape(-1)
+
+
 class MergedSequences:
     """Stands for the sequences of all shards where a model is made of them."""
 
@@ -91,7 +106,10 @@ class MergedSequences:
         first = parts[0]
         self.n_features, self.categorical = first.n_features, first.categorical
         lengths = np.concatenate([part.lengths for part in parts])
-        self.lengths, which = np.unique(lengths, return_inverse=True)
+        least = None
+        if first.least_segments is not None:
+            least = np.concatenate([part.least_segments for part in parts])
+        self.lengths, self.least_segments, which = _distinct(lengths, least)
         counts = np.concatenate([part.counts for part in parts])
         self.counts = np.bincount(which, counts)
         self._moments = None
@@ -124,6 +142,7 @@ class MergedSamples:
     def __init__(self, parts):
         self.sequences = MergedSequences(parts)
         self.sample_weight = self.sequences.counts
+        self.least_segments = self.sequences.least_segments
         self.n_seqs = sum(part.n_seqs for part in parts)
         self.y = parts[0].no_targets
         self._y_moments = None

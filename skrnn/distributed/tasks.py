@@ -3,7 +3,29 @@
 import traceback
 from typing import Any, NamedTuple
 
-__all__ = ["Failure", "Task", "check_shards", "is_empty", "run_task"]
+__all__ = ["Failure", "Task", "Work", "check_shards", "is_empty", "load", "run_task"]
+
+
+class Work:
+    """The tasks of an estimator, and what the driver does with their results.
+
+    Parameters
+    ----------
+    estimator : estimator
+        On the way to workers it holds its model, if there is one, without parameters.
+    keeps : bool
+        Whether what was read of shards in memory is kept for the next round.
+    """
+
+    def __init__(self, estimator, keeps=False):
+        self.estimator, self.keeps = estimator, keeps
+        self._kept = {}
+
+    def __getstate__(self):
+        return {**self.__dict__, "_kept": {}}
+
+    def finish(self, runner, shards, estimator):
+        """Learn from all shards what comes after the training."""
 
 
 class Task(NamedTuple):
@@ -13,7 +35,7 @@ class Task(NamedTuple):
 
     Parameters
     ----------
-    work : SequenceWork or PanelWork
+    work : Work
     method : str
         ``method(number, shard, *arguments)`` of the work is called.
     number : int

@@ -448,6 +448,9 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
             weight = None
         return auto_segment_length(sequences.lengths, weight)
 
+    def _least_segments(self, samples, target):
+        """Return how many segments each sequence needs, None if one is enough."""
+
     def _announce(self, X, y, samples, theta):
         """Begin the tasks that callbacks follow."""
         weight, model = samples.sample_weight, self._model

@@ -476,9 +476,14 @@ class LanguageModel(
 
     def _make_model(self, items, form, seed):
         """Learn the tokens of texts; return a model with its first parameters."""
-        reader = TextReader(self.analyzer, self.lowercase, self.token_pattern, form)
-        vocabulary = reader.learn(
-            items, min_frequency=self.min_frequency, max_categories=self.max_categories
+        return self._model_of(self._reader(form).count(items), form, seed)
+
+    def _model_of(self, counted, form, seed):
+        """Return a model with its first parameters, of counted tokens."""
+        vocabulary = self._reader(form).vocabulary_of(
+            counted,
+            min_frequency=self.min_frequency,
+            max_categories=self.max_categories,
         )
         structure = self._describe_structure()
         structure["has_unknown"] = not (form == "text" and structure["unit"] == "byte")
@@ -562,8 +567,15 @@ class LanguageModel(
         """
         if self.ngram_order is None or going_on or held_out is not None:
             return texts, weight, held_out
-        generator = np.random.RandomState([self._training.seed, 4])
-        kept, rows, unseen = split_held_out(texts, generator)
+        return self._split_for_shares(texts, weight)
+
+    def _split_for_shares(self, texts, weight, part=(), n_parts=1):
+        """Return the texts to train on, their weights, and those to choose shares with.
+
+        Of several parts of the data, `part` is the number of a later one.
+        """
+        generator = np.random.RandomState([self._training.seed, 4, *part])
+        kept, rows, unseen = split_held_out(texts, generator, n_parts)
         return kept, None if weight is None else weight[rows], unseen
 
     def _count(self, texts, kept, unseen, going_on):
@@ -576,12 +588,16 @@ class LanguageModel(
         else:
             mixture = Mixture.count(kept, order, model.n_out)
             if unseen is not None:
-                network = model.with_mixture(None)
-                log_p = network.log_proba_of_tokens(unseen, self._n_threads())
-                mixture = mixture.with_share(unseen, log_p).counting(texts)
+                mixture = self._choose_share(mixture, unseen).counting(texts)
         self._model = model.with_mixture(mixture)
 
-    def _lanes(self, texts, weight, training):
+    def _choose_share(self, mixture, unseen):
+        """Return a mixture whose shares are chosen by texts that nobody has seen."""
+        network = self._model.with_mixture(None)
+        log_p = network.log_proba_of_tokens(unseen, self._n_threads())
+        return mixture.with_share(unseen, log_p)
+
+    def _lanes(self, texts, weight, training, n_parts=1):
         model, hidden = self._model, None
         counts = model.vocabulary.counts
         if training and model.unknown is not None and counts is not None:
@@ -591,7 +607,7 @@ class LanguageModel(
                 hidden[: len(counts) - 1] = counts[:-1] == 1
         n_lanes = self.batch_size
         if n_lanes == "auto":
-            n_lanes = int(texts.lengths.sum()) // (self.bptt_steps * UPDATES)
+            n_lanes = int(texts.lengths.sum()) // (self.bptt_steps * UPDATES * n_parts)
             n_lanes = min(max(n_lanes, LEAST_LANES), MOST_LANES)
         return LaneData(
             texts,
@@ -610,10 +626,8 @@ class LanguageModel(
         solver = self._make_solver(
             training.solver_state if resume else None, incremental
         )
-        generator, loss = training.generator(), model.loss
-        network = Network(model.spec, options=self._pass_options())
-        options = self._training_options(1, held_out is not None)
-        trainer = Trainer(network, loss, solver, options, generator)
+        generator = training.generator()
+        trainer = self._make_trainer(solver, generator, held_out is not None)
         data = self._lanes(texts, weight, True)
         history = training.history if resume else None
         if incremental:
@@ -633,6 +647,13 @@ class LanguageModel(
             self.solver, solver, generator, history, incremental
         )
 
+    def _make_trainer(self, solver, generator, early_stopping, **more):
+        """Return what trains the network; `more` goes to the `Trainer`."""
+        model = self._model
+        network = Network(model.spec, options=self._pass_options())
+        options = self._training_options(1, early_stopping)
+        return Trainer(network, model.loss, solver, options, generator, **more)
+
     def _announce(self, X, theta):
         """Begin the tasks that callbacks follow."""
         model = self._model
@@ -645,9 +666,9 @@ class LanguageModel(
 
     # Reading -------------------------------------------------------------------------
 
-    def _reader(self):
-        model = self._model
-        return TextReader(self.analyzer, self.lowercase, self.token_pattern, model.form)
+    def _reader(self, form=None):
+        form = self._model.form if form is None else form
+        return TextReader(self.analyzer, self.lowercase, self.token_pattern, form)
 
     def _check_form(self, form, name):
         fitted_form = self._model.form

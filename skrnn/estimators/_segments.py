@@ -9,7 +9,7 @@ def least_segments(codes):
     return np.maximum(np.array(least, dtype=np.intp), 1)
 
 
-def choose_segment_length(lengths, codes, sample_weight=None):
+def choose_segment_length(lengths, least, sample_weight=None):
     """Return a length that leaves each sequence the segments that its labels need.
 
     Half of the sequences have sixteen times as many, or more: pen strokes were read
@@ -19,11 +19,10 @@ def choose_segment_length(lengths, codes, sample_weight=None):
     ----------
     lengths : ndarray of int (n_seqs,)
         Steps of the sequences.
-    codes : array of arrays of int
-        Their labels.
+    least : ndarray of int (n_seqs,)
+        How many segments the labels of each need.
     sample_weight : ndarray (n_seqs,) or None
     """
-    least = least_segments(codes)
     most = min(longest_segments(lengths, least).min(), 16)
     share = lengths / least
     order = np.argsort(share, kind="stable")
@@ -31,6 +30,13 @@ def choose_segment_length(lengths, codes, sample_weight=None):
     total = np.cumsum(weight)
     median = share[order[np.searchsorted(total, total[-1] / 2)]]
     return int(max(1, min(most, median / 16)))
+
+
+def needed(samples, target):
+    """Return how many segments the labels of each of some samples need, (n_seqs,)."""
+    if hasattr(samples, "least_segments"):  # those of several shards
+        return samples.least_segments
+    return least_segments(target.encode(samples.y))
 
 
 def longest_segments(lengths, least):

@@ -10,7 +10,7 @@ from skrnn.estimators._augmentation import AUGMENTATION, with_augmentation
 from skrnn.estimators._base import SequenceEstimator, all_or_nothing
 from skrnn.estimators._fitted import fitted
 from skrnn.estimators._parameters import has_partial_fit
-from skrnn.estimators._segments import check_segments, choose_segment_length
+from skrnn.estimators._segments import check_segments, choose_segment_length, needed
 from skrnn.estimators._streams import make_transcript_stream
 from skrnn.metrics import label_error_rate
 from skrnn.models import transcripts
@@ -521,8 +521,11 @@ class SequenceTranscriber(SequenceEstimator):
         return LabelSequenceTarget.learn(y, classes, unit=self._unit())
 
     def _choose_segment_length(self, sequences, target, samples):
-        codes = target.encode(samples.y)
-        return choose_segment_length(sequences.lengths, codes, samples.sample_weight)
+        least = self._least_segments(samples, target)
+        return choose_segment_length(sequences.lengths, least, samples.sample_weight)
+
+    def _least_segments(self, samples, target):
+        return needed(samples, target)
 
     def _make_data(self, samples, training):
         if samples is not None:

@@ -7,7 +7,12 @@ import numpy as np
 
 from skrnn.inputs.analysis import BYTES, analysis, check_text
 from skrnn.inputs.containers import column_of_sequences
-from skrnn.inputs.tokens import Vocabulary, read_characters, read_tokens
+from skrnn.inputs.tokens import (
+    Vocabulary,
+    count_tokens,
+    read_characters,
+    read_tokens,
+)
 
 __all__ = ["FORMS", "TextReader", "open_texts"]
 
@@ -115,16 +120,28 @@ class TextReader:
                 )
             )
 
-    def learn(self, items, *, min_frequency=1, max_categories=None):
-        """Return the vocabulary of some texts."""
+    def learn(self, items, **options):
+        """Return the vocabulary of some texts; see `vocabulary_of`."""
+        return self.vocabulary_of(self.count(items), **options)
+
+    def count(self, items):
+        """Return the tokens of texts in order, their counts, and how many are missing.
+
+        So do `merge_counts` for those of several parts of the data.
+        """
         if self.form == "text" and self.unit == "byte":
-            return Vocabulary(BYTES, self._count_bytes(items))
-        options = {"min_frequency": min_frequency, "max_categories": max_categories}
+            return list(BYTES), self._count_bytes(items), 0
         if self.form == "text" and self.unit == "char":
             texts = (self._lower(text, i) for i, text in enumerate(items))
-            vocabulary = Vocabulary.of_counts(*_count_characters(texts), **options)
-        else:
-            vocabulary = Vocabulary.learn(read_tokens(self._parts(items)), **options)
+            return *_count_characters(texts), 0
+        return count_tokens(read_tokens(self._parts(items)))
+
+    def vocabulary_of(self, counted, *, min_frequency=1, max_categories=None):
+        """Return the vocabulary of texts whose tokens were counted."""
+        if self.form == "text" and self.unit == "byte":
+            return Vocabulary(BYTES, np.append(counted[1], 0))
+        options = {"min_frequency": min_frequency, "max_categories": max_categories}
+        vocabulary = Vocabulary.of_counts(*counted, **options)
         if not vocabulary.counts.any():
             raise ValueError("All texts of X are empty, so that there is no token.")
         return vocabulary
@@ -197,10 +214,10 @@ class TextReader:
         return text.encode("utf-8", "surrogatepass").decode("latin-1")
 
     def _count_bytes(self, items):
-        counts = np.zeros(257, dtype=np.int64)
+        counts = np.zeros(256, dtype=np.int64)
         for text in items:
             data = np.frombuffer(self._units(text).encode("latin-1"), dtype=np.uint8)
-            counts[:256] += np.bincount(data, minlength=256)
+            counts += np.bincount(data, minlength=256)
         return counts
 
     def _parts(self, items):

@@ -18,6 +18,7 @@ __all__ = [
     "TokenColumn",
     "Tokens",
     "Vocabulary",
+    "count_tokens",
     "merge_counts",
     "read_tokens",
 ]
@@ -131,7 +132,9 @@ class Tokens:
         if not np.array_equal(indices, np.arange(len(self.start) - 1)):
             rows = self.rows_of(indices)
         columns = zip(self.features, self.columns, strict=True)
-        return {f: _count(c if rows is None else c.take(rows)) for f, c in columns}
+        return {
+            f: count_tokens(c if rows is None else c.take(rows)) for f, c in columns
+        }
 
     def check_known(self, input_name):
         """Refuse tokens that are missing."""
@@ -395,7 +398,7 @@ class Vocabulary:
         -------
         vocabulary : Vocabulary
         """
-        found, counts, n_missing = _count(_column(tokens))
+        found, counts, n_missing = count_tokens(_column(tokens))
         return cls.of_counts(
             found,
             counts,
@@ -517,7 +520,7 @@ def _column(tokens):
     return read_tokens([tokens], "It")
 
 
-def _count(column):
+def count_tokens(column):
     """The different tokens in order, the count of each, and how many are missing."""
     if column.kind == "character":
         counts = np.bincount(column.values)

@@ -40,15 +40,22 @@ class Mixture:
     @classmethod
     def count(cls, texts, order, n_tokens):
         """Return a mixture of the counts of `Texts`; the network has one half."""
-        ngrams = NgramModel.count(line_of(texts, n_tokens), order, n_tokens)
-        return cls(ngrams, np.full(count_groups(order), HALF))
+        return cls.of(NgramModel.count(line_of(texts, n_tokens), order, n_tokens))
+
+    @classmethod
+    def of(cls, ngrams):
+        """Return a mixture of an `NgramModel`; the network has one half."""
+        return cls(ngrams, np.full(count_groups(ngrams.order), HALF))
+
+    def with_ngrams(self, ngrams):
+        """Return the mixture with other counts."""
+        return replace(self, ngrams=ngrams)
 
     def counting(self, texts):
         """Return the mixture with the counts of these texts alone."""
         ngrams = self.ngrams
         line = line_of(texts, ngrams.n_tokens)
-        ngrams = NgramModel.count(line, ngrams.order, ngrams.n_tokens)
-        return replace(self, ngrams=ngrams)
+        return self.with_ngrams(NgramModel.count(line, ngrams.order, ngrams.n_tokens))
 
     def added(self, texts):
         """Return the mixture that has counted more texts."""
@@ -158,13 +165,15 @@ def line_of(texts, n_tokens):
     return line
 
 
-def split_held_out(texts, generator):
+def split_held_out(texts, generator, n_parts=1):
     """Choose which texts, or which part of one text, choose the shares.
 
     Parameters
     ----------
     texts : Texts
     generator : RandomState
+    n_parts : int, default=1
+        Of how many parts of the data these texts are one.
 
     Returns
     -------
@@ -176,7 +185,7 @@ def split_held_out(texts, generator):
     """
     rows = np.arange(len(texts))
     total = int(texts.n_tokens.sum())
-    most = min(max(round(total * HELD_OUT), 1), MOST_HELD_OUT)
+    most = min(max(round(total * HELD_OUT), 1), -(-MOST_HELD_OUT // n_parts))
     if len(texts) == 1:
         if total < 2:
             return texts, rows, None

@@ -68,8 +68,11 @@ class NgramModel:
 
     def added(self, line):
         """Return the model of what was counted before and of another line."""
-        more = NgramModel.count(line, self.order, self.n_tokens)
-        merged = merge_grams(self.grams, self.counts, more.grams, more.counts)
+        return self.merged(NgramModel.count(line, self.order, self.n_tokens))
+
+    def merged(self, other):
+        """Return the model of what two models have counted."""
+        merged = merge_grams(self.grams, self.counts, other.grams, other.counts)
         return NgramModel(self.n_tokens, *merged)
 
     @property

@@ -55,6 +55,10 @@ class Target(ABC):
         """The labels to learn all parts of the targets by, None if there are none."""
         return None
 
+    def joined(self, others: list["Target"]) -> "Target":
+        """Return the target of several parts of the data, if these have no labels."""
+        return self
+
     def counts(
         self, y: np.ndarray, sample_weight: np.ndarray | None
     ) -> np.ndarray | None:

@@ -96,6 +96,20 @@ class LabelSequenceTarget(Target):
         target.require_same(y)
         return target
 
+    def joined(self, others):
+        """Return the target of what several parts of the data hold."""
+        labels = {}
+        for target in (self, *others):
+            if target.form != self.form:
+                raise ValueError(
+                    f"y has the form {self.form!r} in one shard and {target.form!r} in "
+                    "another. All must have one form: texts, lists of labels, or "
+                    "single labels."
+                )
+            for label in target.labels:
+                labels.setdefault(label_key(label), label)
+        return type(self)(in_order(list(labels.values())), self.form, self.unit)
+
     def require_same(self, y):
         """Refuse labels that were not learned."""
         self.encode(y)

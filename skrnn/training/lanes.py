@@ -195,6 +195,7 @@ class LaneData(Data):
         self, random_state: np.random.RandomState, options: TrainingOptions
     ) -> Iterator[np.ndarray]:
         """Yield the indices of the windows of one epoch, in order."""
+        self._carry = Carry(self.n_lanes)  # also if the first ones are left out
         if options.shuffle and not self.carried:
             self._plan(self.used[random_state.permutation(len(self.used))])
         if self._hidden is not None:

@@ -8,7 +8,7 @@ import numpy as np
 from skrnn._elementary import total_weight
 from skrnn.solvers import gradient_norm
 
-__all__ = ["LOOPS", "Job", "Updates", "make_updates"]
+__all__ = ["LOOPS", "Job", "Updates", "make_updates", "timed"]
 
 
 class Job:
@@ -108,15 +108,15 @@ def run_epoch_here(job, mean_weight):
     """Make the updates of one epoch."""
     batches = job.data.batches(job.objective.random_state, job.options)
     if job.data.n_batches and job.epoch is not None:
-        batches = _timed(job, batches)
+        batches = timed(job, batches, job.data.n_batches)
     return make_updates(job, batches, mean_weight)
 
 
-def _timed(job, batches):
-    """Yield the batches of an epoch; set the learning rate before each."""
-    n_batches, n_epochs = job.data.n_batches, job.options.max_iter
-    for i, batch in enumerate(batches):
-        job.solver.set_time(job.history.t, (job.epoch + i / n_batches) / n_epochs)
+def timed(job, batches, n_batches, first=0):
+    """Yield batches of an epoch from `first` on; set the learning rate before each."""
+    n_epochs, n_seen = job.options.max_iter, job.solver.n_seen
+    for i, batch in enumerate(batches, first):
+        job.solver.set_time(n_seen, (job.epoch + i / n_batches) / n_epochs)
         yield batch
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from skrnn.training.history import History
-from skrnn.training.loops import LOOPS, Job, make_updates
+from skrnn.training.loops import LOOPS, Job, make_updates, timed
 from skrnn.training.objective import Objective
 from skrnn.training.options import Hooks
 
@@ -84,7 +84,9 @@ class Trainer:
             raise ValueError("partial_fit does not support early_stopping=True.")
         return self._run(theta, data, 1, None, None, history, None, incremental=True)
 
-    def fit_part(self, theta, data, mean_weight, part, *, begin=None):
+    def fit_part(
+        self, theta, data, mean_weight, part, *, begin=None, epoch=(None, None)
+    ):
         """Make the updates of a part of one epoch.
 
         After an error, theta and the solver are in no defined state.
@@ -101,6 +103,9 @@ class Trainer:
         begin : RandomState, default=None
             Draws the order of the items, as it was when the epoch began. None is the
             generator of the trainer, for the first part.
+        epoch : tuple of (int or None, int or None)
+            Which epoch it is, where the learning rate is planned, and how many batches
+            the epoch before had.
 
         Returns
         -------
@@ -112,10 +117,16 @@ class Trainer:
         job = Job(objective, theta, data, self.solver, self.options)
         job.load()
         begin = self.random_state if begin is None else begin
+        job.epoch, n_batches = epoch
+        if n_batches is None:
+            n_batches = data.n_batches
         batches = list(data.batches(begin, self.options))
         i, n_parts = part
         first, stop = (len(batches) * j // n_parts for j in (i, i + 1))
-        return make_updates(job, batches[first:stop], mean_weight)
+        batches = batches[first:stop]
+        if n_batches and job.epoch is not None:
+            batches = timed(job, batches, n_batches, first)
+        return make_updates(job, batches, mean_weight)
 
     def _run(
         self,
