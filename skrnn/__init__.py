@@ -22,7 +22,7 @@ if _interpreters and _interpreters.get_current() != _interpreters.get_main():
         "do not support them. Use processes, or threads of the main interpreter."
     )
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"
 
 from skrnn._show_versions import show_versions
 from skrnn.estimators import (
