@@ -16,6 +16,7 @@ from cpython.buffer cimport (
     PyBuffer_Release,
     PyObject_GetBuffer,
 )
+from libc.math cimport HUGE_VAL, fabs, sqrt
 from libc.stdint cimport INT32_MAX, int32_t
 from libc.stdlib cimport calloc, free, malloc
 
@@ -336,6 +337,35 @@ cdef class Table:
         free(scratch)
 
 
+    def sum_each(self, double[:, :, ::1] parts, const double[::1] center):
+        """Write what the steps of each sequence hold.
+
+        parts : (n_seqs, 5, n_features): how many known steps there are, the sum of
+        value - center and what was rounded off, and the sum of its square and what was
+        rounded off.
+        """
+        cdef Py_ssize_t F = self.n_features, i
+        if (
+            parts.shape[0] != self.n_seqs or parts.shape[1] != 5
+            or parts.shape[2] != F or center.shape[0] != F
+        ):
+            raise ValueError("parts and center must have a column for each feature")
+        if not self.native:
+            raise ValueError("sequences of other types must be converted first")
+        if F == 0:
+            return
+        with nogil:
+            for i in range(self.n_seqs):
+                if self.views[i].itemsize == 4:
+                    sum_steps[float](
+                        &parts[i, 0, 0], &self.views[i], F, &center[0], 0
+                    )
+                else:
+                    sum_steps[double](
+                        &parts[i, 0, 0], &self.views[i], F, &center[0], 0
+                    )
+
+
 cdef Table new_table(Py_ssize_t n_seqs, Py_ssize_t n_features, object owner):
     cdef Table table = Table.__new__(Table)
     table.views = <View *> malloc(max(n_seqs, 1) * sizeof(View))
@@ -637,7 +667,8 @@ cdef inline void encode_known(
 
 # Sums in twice the precision of double: what each addition rounds off is added up
 # too. So they hardly depend on the order of the sequences, a weight of two equals the
-# sequence twice, and a constant has exactly its own mean.
+# sequence twice, and a constant has exactly its own mean. The distance from a center
+# and its square are kept in the same precision, so that one pass gives the variance.
 
 cdef inline void add(double *sum, double *rest, double value) noexcept nogil:
     cdef double total = sum[0] + value
@@ -664,17 +695,25 @@ cdef inline void sum_steps(
 ) noexcept nogil:
     cdef Py_ssize_t _t, f
     cdef const char *row = view.address
-    cdef double value, known
+    cdef double value, known, distance, moved, low, square
     for f in range(5 * n_features):
         sums[f] = 0
     for _t in range(view.length):
         for f in range(n_features):
             value = <double> (<const source *> (row + f * view.feature))[0]
             known = 1.0 if value == value else 0.0
-            value = value - center[f] if value == value else 0.0
+            value = value if value == value else center[f]
+            distance = value - center[f]
+            moved = distance - value
+            low = (value - (distance - moved)) - (center[f] + moved)
+            square = distance * distance
             sums[f] += known
-            add(&sums[n_features + f], &sums[2 * n_features + f], value)
-            add(&sums[3 * n_features + f], &sums[4 * n_features + f], value * value)
+            add(&sums[n_features + f], &sums[2 * n_features + f], distance)
+            sums[2 * n_features + f] += low
+            add(&sums[3 * n_features + f], &sums[4 * n_features + f], square)
+            sums[4 * n_features + f] += (
+                product_rest(distance, distance, square) + 2 * distance * low
+            )
         row += view.step
 
 
@@ -700,20 +739,70 @@ cdef inline void add_weighted(
             sums[(2 * q + 1) * n_features + f] += rest
 
 
-def divide(
-    const double[::1] sum, const double[::1] rest,
-    const double[::1] weight, const double[::1] weight_rest,
+def add_all(
+    double[:, ::1] sums, const double[:, :, ::1] parts, const double[::1] weights=None,
 ):
-    """(sum + rest) / (weight + weight_rest), rounded once; 0 where the weight is 0."""
-    quotients = np.zeros(sum.shape[0])
-    cdef double[::1] out = quotients
-    cdef double q, remainder, product
-    cdef Py_ssize_t f
-    for f in range(sum.shape[0]):
-        if weight[f] == 0:
+    """Add the sums of some sequences, as `Table.sum_each` gives them, to `sums`."""
+    cdef Py_ssize_t F = parts.shape[2], i
+    cdef double w = 1.0
+    if sums.shape[0] != 6 or parts.shape[1] != 5 or sums.shape[1] != F:
+        raise ValueError("sums and parts must have a column for each feature")
+    if weights is not None and weights.shape[0] != parts.shape[0]:
+        raise ValueError(f"{weights.shape[0]} weights, {parts.shape[0]} sequences")
+    if F == 0:
+        return
+    for i in range(parts.shape[0]):
+        if weights is not None:
+            w = weights[i]
+            if w == 0:
+                continue
+        add_weighted(&sums[0, 0], &parts[i, 0, 0], F, w)
+
+
+def moments_of(const double[:, ::1] sums, const double[::1] center):
+    """What sums weigh, the mean and the variance of their values, each (n_features,).
+
+    The last result says how far the mean is from the center, in standard deviations.
+    Each is rounded once, unless that distance is very large. Where nothing is known,
+    mean and variance are 0.
+    """
+    cdef Py_ssize_t F = center.shape[0], f
+    if sums.shape[0] != 6 or sums.shape[1] != F:
+        raise ValueError("sums and center must have a column for each feature")
+    found = np.zeros((4, F))
+    cdef double[:, ::1] out = found
+    cdef double n, apart, rest, total, moved, variance, low, square
+    for f in range(F):
+        n = sums[0, f]
+        out[0, f] = n + sums[1, f]
+        if n == 0:
             continue
-        q = sum[f] / weight[f]
-        product = q * weight[f]
-        remainder = (sum[f] - product) - product_rest(q, weight[f], product)
-        out[f] = q + (remainder + rest[f] - q * weight_rest[f]) / weight[f]
-    return quotients
+        apart = quotient(sums[2, f], sums[3, f], n, sums[1, f], &rest)
+        total = center[f] + apart
+        moved = total - center[f]
+        out[1, f] = total + (
+            (center[f] - (total - moved)) + (apart - moved) + rest
+        )
+        variance = quotient(sums[4, f], sums[5, f], n, sums[1, f], &low)
+        square = apart * apart
+        low -= product_rest(apart, apart, square) + 2 * apart * rest
+        total = variance - square
+        moved = total - variance
+        out[2, f] = total + ((variance - (total - moved)) - (square + moved) + low)
+        if out[2, f] < 0:
+            out[2, f] = 0
+        out[3, f] = fabs(apart) / sqrt(out[2, f]) if out[2, f] > 0 else HUGE_VAL
+        if apart == 0:
+            out[3, f] = 0
+    return tuple(row.copy() for row in found)
+
+
+cdef inline double quotient(
+    double sum, double rest, double weight, double weight_rest,
+    double *low,  # OUT: what the result lacks
+) noexcept nogil:
+    cdef double q = sum / weight
+    cdef double product = q * weight
+    cdef double remainder = (sum - product) - product_rest(q, weight, product)
+    low[0] = (remainder + rest - q * weight_rest) / weight
+    return q

@@ -8,6 +8,7 @@ import pytest
 
 from cases import assert_same_bits
 from skrnn import RNNClassifier, RNNRegressor, SequenceTagger
+from skrnn.distributed import fit_shards
 from skrnn.estimators._parameters import count_threads
 from skrnn.inputs.sequences import Sequences
 from skrnn.preprocessing import SequenceScaler
@@ -62,10 +63,54 @@ def test_univariate_sequences_and_steps():
 
 def test_how_often_each_is_read():
     X, y = make_classes()
-    lazy = Lazy(X)
-    RNNClassifier(**FEW).fit(lazy, y)
-    # Once for its length, twice for the moments, and once in each epoch.
-    assert lazy.n_reads <= (3 + FEW["max_iter"]) * len(X) + 5
+    lazy, weight = Lazy(X), np.arange(40) % 3
+    for options in ({}, {"early_stopping": True}, {"missing": "indicator"}):
+        lazy.n_reads = 0
+        RNNClassifier(**FEW, **options).fit(lazy, y, weight)
+        # Once before the training, whatever is held out, and once in each epoch.
+        assert lazy.n_reads <= (1 + FEW["max_iter"]) * len(X) + 5
+    lazy.n_reads = 0
+    model = RNNClassifier(**FEW).partial_fit(lazy, y, classes=["no", "yes"])
+    model.partial_fit(lazy, y)
+    assert lazy.n_reads <= 2 * 2 * len(X) + 10
+    lazy.n_reads = 0
+    fit_shards(RNNClassifier(**FEW), [lambda: (lazy, y)])
+    # A worker remembers nothing, and looks for NaN each time.
+    assert lazy.n_reads <= (1 + 2 * FEW["max_iter"]) * len(X) + 15
+
+
+@pytest.mark.parametrize("n_kept", [0, 1 << 20])
+def test_a_list_is_read_once_before_the_training(monkeypatch, n_kept):
+    monkeypatch.setattr("skrnn.inputs.moments.MOST_KEPT", n_kept)
+    X, y = make_classes()
+    n_read, passes = [0], Sequences._readable
+
+    def count(self):
+        for part, table in passes(self):
+            n_read[0] += table.n_seqs
+            yield part, table
+
+    monkeypatch.setattr(Sequences, "_readable", count)
+    found = RNNClassifier(**FEW).fit(X, y)
+    assert n_read[0] == len(X)
+    # With weights it is read again only if there are too many sequences to remember.
+    RNNClassifier(**FEW).fit(X, y, np.arange(40) % 3)
+    assert n_read[0] == len(X) * 2 + (0 if n_kept else 26)
+    scaler = SequenceScaler().fit(X)
+    assert n_read[0] == len(X) * 3 + (0 if n_kept else 26)
+    assert_same_bits(scaler.mean_, found._pack()["_input_mean"])
+
+
+def test_moments_far_from_the_first_step():
+    rng = np.random.default_rng(0)
+    X = [np.full((1, 2), 1e25), *(rng.normal(size=(9, 2)) for _ in range(8))]
+    for x in X[1:]:
+        x[:, 1] = 0.1
+    y, weight = np.arange(9) % 2, np.arange(9) > 0
+    found = RNNClassifier(**FEW).fit(X, y, weight)
+    expected = RNNClassifier(**FEW).fit(X[1:], y[1:])
+    for name in ("_input_mean", "_input_scale"):
+        assert_same_bits(found._pack()[name], expected._pack()[name])
 
 
 def test_predictions_read_each_twice_and_few_at_once(monkeypatch):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skrnn._packing import Table, describe, describe_block, divide
+from skrnn._packing import Table, add_all, describe, describe_block, moments_of
 from skrnn.inputs.packed import StepEncoder
 from skrnn.inputs.sequences import Sequences
 
@@ -321,9 +321,8 @@ def exact_sums(arrays, center, weights):
         for step in array:
             for f, value in enumerate(step):
                 if not np.isnan(value):
-                    distance = float(value) - float(center[f])
-                    square = Fraction(distance * distance)
-                    for q, term in enumerate((1, Fraction(distance), square)):
+                    distance = Fraction(float(value)) - Fraction(float(center[f]))
+                    for q, term in enumerate((1, distance, distance**2)):
                         sums[q, f] += Fraction(weight) * term
     return sums
 
@@ -360,22 +359,43 @@ def test_sums_check_what_they_are_given():
         describe([np.ones((2, 3), int)]).add_sums(np.zeros((6, 3)), np.zeros(3), None)
 
 
-@given(
-    st.lists(
-        st.floats(-1e9, 1e9).filter(lambda v: v == 0 or abs(v) > 1e-99), min_size=2
-    )
-)
-def test_divide_rounds_once(numbers):
-    total = sum(map(Fraction, numbers))
-    high = float(total)
-    low = float(total - Fraction(high))
-    for weight in (3.0, 0.1, 1e-9, 7e12):
-        (found,) = divide(*np.array([[high], [low], [weight], [0.0]]))
-        exact = (Fraction(high) + Fraction(low)) / Fraction(weight)
-        half_ulp = Fraction(np.spacing(abs(found))) / 2
-        assert abs(Fraction(found) - exact) <= half_ulp * Fraction(1001, 1000)
+@given(st.integers(0, 2**32), st.booleans())
+def test_moments_are_rounded_once(seed, weighted):
+    rng = np.random.default_rng(seed)
+    arrays = [rng.normal(100, 3, size=(n, 2)) for n in rng.integers(1, 12, size=6)]
+    weights = rng.uniform(0, 3, size=6) if weighted else np.ones(6)
+    center = rng.normal(size=2)
+    table = describe(arrays)
+    parts, sums, again = np.empty((6, 5, 2)), np.zeros((6, 2)), np.zeros((6, 2))
+    table.sum_each(parts, center)
+    add_all(sums, parts, weights if weighted else None)
+    table.add_sums(again, center, weights if weighted else None)
+    np.testing.assert_array_equal(sums, again)
+    weight, mean, var, _ = moments_of(sums, center)
+    exact = exact_sums(arrays, np.zeros(2), weights)
+    for f in range(2):
+        n, total, squares = exact[:, f]
+        assert (weight[f], mean[f]) == (float(n), float(total / n))
+        assert var[f] == float(squares / n - (total / n) ** 2)
 
 
-def test_divide_by_nothing():
-    zero = np.zeros(2)
-    assert divide(zero, zero, np.array([0.0, 2.0]), zero).tolist() == [0, 0]
+def test_moments_of_nothing():
+    sums = np.zeros((6, 2))
+    sums[[0, 2, 4], 1] = 2, 6, 18  # two steps, both 3 more than the center
+    found = moments_of(sums, np.array([7.0, 1.0]))
+    expected = [[0, 2], [0, 4], [0, 0], [0, np.inf]]
+    np.testing.assert_array_equal(np.array(found), expected)
+
+
+def test_sums_of_each_check_what_they_are_given():
+    table, center = describe([np.ones((2, 3))]), np.zeros(3)
+    with pytest.raises(ValueError, match="a column for each"):
+        table.sum_each(np.zeros((2, 5, 3)), center)
+    with pytest.raises(ValueError, match="converted"):
+        describe([np.ones((2, 3), int)]).sum_each(np.zeros((1, 5, 3)), center)
+    with pytest.raises(ValueError, match="a column for each"):
+        add_all(np.zeros((6, 2)), np.zeros((1, 5, 3)))
+    with pytest.raises(ValueError, match="2 weights, 1 sequences"):
+        add_all(np.zeros((6, 3)), np.zeros((1, 5, 3)), np.ones(2))
+    with pytest.raises(ValueError, match="a column for each"):
+        moments_of(np.zeros((6, 3)), np.zeros(2))

@@ -44,7 +44,9 @@ class SequenceWork(Work):
         if is_empty(X):
             return None
         estimator = copy.copy(self.estimator)
-        samples = estimator._check_samples(X, y, sample_weight, reset=True)
+        samples = estimator._check_samples(
+            X, y, sample_weight, reset=True, measure=True
+        )
         target = estimator._learn_target(samples.y, None)
         needs_moments = estimator.standardize or estimator.missing == "indicator"
         return ShardSummary.of(estimator, samples, target, needs_moments)
@@ -52,7 +54,7 @@ class SequenceWork(Work):
     def convolve(self, number, shard, sizes, options):
         """Return the `Convolutions` that a shard teaches; see `Convolutions.learn`."""
         estimator = copy.copy(self.estimator)
-        samples = estimator._check_samples(*load(shard), reset=True)
+        samples = estimator._check_samples(*load(shard), reset=True, measure=True)
         weight = samples.sample_weight
         return Convolutions.learn(samples.sequences, *sizes, weight=weight, **options)
 

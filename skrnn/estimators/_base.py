@@ -241,7 +241,9 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
         resume = self._check_parameters(incremental)
         if given is not None:
             given = self._check_given(*given)
-        samples = self._check_samples(X, y, sample_weight, groups, reset=not resume)
+        samples = self._check_samples(
+            X, y, sample_weight, groups, reset=not resume, measure=True
+        )
         if resume:
             target, seed = self._model.target, self._training.seed
             target.require_same(samples.y)
@@ -290,10 +292,14 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
         groups=None,
         *,
         reset=False,
+        measure=False,
         suffix="",
         categorical_features="fitted",
     ):
-        """Return checked samples, without those of weight zero."""
+        """Return checked samples, without those of weight zero.
+
+        If they are to be measured, their moments cost no pass of their own later.
+        """
         X, y, sample_weight = self._as_sequences(X, y, sample_weight, reset)
         selected = categorical_features
         if isinstance(selected, str) and selected == "fitted":
@@ -305,6 +311,7 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
             missing=self.missing,
             input_name="X" + suffix,
             categorical_features=selected,
+            measure=measure and self._needs_moments(),
         )
         if y is None:
             raise ValueError(
@@ -329,6 +336,15 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
         if by_sequence and not sample_weight.all():
             samples = samples.take(np.flatnonzero(sample_weight))
         return samples
+
+    def _needs_moments(self):
+        """Whether a fit asks for the moments of the features as they are."""
+        by_sequence = isinstance(self.standardize, str) and (
+            self.standardize == "sequence"
+        )
+        return not by_sequence and (
+            bool(self.standardize) or self.missing == "indicator"
+        )
 
     def _hold_out(self, samples, given, target, seed):
         """Return the samples to train on and those that early stopping watches."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from skrnn.inputs.frames import OpenedSequences, as_numbers, refuse_shape
+from skrnn.inputs.moments import Sums
 
 __all__ = ["LazyTable", "is_lazy", "open_lazy"]
 
@@ -27,8 +28,8 @@ def is_lazy(X):
     return type(first) in (np.ndarray, np.memmap) and first.dtype.kind in "biuf"
 
 
-def open_lazy(X, name):
-    """Read each sequence once, and keep its length.
+def open_lazy(X, name, as_table=None):
+    """Read each sequence once, and keep its length, and its sums if they are needed.
 
     Parameters
     ----------
@@ -36,6 +37,9 @@ def open_lazy(X, name):
         ``X[i]`` is an array (n_steps_i, n_features) or (n_steps_i,).
     name : str
         What messages call an item of it.
+    as_table : callable, default=None
+        ``as_table(array)`` is the `Table` of one sequence, of native floats. Then the
+        attribute `sums` of the table is the `Sums` of all.
 
     Returns
     -------
@@ -44,7 +48,7 @@ def open_lazy(X, name):
     n = len(X)
     lengths = np.empty(n, dtype=np.intp)
     with_infinity = with_nan = -1
-    first = None
+    first = sums = None
     for i in range(n):
         array = as_numbers(X[i], name.format(i))
         first = array if i == 0 else first
@@ -55,6 +59,10 @@ def open_lazy(X, name):
         ):
             refuse_shape([first] * i + [array], i, name)
         lengths[i] = len(array)
+        if as_table is not None:
+            sums = Sums(n, first[0].size) if i == 0 else sums
+            with np.errstate(over="ignore"):
+                sums.add(slice(i, i + 1), as_table(array))
         with np.errstate(over="ignore", invalid="ignore"):
             # A sum of floats is not finite if one of them is not.
             suspect = with_nan < 0 and not np.isfinite(array.sum(dtype=np.float64))
@@ -67,6 +75,7 @@ def open_lazy(X, name):
     given = _Given(X, name, lengths, n_features)
     table = LazyTable(given, lengths, np.arange(n), n_features)
     table.first_of = {True: with_infinity, False: with_nan}
+    table.sums = sums
     return OpenedSequences(table, name)
 
 
@@ -111,11 +120,12 @@ class LazyTable:
     first_of : dict or None
         The first sequence with an infinity, by True; the first with an infinity or
         NaN, by False; -1 if there is none.
+    sums : Sums or None
     """
 
     native = False
     splits = False  # for each part of a sequence all of it would be made again
-    first_of = None
+    first_of = sums = None
 
     def __init__(self, owner, lengths, rows, n_features):
         self.owner, self.lengths, self.rows = owner, lengths, rows

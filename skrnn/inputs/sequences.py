@@ -8,12 +8,12 @@ when they are read. So are sequences that are made only when they are asked for.
 import numpy as np
 from sklearn.utils.validation import check_consistent_length, validate_data
 
-from skrnn._packing import describe, divide, gather_ids
+from skrnn._packing import describe, gather_ids
 from skrnn.inputs.containers import column_of_sequences
 from skrnn.inputs.frames import open_sequences
 from skrnn.inputs.hints import hint_about_number
 from skrnn.inputs.lazy import is_lazy, open_lazy
-from skrnn.inputs.moments import Moments
+from skrnn.inputs.moments import Moments, Sums, Total, center_of
 from skrnn.inputs.packed import PackedBatch
 from skrnn.inputs.padding import describe_padding, warn_of_padding
 from skrnn.inputs.steps import OpenedSteps, open_steps
@@ -63,6 +63,7 @@ class Sequences:
         self.tokens = tokens
         self.categorical = [] if tokens is None else tokens.features
         self.ids = None
+        self._sums = None
 
     @property
     def owner(self):
@@ -132,7 +133,10 @@ class Sequences:
         )
         if indices.size and indices.min() < 0:
             indices = np.where(indices < 0, indices + len(self), indices)
-        return self._with_table(self._table.take(indices))
+        taken = self._with_table(self._table.take(indices))
+        if self._sums is not None:
+            taken._sums = self._sums.take(indices)
+        return taken
 
     def pack(self, indices, encoder, dtype, first=0, stop=None):
         """Gather the sequences `indices` into a `PackedBatch` of float32 or float64.
@@ -232,7 +236,10 @@ class Sequences:
                     f"sample_weight.shape == {sample_weight.shape}, expected "
                     f"{(len(self),)}!"
                 )
-        weight, mean, var = statistics_of(self._readable, self.n_numeric, sample_weight)
+        known = None if self._sums is None else self._sums.weighted(sample_weight)
+        weight, mean, var = statistics_of(
+            self._readable, self.n_numeric, sample_weight, known
+        )
         if not np.isfinite(var).all():
             feature = self.feature_name(np.flatnonzero(~np.isfinite(var))[0])
             raise ValueError(
@@ -243,8 +250,18 @@ class Sequences:
 
     def spread_around(self, center):
         """The root of the mean square distance of each feature from `center`."""
-        center = np.ascontiguousarray(center)
-        return np.sqrt(means_around(self._readable, center)[2])
+        _, mean, var = statistics_of(
+            self._readable,
+            self.n_numeric,
+            known=None if self._sums is None else self._sums.total,
+        )
+        return np.sqrt(var + (mean - center) ** 2)
+
+    def measure(self):
+        """Read all sequences once, for whatever moments of them are asked for later."""
+        self._sums = Sums(len(self), self.n_numeric)
+        for part, table in self._readable():
+            self._sums.add(part, table)
 
     def centered(self):
         """The same sequences, each less its own mean of each feature, in float64.
@@ -275,15 +292,10 @@ class Sequences:
     def _converted(self, steps=None):
         """The table of these sequences with other numbers converted to floats."""
         arrays = [self.numbers(i)[steps or slice(None)] for i in range(len(self))]
-        floats = {}  # what numbers become: float32 if it holds all of them
         with np.errstate(over="ignore"):
             for i, array in enumerate(arrays):
                 if not self._table.is_native(i):
-                    dtype = array.dtype
-                    if dtype not in floats:
-                        exact = np.can_cast(dtype, np.float32)
-                        floats[dtype] = np.float32 if exact else np.float64
-                    arrays[i] = np.array(array, floats[dtype])  # aligned, too
+                    arrays[i] = _as_floats(array)
         return describe(arrays)
 
     def feature_name(self, f):
@@ -294,6 +306,8 @@ class Sequences:
 
     def check_finite(self, allow_nan, estimator, input_name):
         """Refuse infinity, and NaN if it is not allowed."""
+        if self._seem_finite(allow_nan):
+            return
         i = self._first_bad(allow_nan)
         if i < 0:
             return
@@ -315,6 +329,15 @@ class Sequences:
             f"Input {input_name} contains {what}.\n{self._name.format(i)} has it at "
             f"step {step} in {self.feature_name(feature)}. {remedy}"
         )
+
+    def _seem_finite(self, allow_nan):
+        """Whether sums say that there is no infinity (or NaN)."""
+        if self._sums is None:
+            return False
+        known, _, distance, *_ = self._sums.total.sums
+        if not np.isfinite(distance).all():
+            return False
+        return allow_nan or (known == self.lengths.sum()).all()
 
     def _first_bad(self, allow_nan):
         """The first sequence with an infinity (or a NaN), -1 without one."""
@@ -351,8 +374,23 @@ class Sequences:
         )
 
 
-def statistics_of(tables, n_features, sample_weight=None):
+def _as_floats(array):
+    """Numbers as floats, aligned: float32 if it holds all of them."""
+    exact = np.can_cast(array.dtype, np.float32)
+    return np.array(array, np.float32 if exact else np.float64)
+
+
+def _native(array):
+    """The table of one sequence, as native floats."""
+    table = describe([np.asarray(array)])
+    return table if table.native else describe([_as_floats(array)])
+
+
+def statistics_of(tables, n_features, sample_weight=None, known=None):
     """Return what the known values of features weigh, their means and variances.
+
+    The tables are read once, or not at all. If a mean is very far from the first step,
+    they are read once more.
 
     Parameters
     ----------
@@ -361,24 +399,30 @@ def statistics_of(tables, n_features, sample_weight=None):
     n_features : int
     sample_weight : ndarray of shape (n_seqs,), float64, or None
         What each step of a sequence weighs.
+    known : Total, default=None
+        The sums, if they are known.
+
+    Returns
+    -------
+    moments : Moments
     """
-    _, mean, _ = means_around(tables, np.zeros(n_features), sample_weight)
-    weight, rest, var = means_around(tables, mean, sample_weight)
-    with np.errstate(over="ignore", invalid="ignore"):
-        return weight, mean, np.maximum(var - rest**2, 0)
+    if known is None:
+        known = total_of(tables, n_features, sample_weight)
+    moments, clear = known.moments()
+    if not clear and np.isfinite(moments.mean).all():
+        known = total_of(tables, n_features, sample_weight, moments.mean)
+        moments, _ = known.moments()
+    return moments
 
 
-def means_around(tables, center, sample_weight=None):
-    """Return what all weighs, and the means of value - center and of its square."""
-    sums = np.zeros((6, len(center)))
+def total_of(tables, n_features, sample_weight, center=None):
+    """Return the `Total` of the values of tables less a center, the first step."""
+    sums = np.zeros((6, n_features))
     for part, table in tables():
+        center = center_of(table) if center is None else center
         weight = None if sample_weight is None else sample_weight[part]
         table.add_sums(sums, center, weight)
-    return (
-        sums[0] + sums[1],
-        divide(sums[2], sums[3], sums[0], sums[1]),
-        divide(sums[4], sums[5], sums[0], sums[1]),
-    )
+    return Total(sums, np.zeros(n_features) if center is None else center)
 
 
 def check_number_of(targets, sequences, input_name="X"):
@@ -440,6 +484,7 @@ def check_sequences(
     missing="error",
     input_name="X",
     categorical_features=None,
+    measure=False,
 ):
     """Check what a user hands in as sequences.
 
@@ -465,6 +510,8 @@ def check_sequences(
         these for the first sequence. None is that all hold numbers. "from_dtype" are
         those that hold strings, and the columns of DataFrames of a dtype of
         categories, strings or bools. A string is the sequence of its characters.
+    measure : bool
+        Whether the pass that looks for NaN makes the sums of moments, too.
 
     Returns
     -------
@@ -482,10 +529,12 @@ def check_sequences(
         categorical_features == "from_dtype"
     )
     if (from_dtype or _selects_none(categorical_features)) and is_lazy(X):
-        opened = open_lazy(X, f"{input_name}[{{}}]")
+        opened = open_lazy(X, f"{input_name}[{{}}]", _native if measure else None)
     else:
         opened = _open(X, estimator, reset, input_name, categorical_features)
     sequences = _sequences_of(opened, missing, input_name)
+    if measure and sequences._sums is None:
+        sequences.measure()
     sequences.check_finite(missing == "indicator", estimator, input_name)
     if reset and getattr(estimator, "missing", None) == "indicator":
         sequences.warn_of_padding(input_name)
@@ -522,7 +571,9 @@ def _sequences_of(opened, missing, input_name):
         tokens, n_features = opened.tokens, opened.n_features
         if missing == "error":
             tokens.check_known(input_name)
-    return Sequences(opened.table, opened.name, opened.columns, tokens, n_features)
+    sequences = Sequences(opened.table, opened.name, opened.columns, tokens, n_features)
+    sequences._sums = getattr(opened.table, "sums", None)
+    return sequences
 
 
 def _example(sequences):

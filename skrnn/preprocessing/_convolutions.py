@@ -46,7 +46,9 @@ class _Convolutions(Stamped):
     def _read(self, X):
         """Open the sequences of fit, and learn the scale of their features."""
         self._validate_params()
-        sequences = check_sequences(X, estimator=self, missing="indicator")
+        sequences = check_sequences(
+            X, estimator=self, missing="indicator", measure=True
+        )
         seen, mean, var = sequences.statistics()
         self.mean_ = np.where(seen > 0, mean, 0.0)
         self.scale_ = np.where(seen > 0, scale_of(mean, var, seen), 1.0)

@@ -150,7 +150,9 @@ class SequenceScaler(
         if not get_config()["skip_parameter_validation"]:
             self._validate_params()
         first = not hasattr(self, "n_samples_seen_")
-        sequences = check_sequences(X, estimator=self, reset=first, missing="indicator")
+        sequences = check_sequences(
+            X, estimator=self, reset=first, missing="indicator", measure=True
+        )
         if sample_weight is not None:
             with naming("sample_weight"):
                 if np.iscomplexobj(np.asarray(sample_weight)):
