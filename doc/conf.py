@@ -11,10 +11,13 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "numpydoc",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "_templates"]
 templates_path = ["_templates"]
+html_static_path = ["_static"]
+html_css_files = ["skrnn.css"]
 default_role = "literal"
 
 autosummary_generate = True
@@ -45,7 +48,7 @@ sphinx_gallery_conf = {
 
 html_theme = "pydata_sphinx_theme"
 html_theme_options = {"show_prev_next": False, "navigation_with_keys": False}
-html_sidebars = {"*": []}  # pages without pages below them
+html_sidebars = {"index": []}
 html_title = f"skrnn {version}"
 # What a class inherits from scikit-learn speaks of scikit-learn's glossary.
 suppress_warnings = ["ref.term"]
