@@ -51,11 +51,22 @@ def test_predictions_are_drawn():
     scores = np.linspace(-10, 0, 400)
     _, axes = plt.subplots(2)
     display = OutlierDisplay.from_predictions(
-        frame, scores, false_alarm_rate=0.01, axes=axes
+        frame, scores, false_alarm_rate=0.01, ax=axes
     )
     assert list(display.axes_) == list(axes)
     assert [line.get_label() for line in display.lines_] == ["a", "b"]
     assert len(display.alarms_[1].get_offsets()) == (scores < np.log(0.01)).sum()
+    _, ax = plt.subplots()
+    divided = OutlierDisplay.from_predictions(frame, scores, ax=ax)
+    assert divided.figure_ is ax.figure and not ax.axison
+    assert divided.axes_[0].get_position().y0 > divided.axes_[1].get_position().y0
+    labels = [a.get_legend_handles_labels()[1] for a in divided.axes_]
+    assert labels == [["a", "b", "alarm"], ["evidence", "alarm from here on"]]
+    with pytest.raises(ValueError, match="one or two axes, got 3"):
+        OutlierDisplay.from_predictions(frame, scores, ax=plt.subplots(3)[1])
+    free = plt.figure().add_axes((0, 0, 1, 1))
+    with pytest.raises(ValueError, match="does not belong to a grid"):
+        OutlierDisplay.from_predictions(frame, scores, ax=free)
     with pytest.raises(ValueError, match="a number for each of 400 rows"):
         OutlierDisplay.from_predictions(Y, scores[1:])
     with pytest.raises(ValueError, match="index has 3 labels"):

@@ -31,9 +31,14 @@ def test_predicted_and_given_labels():
     assert len(upper.lines) == 1
     assert np.array_equal(display.spans, model.align(X)[2])
     _, axes = matplotlib.pyplot.subplots(2)
-    display = TranscriptDisplay.from_estimator(model, X, y, number=2, axes=axes)
+    display = TranscriptDisplay.from_estimator(model, X, y, number=2, ax=axes)
     assert display.axes_[0] is axes[0] and display.figure_ is axes[0].figure
     assert texts_of(axes[1]) == list(y[2])
+    _, ax = matplotlib.pyplot.subplots()
+    divided = TranscriptDisplay.from_estimator(model, X, number=2, ax=ax)
+    assert divided.figure_ is ax.figure and not ax.axison
+    named = [text.get_text() for text in divided.axes_[1].get_legend().get_texts()]
+    assert named == ["a label", "steps of a label", "no label"]
     labels = [len(text) for text in y]
     one = SequenceTranscriber(**QUICK).fit(X, labels)
     assert len(TranscriptDisplay.from_estimator(one, X).labels) == 1

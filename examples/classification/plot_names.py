@@ -94,7 +94,7 @@ print(f"accuracy {accuracy:.3f}, macro F1 {macro:.3f}")
 # ---------------------------------------
 
 fig, ax = plt.subplots(figsize=(8, 7.5), layout="constrained")
-ConfusionMatrixDisplay.from_predictions(
+display = ConfusionMatrixDisplay.from_predictions(
     y[n_train:],
     predicted,
     normalize="true",
@@ -104,6 +104,8 @@ ConfusionMatrixDisplay.from_predictions(
     im_kw={"vmin": 0, "vmax": 1},
     ax=ax,
 )
+display.im_.colorbar.set_label("share of the names of a nation")
+ax.set(xlabel="predicted nation", ylabel="true nation")
 ax.set_title(f"Names by nation: {accuracy:.1%} are right")
 plt.show()
 
@@ -121,11 +123,12 @@ steps = np.concatenate([stream.step(character) for character in name])
 best = np.argsort(-steps.max(axis=0))[:4]
 
 fig, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
-for k in best:
-    ax.plot(steps[:, k], marker="o", label=reader.classes_[k])
+colors = ["#0072B2", "#E69F00", "#009E73", "#CC79A7"]
+for k, color, marker in zip(best, colors, "o^sD", strict=True):
+    ax.plot(steps[:, k], marker=marker, color=color, label=reader.classes_[k])
 ax.set_xticks(range(len(name)), list(name))
 ax.set_ylim(-0.02, 1.02)
-ax.set_ylabel("probability so far")
+ax.set(xlabel="letter", ylabel="probability so far")
 ax.set_title(f"Where does {name} come from?")
 ax.legend(frameon=False)
 plt.show()

@@ -149,5 +149,6 @@ ax.scatter(*places.T, s=12)
 ax.margins(0.12)
 for word, place in zip(shown, places, strict=True):
     ax.annotate(word, place, xytext=(4, 3), textcoords="offset points")
+ax.set(xlabel="first direction", ylabel="second direction")
 ax.set_title("Vectors of some words, in their two main directions")
 plt.show()

@@ -132,13 +132,14 @@ print(
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
 hours = np.arange(1, 97)
-for (text, error), color in zip(errors.items(), ["C0", "0.7", "0.4"], strict=True):
+for (text, error), color in zip(errors.items(), ["C0", "0.7", "0.3"], strict=True):
     left.plot(hours, np.abs(error).mean(axis=(0, 2)), color=color, label=text)
 left.set(xlabel="hours ahead", ylabel="MAE, standardised", ylim=(0, None))
 left.legend()
 low, high = np.moveaxis(result.interval, -1, 0)
 inside = (low <= result.y_true) & (result.y_true <= high)
-right.plot(hours, inside.mean(axis=(0, 2)))
-right.axhline(0.9, color="0.4", linestyle=":")
+right.plot(hours, inside.mean(axis=(0, 2)), label="found")
+right.axhline(0.9, color="0.4", linestyle=":", label="promised")
+right.legend()
 right.set(xlabel="hours ahead", ylabel="share within 90 % intervals", ylim=(0.8, 1))
 plt.show()

@@ -122,13 +122,14 @@ print(scores[["mae", "rmse", "coverage"]].round(2))
 ahead = slice(start, start + 3 * 24)
 display = ForecastDisplay.from_estimator(search, X[ahead], y[ahead], n_past=7 * 24)
 display.ax_.set_title("Three days from one origin", loc="left")
+display.ax_.set_ylabel("load, GW")
 plt.show()
 
 # %%
 # And each of them from its own midnight.
 
 figure, ax = plt.subplots(figsize=(8, 4), layout="constrained")
-for i in range(3):
+for i, color in enumerate(["#0072B2", "#D55E00", "#009E73"]):
     origin = result.origins[i]
     ForecastDisplay.from_predictions(
         y[origin : origin + 24],
@@ -138,8 +139,10 @@ for i in range(3):
         y_past=y[:origin],
         n_past=7 * 24 if i == 0 else 0,
         ax=ax,
-        line_kwargs={"color": f"C{i}"},
-        interval_kwargs={"color": f"C{i}"},
+        name=f"day {i + 1}",
+        line_kwargs={"color": color},
+        interval_kwargs={"color": color},
     )
 ax.set_title("Day by day", loc="left")
+ax.set_ylabel("load, GW")
 plt.show()

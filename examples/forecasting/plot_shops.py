@@ -146,6 +146,14 @@ number = max(toys, key=lambda i: new_truth[i]["promotion"].std())
 display = ForecastDisplay.from_estimator(
     forecaster, new_known, new_truth, series=number, name="all that is known"
 )
+half = pd.Timedelta(hours=12)
+shop = new_shops[number]
+left, right = display.ax_.get_xlim()
+for day in shop.index[shop["promotion"]]:
+    display.ax_.axvspan(
+        day - half, day + half, color="#009E73", alpha=0.18, lw=0, label="promotion"
+    )
+display.ax_.set_xlim(left, right)
 ForecastDisplay.from_estimator(
     blind,
     sales_only(new_shops),
@@ -154,16 +162,10 @@ ForecastDisplay.from_estimator(
     name="past sales only",
     coverage=None,
     n_past=0,
-    line_kwargs={"color": "C1"},
+    line_kwargs={"color": "#D55E00"},
 )
-
-
-left, half = display.ax_.get_xlim()[0], pd.Timedelta(hours=12)
-shop = new_shops[number]
-for day in shop.index[shop["promotion"]]:
-    display.ax_.axvspan(day - half, day + half, color="C2", alpha=0.15, linewidth=0)
-display.ax_.set_xlim(left=left)
 display.ax_.set_title("A new shop", loc="left")
+display.ax_.set_ylabel("sales a day")
 plt.show()
 
 # %%
@@ -175,7 +177,9 @@ plt.show()
 
 figure, ax = plt.subplots(figsize=(8, 4), layout="constrained")
 for color, (name, days) in zip(
-    ["C0", "C1"], {"no promotion": [], "second week": range(7, 12)}.items(), strict=True
+    ["#0072B2", "#D55E00"],
+    {"no promotion": [], "second week": range(7, 12)}.items(),
+    strict=True,
 ):
     plan = new_known[number].copy()
     plan.loc[plan.index[-HORIZON:], "promotion"] = np.isin(np.arange(HORIZON), days)
@@ -189,4 +193,5 @@ for color, (name, days) in zip(
         line_kwargs={"color": color},
     )
 ax.set_title("What would a promotion do?", loc="left")
+ax.set_ylabel("sales a day")
 plt.show()

@@ -93,10 +93,11 @@ left.plot(shown, forecast, color="C0", label="forecast, a day before")
 left.xaxis.set_major_formatter(ConciseDateFormatter(left.xaxis.get_major_locator()))
 left.set(title="Prices: this looks perfect", ylabel="US dollars")
 left.legend()
-right.scatter(foreseen, came, s=12)
-right.axhline(0, color="0.7", linewidth=0.8)
+right.scatter(foreseen, came, s=12, label="a day")
+right.axline((0, 0), slope=1, color="0.4", ls=":", label="as foreseen")
 right.set(title="Changes: nothing is foreseen", xlim=(-3, 3))
 right.set(xlabel="foreseen change, %", ylabel="change that came, %")
+right.legend(loc="upper left", fontsize="small")
 plt.show()
 
 # %%

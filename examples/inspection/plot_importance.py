@@ -72,8 +72,8 @@ plt.show()
 # ----------------------------------
 #
 # Pressure and flow tell the same, and each of them can stand in for the other. So each
-# alone looks less important than the two are together. A list in ``features`` is a group
-# that is exchanged as one.
+# alone looks less important than the two are together. A list in ``features`` is a
+# group that is exchanged as one.
 
 result = permutation_importance(
     model,

@@ -76,14 +76,15 @@ def surprise(texts):
 
 
 fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
-bins = np.linspace(1, 8, 29)
+bins = np.linspace(0, 9, 37)
 ax.hist(surprise(held_out), bins, label="held out")
 odd = surprise(others)
-ax.plot(odd, np.full(len(odd), 0.15), "v", color="C3", label="from elsewhere")
+ax.plot(odd, np.full(len(odd), 0.15), "v", color="#D55E00", label="from elsewhere")
+low, high = ax.get_ylim()
 for i, (value, name) in enumerate(sorted(zip(odd, others, strict=True))):
-    height = 0.9 + 1.1 * (i % 7)
-    ax.plot([value, value], [0.3, height], color="C3", lw=0.5)
-    ax.text(value + 0.04, height, name, fontsize=8, color="C3")
+    height = high * (0.12 + 0.08 * (i % 7))
+    ax.plot([value, value], [0.3, height], color="#D55E00", lw=0.5)
+    ax.text(value + 0.04, height, name, fontsize=9, color="#D55E00")
 ax.set(xlabel="surprise for each letter (bits)", ylabel="names")
-ax.legend()
+ax.legend(loc="upper right")
 plt.show()

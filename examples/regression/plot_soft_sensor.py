@@ -9,7 +9,8 @@ it gives a number for each step, from this step and those before it.
 
 # %%
 # Made-up data: a tank is heated, and product flows through it. The quality follows from
-# both with a delay, and a laboratory measures it at one of ten steps only.
+# both with a delay, and a laboratory measures it at one of ten steps only. A step is a
+# minute, and all numbers are shares of their range.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -57,11 +58,10 @@ print("same bits:", np.array_equal(answers, sensor.predict(X_test[:1])[0]))
 fig, (above, below) = plt.subplots(2, sharex=True, figsize=(8, 5), layout="constrained")
 above.plot(X_test[0][:, 0], color="#D55E00", label="heat")
 above.plot(X_test[0][:, 1], color="#56B4E9", label="flow")
-above.set_ylabel("measured all the time")
+above.set(ylabel="share of the range", title="measured all the time")
 above.legend(loc="upper right")
 below.plot(y_test[0], color="black", label="true quality")
 below.plot(answers, color="#0072B2", linestyle="--", label="soft sensor")
-below.set_ylabel("quality")
-below.set_xlabel("step")
+below.set(xlabel="minutes", ylabel="quality", title="measured seldom, and late")
 below.legend(loc="upper right")
 plt.show()

@@ -134,12 +134,12 @@ frames = model[0].transform(X_test[i : i + 1])[0]
 spans = model[-1].align([frames])[0]
 fig, ax = plt.subplots(figsize=(9, 3.2), layout="constrained")
 seconds = len(frames) * model[0].hop
-ax.imshow(
+image = ax.imshow(
     frames.T, origin="lower", aspect="auto", extent=(0, seconds, 0, 40), cmap="magma"
 )
 for label, (start, stop) in zip(found[i], spans, strict=True):
     middle = (start + stop) / 2 * model[0].hop
-    ax.axvline(middle, color="white", linestyle=":")
+    ax.axvline(middle, color="white", linestyle=":", label="a digit")
     ax.annotate(
         str(label),
         (middle, 40),
@@ -149,6 +149,10 @@ for label, (start, stop) in zip(found[i], spans, strict=True):
         annotation_clip=False,
     )
 ax.set(xlabel="seconds", ylabel="band of the mel scale")
+fig.colorbar(image, label="logarithm of the energy", pad=0.01)
+line, *_ = ax.get_legend_handles_labels()[0] or [None]
+if line is not None:
+    ax.legend(handles=[line], facecolor="0.3", labelcolor="white", loc="upper right")
 fig.suptitle("Frames of an utterance, and the digits heard in them")
 
 # %%

@@ -9,7 +9,7 @@ __all__ = ["AttentionDisplay"]
 END = "(end)"
 SHORT = 2  # characters of a name that needs no turning
 INCHES = {"x": 0.3, "y": 0.24}  # of a column, and of a row
-LONGEST = {"x": 14.0, "y": 9.0}
+LONGEST = {"x": 13.0, "y": 9.0}
 
 
 class AttentionDisplay:
@@ -41,7 +41,9 @@ class AttentionDisplay:
     figure_ : matplotlib Figure
         Its figure.
     image_ : matplotlib QuadMesh
-        The weights as they were drawn, for a colour bar.
+        The weights as they were drawn.
+    colorbar_ : matplotlib Colorbar or None
+        What the colours mean, if this was asked for.
 
     See Also
     --------
@@ -160,7 +162,7 @@ class AttentionDisplay:
         )
         return display.plot(ax=ax, **kwargs)
 
-    def plot(self, *, ax=None, cmap="Blues", vmax=None, end=True):
+    def plot(self, *, ax=None, cmap="Blues", vmax=None, end=True, colorbar=True):
         """Draw the weights: the target from above to below, the source to the right.
 
         Parameters
@@ -173,6 +175,8 @@ class AttentionDisplay:
             The weight that has the last colour. None takes the largest weight.
         end : bool, default=True
             Whether the row of the end of the target is drawn, if there is one.
+        colorbar : bool, default=True
+            Whether a bar beside the axes says what the colours mean.
 
         Returns
         -------
@@ -203,6 +207,11 @@ class AttentionDisplay:
         ax.set_xlim(edges[0], edges[-1])
         self._name_rows(ax, rows)
         self._name_columns(ax, columns)
+        self.colorbar_ = None
+        if colorbar:
+            self.colorbar_ = ax.figure.colorbar(
+                self.image_, ax=ax, label="weight", aspect=12, pad=0.02
+            )
         for side in ax.spines.values():
             side.set_visible(False)
         self.ax_, self.figure_ = ax, ax.figure
@@ -224,13 +233,14 @@ class AttentionDisplay:
         width = 5.0 if columns is None else INCHES["x"] * n_columns
         height = INCHES["y"] * len(rows)
         return (
-            min(max(2.0, width), LONGEST["x"]) + 0.4 + beside,
-            min(max(1.2, height), LONGEST["y"]) + 0.4 + above,
+            min(max(2.0, width), LONGEST["x"]) + 1.5 + beside,
+            min(max(1.2, height), LONGEST["y"]) + 0.7 + above,
         )
 
     @staticmethod
     def _name_rows(ax, rows):
         ax.set_yticks(range(len(rows)), rows)
+        ax.set_ylabel("written")
         ax.tick_params(axis="y", length=0)
         for i in range(1, len(rows)):
             ax.axhline(i - 0.5, color="white", linewidth=0.8)
@@ -242,6 +252,8 @@ class AttentionDisplay:
             return
         turned = max(map(len, columns), default=0) > SHORT
         ax.xaxis.tick_top()
+        ax.xaxis.set_label_position("top")
+        ax.set_xlabel("read")
         ax.set_xticks(range(len(columns)), columns, rotation=90 if turned else 0)
         ax.tick_params(axis="x", length=0)
         for i in range(1, len(columns)):

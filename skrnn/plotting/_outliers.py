@@ -5,7 +5,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import _safe_indexing
 
-from skrnn.plotting._pyplot import import_pyplot
+from skrnn.plotting._pyplot import COLORS, import_pyplot, two_axes
 
 __all__ = ["OutlierDisplay"]
 
@@ -76,7 +76,7 @@ class OutlierDisplay:
         self.target_names = target_names
 
     @classmethod
-    def from_estimator(cls, estimator, X, *, series=0, axes=None, **kwargs):
+    def from_estimator(cls, estimator, X, *, series=0, ax=None, **kwargs):
         """Score rows that follow those of `fit`, and draw them.
 
         Parameters
@@ -87,8 +87,9 @@ class OutlierDisplay:
             As in :meth:`skrnn.SeriesOutlierDetector.score_samples`.
         series : int, default=0
             Which series of a panel to draw.
-        axes : array-like of two matplotlib Axes, default=None
-            Where to draw the series and the evidence. None makes a figure.
+        ax : matplotlib Axes or array-like of two, default=None
+            Where to draw the series and the evidence. A single one is divided in two.
+            None makes a figure.
         **kwargs : dict
             More arguments of :meth:`plot`.
 
@@ -121,7 +122,7 @@ class OutlierDisplay:
             interval=interval,
             target_names=[str(name) for name in schema.target_names],
         )
-        return display.plot(axes, **kwargs)
+        return display.plot(ax, **kwargs)
 
     @classmethod
     def from_predictions(
@@ -132,7 +133,7 @@ class OutlierDisplay:
         false_alarm_rate=1e-3,
         index=None,
         interval=None,
-        axes=None,
+        ax=None,
         **kwargs,
     ):
         """Draw a series and its scores.
@@ -151,7 +152,7 @@ class OutlierDisplay:
         interval : array-like of shape (n_rows, 2) or (n_rows, n_targets, 2), \
                 default=None
             The ends between which values were expected.
-        axes : array-like of two matplotlib Axes, default=None
+        ax : matplotlib Axes or array-like of two, default=None
             As in :meth:`from_estimator`.
         **kwargs : dict
             More arguments of :meth:`plot`.
@@ -185,15 +186,16 @@ class OutlierDisplay:
             interval=interval,
             target_names=names,
         )
-        return display.plot(axes, **kwargs)
+        return display.plot(ax, **kwargs)
 
-    def plot(self, axes=None, *, line_kwargs=None, alarm_kwargs=None):
+    def plot(self, ax=None, *, line_kwargs=None, alarm_kwargs=None):
         """Draw.
 
         Parameters
         ----------
-        axes : array-like of two matplotlib Axes, default=None
-            Where to draw the series and the evidence. None makes a figure.
+        ax : matplotlib Axes or array-like of two, default=None
+            Where to draw the series and the evidence. A single one is divided in two.
+            None makes a figure.
         line_kwargs : dict, default=None
             Arguments of the ``plot`` of matplotlib, for the series.
         alarm_kwargs : dict, default=None
@@ -204,16 +206,14 @@ class OutlierDisplay:
         display : OutlierDisplay
             The display, drawn.
         """
-        plt = import_pyplot(f"{type(self).__name__}.plot")
-        if axes is None:
-            _, axes = plt.subplots(
-                2,
-                figsize=(8, 4.5),
-                sharex=True,
-                height_ratios=[2, 1],
-                layout="constrained",
-            )
-        self.axes_ = above, below = np.asarray(axes, dtype=object)
+        axes = two_axes(
+            ax,
+            f"{type(self).__name__}.plot",
+            (8, 4.5),
+            height_ratios=(2, 1),
+            sharex=True,
+        )
+        self.axes_ = above, below = axes
         self.figure_ = above.figure
         places = _places(self.index, len(self.scores))
         alarms = self.scores < self.offset
@@ -221,27 +221,46 @@ class OutlierDisplay:
         n_targets = self.values.shape[1]
         names = self.target_names or [f"target {k}" for k in range(n_targets)]
         for k, values in enumerate(self.values.T):
-            options = {"linewidth": 1, "label": names[k] if n_targets > 1 else "value"}
+            color = COLORS[k % 5]  # alarms have the sixth one
+            options = {"linewidth": 1, "color": color}
+            options["label"] = names[k] if n_targets > 1 else "value"
             [line] = above.plot(places, values, **options | (line_kwargs or {}))
             self.lines_.append(line)
             if self.interval is not None:
                 ends = self.interval[:, k].T
-                options = {"alpha": 0.2, "color": line.get_color(), "linewidth": 0}
+                options = {"alpha": 0.25, "color": line.get_color(), "linewidth": 0}
                 options["label"] = "expected" if k == 0 else None
                 self.intervals_.append(above.fill_between(places, *ends, **options))
-            options = {"color": "tab:red", "s": 14, "zorder": 3}
+        for k, values in enumerate(self.values.T):
+            options = {"color": COLORS[5], "s": 14, "zorder": 3}
             options["label"] = "alarm" if k == 0 else None
             options |= alarm_kwargs or {}
             dots = above.scatter(places[alarms], values[alarms], **options)
             self.alarms_.append(dots)
-        evidence = -self.scores / np.log(10)
-        options = {"linewidth": 1, "color": "tab:gray"}
-        [self.evidence_] = below.plot(places, evidence, **options)
-        options = {"linewidth": 1, "color": "tab:red", "linestyle": "--"}
-        self.threshold_ = below.axhline(-self.offset / np.log(10), **options)
-        below.set_ylabel("evidence: $-\\log_{10} p$")
-        above.legend(loc="upper left")
+        self._draw_evidence(below, places)
+        named = n_targets == 1 and self.target_names and not names[0].isdigit()
+        above.set_ylabel(names[0] if named else "value")
+        for ax in (above, below):
+            ax.legend(
+                loc="lower right",
+                bbox_to_anchor=(1, 1),
+                ncols=5,
+                frameon=False,
+                fontsize="small",
+                borderaxespad=0.2,
+            )
         return self
+
+    def _draw_evidence(self, below, places):
+        evidence = -self.scores / np.log(10)
+        options = {"linewidth": 1, "color": "0.35", "label": "evidence"}
+        [self.evidence_] = below.plot(places, evidence, **options)
+        options = {"linewidth": 1, "color": COLORS[5], "linestyle": "--"}
+        options["label"] = "alarm from here on"
+        self.threshold_ = below.axhline(-self.offset / np.log(10), **options)
+        below.set_ylabel("$-\\log_{10} p$")
+        if places.dtype.kind in "iuf":
+            below.set_xlabel("row")
 
 
 def _places(index, n_rows):

@@ -1,6 +1,12 @@
 """matplotlib, which is imported where it is used."""
 
-__all__ = ["import_pyplot"]
+import numpy as np
+
+__all__ = ["COLORS", "OTHERS", "import_pyplot", "two_axes"]
+
+# Colours that people tell apart who see no red or no green (Okabe & Ito 2008).
+COLORS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442"]
+OTHERS = "#999999"
 
 
 def import_pyplot(what):
@@ -13,3 +19,48 @@ def import_pyplot(what):
             "pip install 'skrnn[plot]'"
         ) from error
     return pyplot
+
+
+def two_axes(ax, what, figsize, height_ratios=(1, 1), sharex=False):
+    """Return two axes, one above the other: new ones, those given, or parts of one.
+
+    Parameters
+    ----------
+    ax : None, matplotlib Axes or array-like of two of them
+        A single one is divided: its frame vanishes, and two stand in its place.
+    what : str
+        What messages call the drawing.
+    figsize : (float, float)
+        Width and height of a new figure in inches.
+    height_ratios : (float, float)
+        Heights of new axes.
+    sharex : bool
+        Whether new axes have the same horizontal axis.
+
+    Returns
+    -------
+    axes : ndarray of two matplotlib Axes
+    """
+    plt = import_pyplot(what)
+    if ax is None:
+        ax = plt.figure(figsize=figsize, layout="constrained").add_subplot()
+    if not hasattr(ax, "get_subplotspec"):
+        axes = np.ravel(np.asarray(ax, dtype=object))
+        if len(axes) != 2:
+            raise ValueError(f"ax must be one or two axes, got {len(axes)}.")
+        return axes
+    place = ax.get_subplotspec()
+    if place is None:
+        raise ValueError(
+            "ax does not belong to a grid, and cannot be divided. Give two axes, or "
+            "one that plt.subplots made."
+        )
+    ax.set_axis_off()
+    grid = place.subgridspec(2, 1, height_ratios=height_ratios)
+    above = ax.figure.add_subplot(grid[0])
+    below = ax.figure.add_subplot(grid[1], sharex=above if sharex else None)
+    if sharex:
+        above.tick_params(labelbottom=False)
+    axes = np.empty(2, dtype=object)
+    axes[:] = above, below
+    return axes

@@ -2,13 +2,11 @@
 
 import numpy as np
 
-from skrnn.plotting._pyplot import import_pyplot
+from skrnn.plotting._pyplot import COLORS, OTHERS, import_pyplot
 
 __all__ = ["TaggingDisplay"]
 
-# Colours that people tell apart who see no red or no green (Okabe & Ito 2008).
-COLORS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442"]
-OTHERS = "#999999"
+LETTER = 0.1  # inches of a letter
 
 
 class TaggingDisplay:
@@ -215,8 +213,11 @@ class TaggingDisplay:
         )
         ax.set_xlim(-0.5, n_steps - 0.5)
         if self.steps is not None:
-            turned = {"rotation": 45, "ha": "right"} if n_steps > 8 else {}
-            ax.set_xticks(range(n_steps), [str(step) for step in self.steps], **turned)
+            names = [str(step) for step in self.steps]
+            place = ax.figure.get_figwidth() * 0.6 / n_steps  # inches
+            crowded = max(map(len, names), default=0) * LETTER > place
+            turned = {"rotation": 45, "ha": "right"} if crowded else {}
+            ax.set_xticks(range(n_steps), names, **turned)
         else:
             ax.set_xlabel("step")
         if self.proba is not None:

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from skrnn.plotting._pyplot import import_pyplot
-from skrnn.plotting._tagging import COLORS, OTHERS
+from skrnn.plotting._pyplot import COLORS, OTHERS, two_axes
 
 __all__ = ["TranscriptDisplay"]
+
+FEATURES = 6  # that the legend names one by one
 
 
 class TranscriptDisplay:
@@ -61,7 +62,7 @@ class TranscriptDisplay:
         self.proba, self.classes, self.segment_length = proba, classes, segment_length
 
     @classmethod
-    def from_estimator(cls, estimator, X, y=None, *, number=0, axes=None, **kwargs):
+    def from_estimator(cls, estimator, X, y=None, *, number=0, ax=None, **kwargs):
         """Draw what a transcriber reads in one sequence.
 
         Parameters
@@ -74,8 +75,9 @@ class TranscriptDisplay:
             Labels to draw where they fit best. None draws those that are predicted.
         number : int, default=0
             Which sequence of `X` is drawn.
-        axes : array-like of matplotlib Axes of shape (2,), default=None
-            Axes to draw on. None makes new ones.
+        ax : matplotlib Axes or array-like of two, default=None
+            Where to draw the sequence and its labels. A single one is divided in two.
+            None makes a figure.
         **kwargs : dict
             More parameters of :meth:`plot`.
 
@@ -98,7 +100,7 @@ class TranscriptDisplay:
             proba=np.exp(estimator.label_log_proba(one)[0]),
             classes=estimator.classes_,
             segment_length=estimator.segment_length_,
-            axes=axes,
+            ax=ax,
             **kwargs,
         )
 
@@ -112,7 +114,7 @@ class TranscriptDisplay:
         proba=None,
         classes=None,
         segment_length=1,
-        axes=None,
+        ax=None,
         **kwargs,
     ):
         """Draw labels that were aligned before.
@@ -131,8 +133,9 @@ class TranscriptDisplay:
             The labels that the columns of `proba` behind the first one are of.
         segment_length : int, default=1
             Steps in a row of `proba`.
-        axes : array-like of matplotlib Axes of shape (2,), default=None
-            Axes to draw on. None makes new ones.
+        ax : matplotlib Axes or array-like of two, default=None
+            Where to draw the sequence and its labels. A single one is divided in two.
+            None makes a figure.
         **kwargs : dict
             More parameters of :meth:`plot`.
 
@@ -163,15 +166,16 @@ class TranscriptDisplay:
             classes=classes,
             segment_length=segment_length,
         )
-        return display.plot(axes=axes, **kwargs)
+        return display.plot(ax=ax, **kwargs)
 
-    def plot(self, *, axes=None, kind="lines"):
+    def plot(self, *, ax=None, kind="lines"):
         """Draw the sequence above, and its labels and their probabilities below.
 
         Parameters
         ----------
-        axes : array-like of matplotlib Axes of shape (2,), default=None
-            Axes to draw on. None makes new ones.
+        ax : matplotlib Axes or array-like of two, default=None
+            Where to draw the sequence and its labels. A single one is divided in two.
+            None makes a figure.
         kind : {'lines', 'strokes'}, default='lines'
             How the sequence is drawn. 'lines' is a line for each feature. 'strokes' are
             those of a pen: the first two features are its moves, to the right and
@@ -187,10 +191,7 @@ class TranscriptDisplay:
             raise ValueError(f"kind must be 'lines' or 'strokes', got {kind!r}.")
         if kind == "strokes" and self.signal.shape[1] < 2:
             raise ValueError("Strokes need two features: the moves of the pen.")
-        if axes is None:
-            plt = import_pyplot("TranscriptDisplay.plot")
-            _, axes = plt.subplots(2, figsize=(9, 5), layout="constrained")
-        upper, lower = axes = np.asarray(axes)
+        upper, lower = axes = two_axes(ax, "TranscriptDisplay.plot", (9, 5))
         draw = self._draw_strokes if kind == "strokes" else self._draw_lines
         draw(upper)
         self._draw_labels(lower)
@@ -199,6 +200,17 @@ class TranscriptDisplay:
                 ax.spines[side].set_visible(False)
         self.axes_, self.figure_ = axes, upper.figure
         return self
+
+    @staticmethod
+    def _explain(ax, *handles):
+        """A legend on the right."""
+        ax.legend(
+            handles=handles,
+            loc="upper left",
+            bbox_to_anchor=(1.0, 1.0),
+            frameon=False,
+            fontsize="small",
+        )
 
     def _color(self, k):
         return COLORS[k % len(COLORS)]
@@ -210,10 +222,17 @@ class TranscriptDisplay:
         return np.minimum(owner, len(self.labels) - 1)
 
     def _draw_lines(self, ax):
-        steps = np.arange(len(self.signal))
+        from matplotlib.patches import Patch
+
+        steps, n_features = np.arange(len(self.signal)), self.signal.shape[1]
+        lines = []
         for j, values in enumerate(self.signal.T):
-            shade = 0.75 * j / max(1, self.signal.shape[1] - 1)
-            ax.plot(steps, values, color=str(shade), linewidth=1)
+            shade = 0.75 * j / max(1, n_features - 1)
+            lines += ax.plot(steps, values, color=str(shade), linewidth=1)
+            lines[-1].set_label(f"feature {j}")
+        if n_features > FEATURES:
+            lines = lines[:: n_features - 1]  # black is the first, and grey the last
+        self._explain(ax, *lines, Patch(color=OTHERS, alpha=0.3, label="a label"))
         for k, (start, stop) in enumerate(self.spans):
             ax.axvspan(start - 0.5, stop - 0.5, color=self._color(k), alpha=0.3, lw=0)
         ax.set_xlim(-0.5, len(steps) - 0.5)
@@ -221,6 +240,8 @@ class TranscriptDisplay:
         ax.set_ylabel("signal")
 
     def _draw_strokes(self, ax):
+        from matplotlib.lines import Line2D
+
         moves = self.signal[:, :2]
         begins = np.zeros(len(moves), dtype=bool)
         if self.signal.shape[1] > 2:
@@ -239,6 +260,12 @@ class TranscriptDisplay:
                 x[t - 1 : t + 1], y[t - 1 : t + 1], color=color, lw=width, alpha=alpha,
                 solid_capstyle="round",
             )  # fmt: skip
+        style = {"color": OTHERS, "solid_capstyle": "round"}
+        self._explain(
+            ax,
+            Line2D([], [], lw=3.5, label="steps of a label", **style),
+            Line2D([], [], lw=1.5, alpha=0.6, label="those before it", **style),
+        )
         top = y.max() + 0.12 * (np.ptp(y) or 1.0)
         for k, label in enumerate(self.labels):
             ax.text(
@@ -252,10 +279,17 @@ class TranscriptDisplay:
             ax.spines[side].set_visible(False)
 
     def _draw_labels(self, ax):
+        from matplotlib.lines import Line2D
+        from matplotlib.patches import Patch
+
         n_steps, k = len(self.signal), self.segment_length
+        handles = [Patch(color=OTHERS, alpha=0.3, label="steps of a label")]
         if self.proba is not None:
             at = np.minimum((np.arange(len(self.proba)) + 0.5) * k, n_steps) - 0.5
-            ax.plot(at, self.proba[:, 0], color=OTHERS, lw=1, ls="--", label="blank")
+            handles += ax.plot(
+                at, self.proba[:, 0], color=OTHERS, lw=1, ls="--", label="no label"
+            )
+            handles.insert(0, Line2D([], [], color="0.2", lw=1.5, label="a label"))
             known = list(np.asarray(self.classes, dtype=object))
             for j, label in enumerate(self.labels):
                 mine = np.abs(at - self.spans[j].mean()) <= n_steps
@@ -265,8 +299,8 @@ class TranscriptDisplay:
                         mine &= (at < edge) if other > j else (at >= edge)
                 chance = self.proba[:, 1 + known.index(label)]
                 ax.plot(at[mine], chance[mine], color=self._color(j), lw=1.5)
-            ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
             ax.set_ylabel("probability")
+        self._explain(ax, *handles)
         for j, (label, (start, stop)) in enumerate(
             zip(self.labels, self.spans, strict=True)
         ):
