@@ -48,6 +48,26 @@ cpdef double uniform_at(uint64_t seed, uint64_t n) noexcept nogil:
     return skrnn_unit(mix(seed + (n + 1) * <uint64_t>0x9E3779B97F4A7C15))
 
 
+cdef double largest(const double* z, const unsigned char* allowed,
+                    Py_ssize_t n) noexcept nogil:
+    """Return the largest of the values that are allowed."""
+    cdef Py_ssize_t i, k
+    cdef double x, most = -INFINITY
+    cdef double[8] lanes
+    for k in range(8):
+        lanes[k] = -INFINITY
+    for i in range(0, n - 7, 8):
+        for k in range(8):
+            x = z[i + k] if allowed[i + k] else -INFINITY
+            lanes[k] = x if x > lanes[k] else lanes[k]
+    for i in range(n - n % 8, n):
+        if allowed[i] and z[i] > most:
+            most = z[i]
+    for k in range(8):
+        most = max(most, lanes[k])
+    return most
+
+
 cdef class Rules:
     """How a token is drawn.
 
@@ -89,32 +109,38 @@ cdef class Rules:
         return self.choose(&z[0], u)
 
     cdef Py_ssize_t choose(self, const double* z, double u) noexcept nogil:
-        cdef Py_ssize_t k, top = -1, n = self.n_tokens, last
-        cdef double most, total = 0
+        cdef Py_ssize_t k, low = 0, high, n = self.n_tokens
+        cdef double* weight = &self.weight[0]
+        cdef double* sums = &self.sums[0]
+        cdef const unsigned char* allowed = &self.allowed[0]
+        cdef double most, total = 0, temperature = self.temperature
+        most = largest(z, allowed, n)
+        if temperature == 0:
+            while not allowed[low] or z[low] < most:
+                low += 1
+            return low
         for k in range(n):
-            if self.allowed[k] and (top < 0 or z[k] > z[top]):
-                top = k
-        if self.temperature == 0:
-            return top
-        most = z[top]
-        for k in range(n):
-            self.weight[k] = -INFINITY
-            if self.allowed[k]:
-                self.weight[k] = (z[k] - most) / self.temperature
-        self.table.exponential(&self.weight[0], &self.weight[0], n)
+            weight[k] = (z[k] - most) / temperature if allowed[k] else -INFINITY
+        self.table.exponential(weight, weight, n)
         if 0 < self.top_k < n or self.top_p < 1:
             self.cut()
         for k in range(n):
-            total += self.weight[k]
-            self.sums[k] = total
+            total += weight[k]
+            sums[k] = total
+        # The first token whose sum is above u has a weight, since the sum grows there.
         u *= total
-        last = top
-        for k in range(n):
-            if self.weight[k] > 0:
-                last = k
-                if self.sums[k] > u:
-                    return k
-        return last
+        high = n
+        while low < high:
+            k = (low + high) // 2
+            if sums[k] > u:
+                high = k
+            else:
+                low = k + 1
+        if low == n:
+            low = n - 1
+            while weight[low] == 0:
+                low -= 1
+        return low
 
     cdef void cut(self) noexcept nogil:
         """Set the weights of tokens to zero that may not be drawn."""
@@ -358,14 +384,17 @@ cdef class Writer:
                       double* log_proba) noexcept nogil:
         cdef Py_ssize_t k, n = self.head.n_out, token, width
         cdef double most = -INFINITY, rest = 0
+        cdef double* z = &self.z[0]
         cdef const int* newest = NULL
         cdef const char* row = self.raw.data + b * n * self.stepper.itemsize
-        for k in range(n):
-            if self.stepper.itemsize == 4:
-                self.z[k] = (<const float*> row)[k]
-            else:
-                self.z[k] = (<const double*> row)[k]
-            most = max(most, self.z[k])
+        if self.stepper.itemsize == 4:
+            for k in range(n):
+                z[k] = (<const float*>row)[k]
+        else:
+            memcpy(z, row, n * sizeof(double))
+        if scored or self.mixer is not None:
+            for k in range(n):
+                most = max(most, z[k])
         if self.mixer is not None:
             for k in range(n):
                 rest += exp(self.z[k] - most)

@@ -11,8 +11,9 @@ from skrnn._generate import Rules, Writer, seeds_of
 from skrnn._stepper import Stepper
 from skrnn.inputs.texts import open_texts
 
-# How many texts are written side by side, and how many tokens between two looks.
-ROWS, STEPS = 64, 32
+# How many texts are written side by side, and how many tokens between two looks; more
+# where no string can end a text.
+ROWS, STEPS, FREE_STEPS = 64, 32, 512
 
 
 class GenerationMixin:
@@ -313,6 +314,8 @@ class _Lines:
         n = len(prefixes)
         self._ids = [[] for _ in range(n)]
         self._log_proba = np.zeros(n)
+        missing = -1 if model.form == "ids" else "<unk>"
+        self._names = [*model.vocabulary.tokens.tolist(), missing]
         self._done = [False] * n
         self._stopped = {}  # the texts of rows that a string has stopped
 
@@ -335,8 +338,9 @@ class _Lines:
             if self._done[b]:
                 continue
             kept = ids[ids >= 0]
-            for value in log_proba[: len(kept)].tolist():
-                self._log_proba[b] += value
+            if self.scored:
+                for value in log_proba[: len(kept)].tolist():
+                    self._log_proba[b] += value
             kept = kept.tolist()
             if kept and kept[-1] == end:
                 kept.pop()
@@ -347,7 +351,7 @@ class _Lines:
         """Write until all texts have ended."""
         n_written = 0
         while n_written < most and not all(self._done):
-            n_steps = min(STEPS, most - n_written)
+            n_steps = min(STEPS if stop else FREE_STEPS, most - n_written)
             self.advance(rules, n_steps)
             n_written += n_steps
             if stop:
@@ -378,9 +382,7 @@ class _Lines:
 
     def _tokens(self, b):
         """The written tokens of a row."""
-        known, ids = self._model.vocabulary.tokens, self._model.form == "ids"
-        missing = -1 if ids else "<unk>"
-        return [known[i] if i < len(known) else missing for i in self._ids[b]]
+        return [self._names[i] for i in self._ids[b]]
 
     def texts(self):
         """Return the texts, the beginnings included."""
