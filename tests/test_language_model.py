@@ -411,8 +411,9 @@ def test_a_model_goes_on_learning():
     warm = fit(warm_start=True)
     assert warm.fit(WORDS).n_iter_ == 2 and len(warm.loss_curve_) == 4
     parts = LanguageModel(**{**QUICK, "learning_rate": "constant"})
-    parts.partial_fit(WORDS).partial_fit(WORDS)
-    assert parts.n_iter_ == 2 and parts.loss_curve_[1] < parts.loss_curve_[0]
+    for _ in range(4):
+        parts.partial_fit(WORDS)
+    assert parts.n_iter_ == 4 and parts.loss_curve_[3] < parts.loss_curve_[0]
     assert parts.loss_curve_[0] == pytest.approx(model.loss_curve_[0], rel=0.05)
     before = parts.tokens_.tolist()
     with pytest.warns(UserWarning, match="did not occur"):
@@ -525,6 +526,26 @@ def test_what_is_no_text_is_refused(X, error, words):
 def test_what_is_wrong_is_said(call, words):
     with pytest.raises(ValueError, match=words):
         call(fit())
+
+
+@pytest.mark.parametrize("ngram_order", [None, 3])
+def test_ctrl_c_keeps_what_was_learned(ngram_order, monkeypatch):
+    calls, batch = [], LaneData.batch
+
+    def interrupted(self, *args):
+        calls.append(0)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return batch(self, *args)
+
+    model = LanguageModel(**QUICK | {"ngram_order": ngram_order})
+    monkeypatch.setattr(LaneData, "batch", interrupted)
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        model.fit(WORDS)
+    monkeypatch.undo()
+    assert len(model.loss_curve_) < QUICK["max_iter"]
+    assert np.isfinite(model.score(WORDS)) and isinstance(model.generate(), str)
+    assert model.set_params(warm_start=True, max_iter=1).fit(WORDS).n_iter_ == 1
 
 
 def test_streams_side_by_side():

@@ -59,7 +59,8 @@ def perplexities(sentences):
 
 
 ordinary, surprising = perplexities(usual), perplexities(list(odd.values()))
-for value, (kind, sentence) in sorted(zip(surprising, odd.items(), strict=True), reverse=True):
+by_value = sorted(zip(surprising, odd.items(), strict=True), reverse=True)
+for value, (kind, sentence) in by_value:
     print(f"{value:7.1f}  {kind:18} {sentence[:45]}")
 print(f"{np.median(ordinary):7.1f}  an ordinary line   {usual[0]}")
 labels = np.r_[np.zeros(len(ordinary)), np.ones(len(surprising))]
