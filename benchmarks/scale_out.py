@@ -3,13 +3,19 @@
 ``python benchmarks/scale_out.py accuracy`` compares K shards with a plain fit;
 ``real`` trains with one worker process and with two; ``plan`` simulates K workers from
 what is measured here, and ``check`` compares such a simulation with two processes.
+``memory`` fits and predicts 5 GB of memory maps, of lazy sequences and of shards, in a
+process of its own each, and prints how much anonymous memory that takes (Linux alone).
 ``--quick`` makes each part small.
 """
 
 import argparse
+import tempfile
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
+from threading import Event, Thread
 
 import numpy as np
 
@@ -126,6 +132,121 @@ def real(quick):
         pool.shutdown()
     one, two = np.median(seconds[1]), np.median(seconds[2])
     print(f"one process {one:.2f} s, two {two:.2f} s: {one / two:.2f} times as fast")
+
+
+# Memory ------------------------------------------------------------------------------
+
+
+N_STEPS, N_FEATURES = 1000, 125  # of a sequence: 0.5 MB of float32
+
+
+class Recordings(Sequence):
+    """Sequences that are made when they are asked for, as if read from files."""
+
+    def __init__(self, start, stop):
+        rng = np.random.default_rng(0)
+        self.start, self.n = start, stop - start
+        self.some = rng.normal(size=(N_STEPS, N_FEATURES)).astype(np.float32)
+
+    def __len__(self):
+        return self.n
+
+    def __getitem__(self, i):
+        if not 0 <= i < self.n:
+            raise IndexError(i)
+        return self.some + np.float32((self.start + i) % 2)
+
+
+class Part:
+    """A shard of recordings."""
+
+    def __init__(self, start, stop):
+        self.start, self.stop = start, stop
+
+    def __call__(self):
+        X = Recordings(self.start, self.stop)
+        return X, np.arange(self.start, self.stop) % 2
+
+
+def anonymous():
+    """Return the MB of memory that belong to no file, of this process."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if "RssAnon" in line) / 1000
+
+
+class Peak(Thread):
+    """Watches the anonymous memory of this process."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.most, self.over = anonymous(), Event()
+
+    def run(self):
+        """Look some hundred times a second."""
+        while not self.over.wait(0.005):
+            self.most = max(self.most, anonymous())
+
+    def stop(self):
+        """Return the most that there was, in MB."""
+        self.over.set()
+        self.join()
+        return max(self.most, anonymous())
+
+
+def watched(what, function):
+    """Call a function, print what it has taken, and return what it returns."""
+    before, start, peak = anonymous(), time.process_time(), Peak()
+    peak.start()
+    found = function()
+    most, seconds = peak.stop(), time.process_time() - start
+    print(
+        f"  {what}: at most {most:.0f} MB anonymous, {before:.0f} MB before, "
+        f"{seconds:.0f} CPU seconds",
+        flush=True,
+    )
+    return found
+
+
+def of_maps(n_seqs):
+    """Fit to memory maps of a sparse file, as a list."""
+    with tempfile.TemporaryDirectory() as folder:
+        shape = n_seqs, N_STEPS, N_FEATURES
+        X = np.memmap(Path(folder, "X"), np.float32, "w+", shape=shape)
+        X[::7, ::100] = 1  # pages between these are holes, which are read as zeros
+        X.flush()
+        X = list(np.memmap(Path(folder, "X"), np.float32, "r", shape=shape))
+        fit_and_predict(X)
+
+
+def of_recordings(n_seqs):
+    """Fit to lazy sequences."""
+    fit_and_predict(Recordings(0, n_seqs))
+
+
+def fit_and_predict(X):
+    """Fit for an epoch, and predict all."""
+    y = np.arange(len(X)) % 2
+    model = RNNClassifier(32, max_iter=1, random_state=0)
+    watched("fit", lambda: model.fit(X, y))
+    watched("predict", lambda: model.predict(X))
+
+
+def of_shards(n_seqs):
+    """Fit to ten shards of lazy sequences on two processes; the driver is watched."""
+    parts = [Part(i * n_seqs // 10, (i + 1) * n_seqs // 10) for i in range(10)]
+    model = RNNClassifier(32, max_iter=1, random_state=0)
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        watched("driver of fit_shards", lambda: fit_shards(model, parts, pool))
+
+
+def memory(quick):
+    """Print what fits and predictions of 5 GB take."""
+    n_seqs = 200 if quick else 10_000
+    for function in (of_maps, of_recordings, of_shards):
+        print(f"{function.__name__}: {n_seqs * N_STEPS * N_FEATURES * 4e-9:.2f} GB")
+        process = get_context("spawn").Process(target=function, args=(n_seqs,))
+        process.start()
+        process.join()
 
 
 # A plan for K workers -----------------------------------------------------------------
@@ -259,7 +380,13 @@ def check(quick):
     )
 
 
-PARTS = {"accuracy": accuracy, "real": real, "plan": plan, "check": check}
+PARTS = {
+    "accuracy": accuracy,
+    "real": real,
+    "plan": plan,
+    "check": check,
+    "memory": memory,
+}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)

@@ -336,7 +336,6 @@ cdef class Table:
                 add_weighted(&sums[0, 0], scratch, F, w)
         free(scratch)
 
-
     def sum_each(self, double[:, :, ::1] parts, const double[::1] center):
         """Write what the steps of each sequence hold.
 

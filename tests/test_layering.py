@@ -97,6 +97,7 @@ INSIDE = {
         "time_levels",
         "times",
         "time_axis",
+        "joined",
         "containers",
         "moments",
         "columns",

@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.model_selection import GridSearchCV, ParameterGrid, cross_val_score
 
 from skrnn import RNNClassifier
-from skrnn.distributed import fit_shards
+from skrnn.distributed import JoinedSequences, fit_shards
 
 GRID = {"hidden_layer_sizes": [8, 16], "learning_rate_init": [0.01, 0.03]}
 
@@ -28,6 +28,13 @@ def search(X, y):
     estimator = RNNClassifier(max_iter=5, random_state=0)
     with joblib.parallel_config("dask", scatter=[X, y]):
         return GridSearchCV(estimator, GRID, cv=3).fit(X, y)
+
+
+def search_without_scatter(X, y):
+    """Search with sequences that travel as one array."""
+    estimator = RNNClassifier(max_iter=5, random_state=0)
+    with joblib.parallel_config("dask"):
+        return GridSearchCV(estimator, GRID, cv=3).fit(JoinedSequences(X), y)
 
 
 def score(parameters, data):

@@ -1,5 +1,6 @@
-"""One model of data that lie in shards, on any executor of `concurrent.futures`."""
+"""One model of data in shards, on any executor, and lists that travel as one array."""
 
 from skrnn.distributed.fit import fit_shards
+from skrnn.inputs.joined import JoinedSequences
 
-__all__ = ["fit_shards"]
+__all__ = ["JoinedSequences", "fit_shards"]

@@ -12,6 +12,7 @@ from skrnn._packing import describe, gather_ids
 from skrnn.inputs.containers import column_of_sequences
 from skrnn.inputs.frames import open_sequences
 from skrnn.inputs.hints import hint_about_number
+from skrnn.inputs.joined import JoinedSequences
 from skrnn.inputs.lazy import is_lazy, open_lazy
 from skrnn.inputs.moments import Moments, Sums, Total, center_of
 from skrnn.inputs.packed import PackedBatch
@@ -524,7 +525,7 @@ def check_sequences(
         if estimator is not None:
             _check_features(estimator, X, False, _example(X), reset, input_name)
         return X
-    X = column_of_sequences(X)
+    X = list(X) if isinstance(X, JoinedSequences) else column_of_sequences(X)
     from_dtype = isinstance(categorical_features, str) and (
         categorical_features == "from_dtype"
     )
