@@ -434,6 +434,16 @@ def test_early_stopping():
     assert min(other.validation_loss_curve_) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_network_begins_with_the_frequencies(ends):
+    model = fit(["anna", "nan"], learning_rate_init=1e-12, ends=ends)
+    assert model.tokens_.tolist() == ["a", "n"]
+    # Each once more than it occurs, then the unknown one, and for the end their mean.
+    counts = np.array([4, 5, 1, 10 / 3] if ends else [4, 5, 1])
+    found = np.exp(model._model.weights["head.b"])
+    np.testing.assert_allclose(found, counts / counts.sum(), rtol=1e-6)
+
+
 def test_weights_count_texts():
     X = ["ab", "ba", "b"]
     weight = [2.0, 0.0, 1.0]

@@ -62,6 +62,12 @@ def test_what_chooses_the_shares_is_a_small_part():
     kept, rows, unseen = split_held_out(Texts(ids, np.array([0, 200]), 1, 1), generator)
     assert (len(kept.ids), len(unseen.ids), rows.tolist()) == (190, 10, [0])
     assert np.concatenate([kept.ids, unseen.ids]).tolist() == ids.tolist()
+    long = Texts(np.arange(100_000), np.array([0, 100_000]), 1, 1)
+    kept, rows, unseen = split_held_out(long, generator)
+    assert sorted([*kept.ids, *unseen.ids]) == long.ids.tolist()
+    pieces = np.split(unseen.ids, np.flatnonzero(np.diff(unseen.ids) != 1) + 1)
+    assert [len(piece) for piece in pieces] == [1000] * 5
+    assert [piece[-1] for piece in pieces] == [19999, 39999, 59999, 79999, 99999]
     start = np.arange(0, 201, 2)
     kept, rows, unseen = split_held_out(Texts(ids, start, 1, 1), generator)
     assert len(unseen) == 5 and sorted({*kept.ids, *unseen.ids}) == ids.tolist()

@@ -504,13 +504,14 @@ class LanguageModel(
             size = max(size, LEAST_SIZE) if size else 0
         structure["embedding_size"] = int(size)
         model = TokenModel(structure, vocabulary, form, None).initialize(seed)
+        theta = model.theta.copy()
+        views = model.spec.layout().views(theta)
+        if vocabulary.counts is not None:
+            views["head.b"][...] = model.log_frequencies()
         if init is not None and size:
-            theta = model.theta.copy()
-            table = model.spec.layout().views(theta)["embedding0.W"]
             generator = np.random.RandomState([seed, 3])
-            write_vectors(table, init, vocabulary.tokens, generator)
-            model = model.with_theta(theta)
-        return model
+            write_vectors(views["embedding0.W"], init, vocabulary.tokens, generator)
+        return model.with_theta(theta)
 
     def _describe_structure(self):
         """Return the parameters that the network is made of, as plain values."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from skrnn._elementary import log_proba_at, softmax
+from skrnn._elementary import log_above, log_proba_at, softmax
 from skrnn._embedding import StartRows
 from skrnn.cells import CELLS
 from skrnn.inputs.texts import FORMS
@@ -41,6 +41,8 @@ READ_LANES, READ_STEPS = 64, 128
 KEPT_ROWS = 1024
 # A writer keeps products of the table with weights for a vocabulary of so many ids.
 MOST_STARTS = 1024
+# A token that is rarer than this is as rare as this, to begin with.
+SMALLEST_SHARE = 1e-12
 # A tied table is also the weights of the outputs, which begin small.
 TIED_BOUND = 0.1
 
@@ -142,6 +144,20 @@ class TokenModel:
     def initialize(self, seed):
         """Return the model with its first parameters."""
         return self.with_theta(self.spec.initialize(np.random.RandomState(seed)))
+
+    def log_frequencies(self):
+        """Return the logarithm of how frequent each token is, (n_out,).
+
+        Outputs that begin there need not be taught by small steps which tokens are
+        rare: of many words, most are. A token is counted once more than it occurs, and
+        the end of a text as often as the mean token.
+        """
+        counts = self.vocabulary.counts[: self.border] + 1.0
+        if self.end is not None:
+            counts = np.append(counts, counts.mean())
+        shares = np.empty_like(counts)
+        log_above(counts / counts.sum(), SMALLEST_SHARE, shares)
+        return shares
 
     @cached_property
     def network(self):

@@ -13,6 +13,8 @@ __all__ = ["Mixture", "check_mixture", "split_held_out"]
 
 # What chooses the shares: a part of the texts, of at most so many tokens.
 HELD_OUT, MOST_HELD_OUT = 0.05, 20_000
+# One text gives pieces of at least so many tokens.
+LEAST_PIECE = 1000
 # So many tokens of a group speak as loudly as the share of all groups.
 PRIOR, N_STEPS = 20.0, 50
 # The share of the network if there is nothing to choose it with.
@@ -189,10 +191,10 @@ def split_held_out(texts, generator, n_parts=1):
     if len(texts) == 1:
         if total < 2:
             return texts, rows, None
-        parts = texts.ids[: total - most], texts.ids[total - most :]
+        taken = _spread(total, most)
         kept, unseen = (
             type(texts)(ids, np.array([0, len(ids)]), texts.begin, texts.end)
-            for ids in parts
+            for ids in (texts.ids[~taken], texts.ids[taken])
         )
         return kept, rows, unseen
     order = generator.permutation(len(texts))
@@ -202,6 +204,21 @@ def split_held_out(texts, generator, n_parts=1):
     if not texts.n_tokens[kept].any():
         return texts, rows, None
     return texts.take(kept), kept, texts.take(unseen)
+
+
+def _spread(total, most):
+    """Choose pieces from everywhere in one text, `most` of `total` tokens together.
+
+    The end of a book is about other things than the rest: a network that has never seen
+    it knows none of its names.
+    """
+    n_pieces = max(most // LEAST_PIECE, 1)
+    stops = np.arange(1, n_pieces + 1) * total // n_pieces
+    sizes = np.diff(np.arange(n_pieces + 1) * most // n_pieces)
+    taken = np.zeros(total, dtype=bool)
+    for stop, size in zip(stops.tolist(), sizes.tolist(), strict=True):
+        taken[stop - size : stop] = True
+    return taken
 
 
 def check_mixture(fields: dict[str, Any], n_tokens, name):
