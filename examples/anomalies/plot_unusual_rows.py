@@ -39,7 +39,9 @@ detector.fit(temperature[:1200])
 scores = detector.score_samples(temperature[1200:])
 print(f"{(scores < detector.offset_).sum()} of {len(scores)} rows alarm")
 
-OutlierDisplay.from_estimator(detector, temperature[1200:])
+display = OutlierDisplay.from_estimator(detector, temperature[1200:])
+display.axes_[0].set_ylabel("temperature, °C")
+display.axes_[1].set_xlabel("hours")
 plt.show()
 
 # %%

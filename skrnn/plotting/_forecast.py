@@ -461,7 +461,7 @@ def _add_legend(ax):
         named.keys(),
         loc="lower right",
         bbox_to_anchor=(1, 1),
-        ncols=5,
+        ncols=len(named) if len(named) <= 5 else -(-len(named) // 2),
         frameon=False,
         fontsize="small",
         borderaxespad=0.2,
