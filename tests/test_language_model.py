@@ -12,7 +12,9 @@ import polars as pl
 import pytest
 from scipy.stats import chisquare
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError, SkipTestWarning
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_score
+from sklearn.utils import estimator_checks
 
 from digests import CASES, numbers
 from fitted import set_theta, theta_of
@@ -478,6 +480,31 @@ def test_tools_of_scikit_learn():
     assert search.best_params_ == {"max_iter": 8}
     assert search.score(X) < 0 and clone(model).get_params() == model.get_params()
     assert model.__sklearn_tags__().estimator_type == "density_estimator"
+
+
+def test_common_checks():
+    """The other checks give tables of numbers, and say so: SkipTestWarning."""
+    with pytest.warns(SkipTestWarning, match="string=True"):
+        estimator_checks.check_estimator(LanguageModel())
+    for check in (
+        estimator_checks.check_parameters_default_constructible,
+        estimator_checks.check_no_attributes_set_in_init,
+        estimator_checks.check_get_params_invariance,
+        estimator_checks.check_set_params,
+        estimator_checks.check_estimator_repr,
+        estimator_checks.check_mixin_order,
+        estimator_checks.check_estimator_tags_renamed,
+        estimator_checks.check_valid_tag_types,
+    ):
+        check("LanguageModel", LanguageModel())
+    for call in (
+        lambda model: model.score(WORDS),
+        lambda model: model.generate(),
+        lambda model: model.stream(),
+        lambda model: model.predict_proba(WORDS),
+    ):
+        with pytest.raises(NotFittedError):
+            call(LanguageModel())
 
 
 @pytest.mark.parametrize(
