@@ -1,5 +1,6 @@
 """What the documentation says is so: its examples run, its docstrings are whole."""
 
+import ast
 import doctest
 import importlib
 import inspect
@@ -96,6 +97,34 @@ def test_pages_name_examples_that_exist():
     conf = (ROOT / "doc" / "conf.py").read_text(encoding="utf-8")
     for group in {p.parent.name for p in examples} - {"examples"}:
         assert f'    "{group}",\n' in conf, f"give {group} its place in doc/conf.py"
+
+
+EXAMPLES = sorted((ROOT / "examples").rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_examples_of_the_gallery(path):
+    # `make doc` runs them; this tells at once that one names what there is not.
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    title = ast.get_docstring(tree).split("\n")
+    assert title[1] == "=" * len(title[0])
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("skrnn"):
+            module = importlib.import_module(node.module)
+            for name in node.names:
+                assert name.name in module.__all__, f"{node.module}.{name.name}"
+    if path.stem.startswith("plot_"):
+        assert "plt.show()" in path.read_text(encoding="utf-8")
+
+
+def test_displays_have_the_same_methods():
+    plotting = importlib.import_module("skrnn.plotting")
+    for name in plotting.__all__:
+        display = getattr(plotting, name)
+        makers = [m for m in vars(display) if m.startswith("from_")]
+        assert "from_estimator" in makers and len(makers) > 1
+        for maker in [*makers, "plot"]:
+            assert "ax" in inspect.signature(getattr(display, maker)).parameters
 
 
 def defined_names(path):

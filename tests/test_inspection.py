@@ -307,6 +307,26 @@ def test_taggers_pipelines_and_searches():
     assert result.importances.shape == (3, 5)
 
 
+def test_columns_of_a_panel():
+    rng = np.random.default_rng(0)
+    panel = []
+    for n in rng.integers(50, 70, size=12):
+        offer, other = rng.random(n) < 0.3, rng.normal(size=n)
+        sales = 10 + 5 * offer + 0.5 * rng.normal(size=n)
+        panel.append(pd.DataFrame({"sales": sales, "offer": offer, "other": other}))
+    model = SequenceForecaster(
+        4, hidden_layer_sizes=4, max_iter=3, window=8, target="sales",
+        known_future=["offer", "other"], random_state=0,
+    ).fit(panel)  # fmt: skip
+    result = permutation_importance(model, panel, None, n_repeats=2, random_state=0)
+    assert result.names == ["offer", "other"]
+    assert result.importances_mean[0] > 0.2 > 0.05 > abs(result.importances_mean[1])
+    with pytest.raises(ValueError, match="must not name what is forecast"):
+        permutation_importance(model, panel, None, features=["offer", "sales"])
+    with pytest.raises(TypeError, match="reads series"):
+        permutation_importance(model, panel, None, over="time")
+
+
 def test_several_scores_and_workers():
     X = ragged(50)
     model = Knows(last).fit(X, None)

@@ -30,7 +30,7 @@ from skrnn import SequenceForecaster
 from skrnn.plotting import ForecastDisplay
 
 rng = np.random.default_rng(0)
-n_hours, horizon = 24 * 7 * 8, 24
+n_hours, horizon = 24 * 7 * 6, 24
 hours = pd.date_range("2026-01-05", periods=n_hours, freq="h", name="hour")
 
 
@@ -71,14 +71,14 @@ def heating(temperature):
 
 pipeline = make_pipeline(
     make_column_transformer((FunctionTransformer(heating), ["temperature"])),
-    SequenceForecaster(horizon, max_iter=10, random_state=0),
+    SequenceForecaster(horizon, max_iter=5, random_state=0),
 ).set_output(transform="pandas")
 name = "sequenceforecaster"
 candidates = {f"{name}__window": [24, 168], f"{name}__cell": ["rnn", "gru"]}
 search = GridSearchCV(
     pipeline,
     candidates,
-    cv=TimeSeriesSplit(4, test_size=horizon),
+    cv=TimeSeriesSplit(3, test_size=horizon),
     scoring="neg_mean_absolute_error",
 )
 search.fit(X[train], y[train])

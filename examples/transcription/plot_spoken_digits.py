@@ -154,6 +154,7 @@ line, *_ = ax.get_legend_handles_labels()[0] or [None]
 if line is not None:
     ax.legend(handles=[line], facecolor="0.3", labelcolor="white", loc="upper right")
 fig.suptitle("Frames of an utterance, and the digits heard in them")
+plt.show()
 
 # %%
 # A transcript that follows

@@ -51,7 +51,9 @@ def permutation_importance(
     ----------
     estimator : estimator
         A fitted one that takes sequences: a classifier, a regressor, a tagger, a
-        transcriber, a pipeline or a search of one of these.
+        transcriber, a pipeline or a search of one of these. Of a
+        :class:`~skrnn.SequenceForecaster` of a panel, the columns beside those that it
+        forecasts, over features.
     X : sequences
         A list (tuple, object array, Series) of arrays or DataFrames (n_steps_i,
         n_features), of 1-D arrays or of lists of tokens; an array (n_seqs, n_steps,
@@ -107,11 +109,12 @@ def permutation_importance(
     ------
     ValueError
         If there are fewer than two sequences, if they differ in their number of
-        features, if `features` names none of them, or if no sequence has `n_segments`
-        steps.
+        features, if `features` names none of them or what is forecast, or if no
+        sequence has `n_segments` steps.
     TypeError
-        If `X` is no list or array of sequences, or if the estimator reads series and
-        not sequences: `SequenceForecaster` and `SeriesOutlierDetector`.
+        If `X` is no list or array of sequences, or if the estimator reads a series and
+        not sequences: `SequenceForecaster` without a panel or over time, and
+        `SeriesOutlierDetector`.
 
     See Also
     --------
@@ -150,13 +153,13 @@ def permutation_importance(
     >>> result.importances_mean.round(1)
     array([0.3, 0. ])
     """
-    _refuse_series(estimator, X)
+    targets = _check_estimator(estimator, X, over)
     opened = open_items(X)
     n_seqs = len(opened.tables)
     if n_seqs < 2:
         raise ValueError("X has one sequence, and there is no other to exchange with.")
     check_consistent_length(opened.tables, y, sample_weight)
-    columns, names = _groups(opened, over, features)
+    columns, names = _groups(opened, over, features, targets)
     segments = [None]
     if over != "features":
         segments = _segments(opened.tables, n_segments)
@@ -206,8 +209,8 @@ class _Exchanged:
         return self._scorer(estimator, X, y, sample_weight=sample_weight)
 
 
-def _refuse_series(estimator, X):
-    """Refuse estimators whose X is one series, and tables that are one sequence."""
+def _check_estimator(estimator, X, over):
+    """Refuse what has no sequences; return the columns that a forecaster forecasts."""
     while True:
         if hasattr(estimator, "best_estimator_"):
             estimator = estimator.best_estimator_
@@ -216,32 +219,47 @@ def _refuse_series(estimator, X):
         else:
             break
     name = type(estimator).__name__
+    panel = isinstance(estimator, SequenceForecaster) and isinstance(X, list | tuple)
+    if panel and over == "features":
+        estimator._check_is_fitted()
+        return estimator._model.schema.target_names
     if isinstance(estimator, SequenceForecaster | SeriesOutlierDetector):
         raise TypeError(
             f"{name} reads series, which go on, and has no sequences to exchange parts "
-            "of. To see what a column is good for, fit without it and compare the "
-            "scores of backtest."
+            "of: only a forecaster of a panel has, over features. To see what a column "
+            "is good for, fit without it and compare the scores of backtest."
         )
     if isinstance(estimator, StepEstimator) and len(getattr(X, "shape", ())) == 2:
         raise TypeError(
             f"For {name}, a table is one sequence, and there is no other to exchange "
             "with. Cut it into a list of tables, such as those of single days."
         )
+    return []
 
 
-def _groups(opened, over, features):
+def _groups(opened, over, features, targets):
     """The features of each part, and what each is called."""
     if over not in OVER:
         raise ValueError(f"over must be one of {OVER}, got {over!r}.")
     n_features = opened.n_features
+    forecast = set()
+    if targets:
+        forecast = set(feature_numbers(targets, opened.names, n_features).tolist())
     if features is None:
-        features = list(range(n_features))
+        features = [j for j in range(n_features) if j not in forecast]
     elif isinstance(features, str | Integral) or not len(features):
         raise ValueError(
             f"features must be a list of features or of groups of them, got "
             f"{features!r}."
         )
     groups = [feature_numbers(each, opened.names, n_features) for each in features]
+    if not groups:
+        raise ValueError("X has no columns beside those that are forecast.")
+    if forecast.intersection(np.concatenate(groups).tolist()):
+        raise ValueError(
+            f"features must not name what is forecast, {targets}: exchanged, it would "
+            "be compared with itself."
+        )
     if over == "time":
         return [np.unique(np.concatenate(groups))], None
     called = opened.names or [f"feature {j}" for j in range(n_features)]
