@@ -3,6 +3,7 @@
 import ast
 import doctest
 import importlib
+import importlib.util
 import inspect
 import re
 import tomllib
@@ -125,6 +126,97 @@ def test_displays_have_the_same_methods():
         assert "from_estimator" in makers and len(makers) > 1
         for maker in [*makers, "plot"]:
             assert "ax" in inspect.signature(getattr(display, maker)).parameters
+
+
+GUIDE = re.findall(
+    r"(?m)^   ([a-z_]+)$", (ROOT / "doc" / "guide.rst").read_text(encoding="utf-8")
+)
+# Messages of scikit-learn and NumPy that the guide explains.
+OF_OTHERS = """
+    Found input variables with inconsistent numbers of samples
+    Unknown label type: continuous
+    The least populated class in y has only 1 members
+    dtype='numeric' is not compatible with arrays of bytes/strings
+    Input y contains NaN.
+    contains infinity or a value too large for dtype('float64')
+    X has 1 features, but RNNClassifier is expecting 2
+    X has 9 features, but RNNClassifier is expecting 8
+    X has 3 features, but SeriesOutlierDetector is expecting 1
+    parameter of RNNClassifier must be a str among
+    parameter of SeriesOutlierDetector must be a float in the range
+    The classes, [1], are not in class_weight
+    classes must be passed on the first call to partial_fit
+    does not have valid feature names, but SequenceForecaster was fitted with
+    object has no attribute 'stream'
+    The requested array has an inhomogeneous shape
+    Expected sequence or array-like, got <class 'generator'>
+    Scoring failed.
+""".strip().splitlines()
+
+
+def strings_of_the_package():
+    """The strings of the package, and the parts of them that are always the same."""
+    strings = OF_OTHERS[:]
+    for path in sorted((ROOT / "skrnn").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                strings.append(node.value)
+    return "\n".join(strings)
+
+
+@pytest.mark.parametrize("name", GUIDE)
+def test_pages_of_the_guide_begin_with_an_example_and_end_with_remedies(name):
+    lines = (ROOT / "doc" / f"{name}.rst").read_text(encoding="utf-8").splitlines()
+    first = next(i for i, line in enumerate(lines) if line.lstrip().startswith(">>>"))
+    assert first < 46, f"the first example of {name} is in line {first + 1}"
+    assert "What goes wrong" in lines
+
+
+def test_messages_that_the_guide_explains_are_those_of_the_package():
+    strings, named = strings_of_the_package(), 0
+    for name in GUIDE:
+        text = (ROOT / "doc" / f"{name}.rst").read_text(encoding="utf-8")
+        table = text.partition("What goes wrong\n")[2]
+        for row in re.findall(r"(?m)^   \* - ((?:.*\n(?!     - ))*.*)", table):
+            message = re.match(r"``(.+?)``(?! in | of )", " ".join(row.split()))
+            if message is None:
+                continue
+            named += 1
+            # Names and numbers differ from call to call, other words do not.
+            words = message[1].split()
+            pairs = [f"{one} {two}" for one, two in zip(words, words[1:], strict=False)]
+            found = sum(pair in strings for pair in pairs or words)
+            explained = 4 * found >= len(pairs or words)
+            assert explained, f"{name}.rst explains {message[1]!r}, which nothing says"
+    assert named > 60
+
+
+@pytest.mark.parametrize("module_name", PUBLIC)
+def test_the_reference_has_every_public_name(module_name):
+    text = (ROOT / "doc" / "api.rst").read_text(encoding="utf-8")
+    parts = re.split(r"(?m)^\.\. currentmodule:: (.*)$", text)[1:]
+    listed = {
+        name
+        for module, part in zip(parts[::2], parts[1::2], strict=True)
+        if module == module_name
+        for name in re.findall(r"(?m)^   (\w+)$", part)
+    }
+    module = importlib.import_module(module_name)
+    assert listed == {name for name in module.__all__ if name != "__version__"}
+
+
+@pytest.mark.parametrize(
+    "link", ["", "gone.html", "other.html#gone", "<code class='xref'>skrnn.Gone</code>"]
+)
+def test_broken_links_are_found(link, tmp_path):
+    path = ROOT / "doc" / "check_links.py"
+    spec = importlib.util.spec_from_file_location("check_links", path)
+    check_links = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(check_links)
+    (tmp_path / "other.html").write_text("<p id='here'><a href='#here'>.</a></p>")
+    text = link if link.startswith("<") else f"<a href='{link}'>.</a>"
+    (tmp_path / "page.html").write_text(f"{text}<a href='other.html#here'>.</a>")
+    assert len(list(check_links.find_broken(tmp_path))) == bool(link)
 
 
 def defined_names(path):
