@@ -1,5 +1,5 @@
 # What a developer types; each works inside an activated virtual environment.
-.PHONY: in test lint doc bench clean debug
+.PHONY: in test lint doc links bench clean debug
 
 in:
 	python -m pip install -e ".[dev,doc,plot,test]"
@@ -15,6 +15,11 @@ lint:
 
 doc:
 	sphinx-build -W --keep-going -b html doc doc/_build/html
+
+# The pages without running the examples, and whether each link in them leads somewhere.
+links:
+	sphinx-build -q -W --keep-going -b html -D plot_gallery=0 doc doc/_build/links
+	python doc/check_links.py doc/_build/links
 
 bench:
 	cd benchmarks && asv continuous main HEAD

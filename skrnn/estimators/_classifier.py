@@ -255,6 +255,9 @@ class RNNClassifier(ClassifierMixin, SequenceEstimator):
     See Also
     --------
     RNNRegressor : Recurrent neural network regressor of sequences.
+    SequenceTagger : A label for each step.
+    SequenceTranscriber : Labels in order, without times.
+    skrnn.inspection.permutation_importance : Which features and times count.
 
     Notes
     -----

@@ -237,6 +237,9 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
     See Also
     --------
     RNNRegressor : Recurrent neural network regressor of sequences.
+    StepRegressor : A number for each step, from other measurements.
+    SeriesOutlierDetector : Alarms in unusual rows.
+    skrnn.plotting.ForecastDisplay : Draws forecasts and intervals.
 
     Notes
     -----

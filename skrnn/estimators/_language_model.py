@@ -208,6 +208,7 @@ class LanguageModel(
     --------
     SequenceTagger : A label for each token.
     RNNClassifier : One label for each text.
+    SequenceTranslator : Another text for each text.
 
     Notes
     -----

@@ -235,6 +235,8 @@ class RNNRegressor(RegressorMixin, SequenceEstimator):
     See Also
     --------
     RNNClassifier : Recurrent neural network classifier of sequences.
+    StepRegressor : A number for each step.
+    SequenceForecaster : Later values of series.
 
     Notes
     -----
