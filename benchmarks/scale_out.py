@@ -9,13 +9,15 @@ process of its own each, and prints how much anonymous memory that takes (Linux 
 """
 
 import argparse
+import os
 import tempfile
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from threading import Event, Thread
+from typing import NamedTuple
 
 import numpy as np
 
@@ -108,30 +110,90 @@ class Shard:
         return self.made[self.key]
 
 
+class Measured:
+    """An executor that remembers the CPU seconds of its calls, by worker."""
+
+    def __init__(self, executor):
+        self.executor, self.seconds = executor, {}
+
+    def submit(self, *call):
+        """Run a call on a worker."""
+        found, running = Future(), self.executor.submit(measured, *call)
+
+        def pass_on(done):
+            if done.exception() is not None:
+                found.set_exception(done.exception())
+                return
+            worker, seconds, result = done.result()
+            self.seconds[worker] = self.seconds.get(worker, 0.0) + seconds
+            found.set_result(result)
+
+        running.add_done_callback(pass_on)
+        return found
+
+
+def measured(function, *arguments):
+    """Return the worker, its CPU seconds for a call, and the result."""
+    start = time.process_time()
+    result = function(*arguments)
+    return os.getpid(), time.process_time() - start, result
+
+
+class Cost(NamedTuple):
+    """Seconds of an epoch: on the clock, of the CPU here, and of the CPU by worker."""
+
+    wall: float
+    driver: float
+    workers: list
+
+    @property
+    def alone(self):
+        """How long it takes with a core for each process, and no one else."""
+        return self.driver + max(self.workers)
+
+
 def timed(shards, executor, max_iter, units):
-    """Return the wall seconds of the rounds, and the model."""
+    """Return the `Cost` of a fit."""
     estimator = RNNClassifier(
         units, max_iter=max_iter, random_state=0, segment_length=1, batch_size=32
     )
     fit_shards(estimator, shards, executor)  # workers start, and make their shards
-    start = time.perf_counter()
-    model = fit_shards(estimator, shards, executor)
-    return time.perf_counter() - start, model
+    executor = Measured(executor)
+    start, driver = time.perf_counter(), time.process_time()
+    fit_shards(estimator, shards, executor)
+    return Cost(
+        time.perf_counter() - start,
+        time.process_time() - driver,
+        list(executor.seconds.values()),
+    )
 
 
 def real(quick):
-    """Print the wall seconds of one and of two processes, taken in turns."""
-    n_seqs, n_steps, rounds = (100, 50, 1) if quick else (600, 100, 3)
+    """Print the seconds of an epoch on one and on two processes, taken in turns.
+
+    On a busy machine the clock says little. So the CPU seconds are printed, too: those
+    of the driver, which works while no worker does, and of the busiest worker.
+    """
+    n_seqs, n_steps, rounds = (100, 50, 1) if quick else (1500, 100, 3)
     shards = [Shard(k, n_seqs, n_steps) for k in range(4)]
     pools = {n: ProcessPoolExecutor(n, mp_context=get_context("spawn")) for n in (1, 2)}
-    seconds = {1: [], 2: []}
+    costs = {1: [], 2: []}
     for _ in range(rounds):
         for n, pool in pools.items():
-            seconds[n].append(timed(shards, pool, 1, 64)[0])
+            costs[n].append(timed(shards, pool, 1, 64))
     for pool in pools.values():
         pool.shutdown()
-    one, two = np.median(seconds[1]), np.median(seconds[2])
-    print(f"one process {one:.2f} s, two {two:.2f} s: {one / two:.2f} times as fast")
+    for kind in ("wall", "alone"):
+        one, two = (np.median([getattr(c, kind) for c in costs[n]]) for n in (1, 2))
+        print(
+            f"{kind}: one process {one:.2f} s, two {two:.2f} s: {one / two:.2f} times "
+            "as fast"
+        )
+    for n, found in costs.items():
+        for cost in found:
+            workers = " ".join(f"{seconds:.2f}" for seconds in cost.workers)
+            print(f"  {n}: driver {cost.driver:.3f} CPU s, workers {workers}")
+    print(f"load of the machine: {os.getloadavg()[0]:.1f}")
 
 
 # Memory ------------------------------------------------------------------------------
@@ -368,15 +430,19 @@ def check(quick):
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         found = {}
         for epochs in (1, 4):  # the difference is that of three rounds
-            found[epochs] = min(timed(shards, pool, epochs, 64)[0] for _ in range(2))
+            costs = [timed(shards, pool, epochs, 64) for _ in range(2)]
+            found[epochs] = [
+                min(getattr(cost, kind) for cost in costs) for kind in ("wall", "alone")
+            ]
     n_params, update = list(seconds.items())[1]
     compute = update * n_seqs / 32
     expected = simulate(
         2, compute, 12 * n_params, Network(1e9, task), np.random.default_rng(0)
     )
+    wall, alone = ((b - a) / 3 for a, b in zip(found[1], found[4], strict=True))
     print(
-        f"a round of two processes: {(found[4] - found[1]) / 3:.3f} s, "
-        f"simulated {expected:.3f} s"
+        f"a round of two processes: {wall:.3f} s, {alone:.3f} CPU s of the driver and "
+        f"the busier worker, simulated {expected:.3f} s; load {os.getloadavg()[0]:.1f}"
     )
 
 

@@ -4,6 +4,7 @@ import _thread
 import os
 import signal
 import tempfile
+import time
 import warnings
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 from cases import assert_same_bits
 from skrnn import (
@@ -274,6 +276,33 @@ def die_once(marker, k):
     return make_shard(k)
 
 
+def interrupt_once(marker, k):
+    """Interrupt the driver and all workers in the third round, as Ctrl-C does."""
+    with open(marker, "a") as file:
+        file.write(str(k))
+    if k == 1 and marker.read_text().count("1") == 4:
+        os.killpg(0, signal.SIGINT)
+        time.sleep(0.5)
+    return make_shard(k)
+
+
+def interrupt_all(estimator, make, marker):
+    """Fit to shards on processes that are interrupted with this one.
+
+    It leads a group of its own.
+    """
+    shards = [partial(interrupt_once, marker, k) for k in range(3)]
+    constant = clone(estimator).set_params(learning_rate="constant")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = fit_shards(constant, shards, partial(make, 2))
+        two = clone(constant).set_params(max_iter=2)
+        expected = fit_shards(two, LOADERS)
+    assert "Training interrupted by user." in map(str, (c.message for c in caught))
+    assert found.n_iter_ == 2
+    assert_same_bits(found._model.theta, expected._model.theta)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 @alone
 def test_processes_give_the_same_bits():
@@ -288,6 +317,7 @@ def test_processes_give_the_same_bits():
         found = fit_shards(writer, TEXT_LOADERS, pool)
     assert_same_model(found, fit_shards(writer, TEXT_LOADERS))
     with tempfile.TemporaryDirectory() as folder:
+        interrupt_all(estimator, make, Path(folder, "c"))
         shards = [partial(die_once, Path(folder, "a"), k) for k in range(3)]
         assert_same_model(fit_shards(estimator, shards, partial(make, 2)), expected)
         assert Path(folder, "a").read_text().count("1") == 5  # one more than rounds
@@ -426,8 +456,6 @@ def test_ctrl_c_keeps_the_last_whole_round(executor):
 
 def interrupt():
     _thread.interrupt_main()
-    import time
-
     time.sleep(0.2)
 
 

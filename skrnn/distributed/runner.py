@@ -25,6 +25,7 @@ class Runner:
     def __init__(self, executor, retries):
         self.executor, self.retries = executor, retries
         self._make = None
+        self._left = False  # whether tasks were begun that nobody waits for
         if executor is not None and not hasattr(executor, "submit"):
             if not callable(executor):
                 raise TypeError(
@@ -37,8 +38,15 @@ class Runner:
 
     def close(self):
         """Shut down an executor that was made here."""
-        if self._make is not None and hasattr(self.executor, "shutdown"):
-            self.executor.shutdown(cancel_futures=True)
+        if self._make is None or not hasattr(self.executor, "shutdown"):
+            return
+        # Ctrl-C reaches processes, too, and may leave the queue between them locked.
+        # Those that nobody waits for are ended, so that nobody waits for ever.
+        processes = dict(getattr(self.executor, "_processes", None) or {})
+        self.executor.shutdown(wait=not self._left, cancel_futures=True)
+        if self._left:
+            for process in processes.values():
+                process.terminate()
 
     def run(self, tasks):
         """Yield what each task makes, in order; raise the error of the first failure.
@@ -62,6 +70,7 @@ class Runner:
         finally:
             for future in futures.values():
                 if future is not None:
+                    self._left = True
                     future.cancel()
 
     def _run_here(self, task):
