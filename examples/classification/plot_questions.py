@@ -147,8 +147,9 @@ places = (rows - rows.mean(axis=0)) @ axes[:2].T
 fig, ax = plt.subplots(figsize=(6, 5), layout="constrained")
 ax.scatter(*places.T, s=12)
 ax.margins(0.12)
-for word, place in zip(shown, places, strict=True):
-    ax.annotate(word, place, xytext=(4, 3), textcoords="offset points")
+for k, i in enumerate(np.argsort(places[:, 0])):
+    above = (4, 3) if k % 2 else (4, -10)  # neighbours do not cover each other
+    ax.annotate(shown[i], places[i], xytext=above, textcoords="offset points")
 ax.set(xlabel="first direction", ylabel="second direction")
 ax.set_title("Vectors of some words, in their two main directions")
 plt.show()
