@@ -35,14 +35,41 @@ cdef struct Tail:
     double log_share  # log of the probability of a value beyond the threshold
 
 
-cdef Tail fit_tail(const double* values, Py_ssize_t n, double sign) noexcept nogil:
+cdef double count_apart(
+    const double* by_age, Py_ssize_t n, Py_ssize_t head, double threshold, double sign
+) noexcept nogil:
+    """How many values beyond a threshold came independently, by the waits for them.
+
+    If values are independent, the waits between large ones are exponential, and their
+    mean square is twice the square of their mean. Values that come in groups have many
+    short waits and a few long ones, of a larger mean square (Ferro & Segers, 2003). The
+    waits before the first one and after the last one count, too.
+    """
+    cdef Py_ssize_t i, j, wait = 1
+    cdef double squares = 0.0, total = n + 1.0
+    for i in range(n):
+        j = head + i
+        if j >= n:
+            j -= n
+        if sign * by_age[j] > threshold:
+            squares += <double>wait * wait
+            wait = 0
+        wait += 1
+    squares += <double>wait * wait
+    return max(2 * total * total / squares - 1, 1.0)
+
+
+cdef Tail fit_tail(
+    const double* values, const double* by_age, Py_ssize_t n, Py_ssize_t head,
+    double sign
+) noexcept nogil:
     """Fit the tail of sorted values, by probability-weighted moments.
 
     With the sign -1 it is that of the smallest values, and all are negated.
     """
     cdef:
         Py_ssize_t i, at, k = <Py_ssize_t>(TAIL_SHARE * n)
-        double excess, mean = 0.0, moment = 0.0, gap
+        double excess, mean = 0.0, moment = 0.0, gap, n_apart, least
         Tail tail
     k = max(k, FEWEST_OF_TAIL)
     at = n - k if sign > 0 else k - 1
@@ -55,10 +82,12 @@ cdef Tail fit_tail(const double* values, Py_ssize_t n, double sign) noexcept nog
     moment /= k
     gap = mean - 2 * moment
     tail.shape = 2 - mean / gap if gap > 0 else MOST_SHAPE
-    # The scale is known from k values only. What is expected of an exponential tail
-    # whose scale is uncertain has the shape 1 / k.
-    tail.shape = min(max(tail.shape, 1.0 / k), MOST_SHAPE)
+    # The scale is known from few values only: neighbours are alike. What is expected of
+    # an exponential tail whose scale is uncertain has the shape 1 / their number.
+    n_apart = min(count_apart(by_age, n, head, tail.threshold, sign), <double>k)
+    tail.shape = min(max(tail.shape, 0.0), MOST_SHAPE)
     tail.scale = mean * (1 - tail.shape)
+    tail.shape = max(tail.shape, 1.0 / n_apart)
     tail.log_share = log(<double>k / (n + 1))
     return tail
 
@@ -146,6 +175,7 @@ cdef class Memory:
             self.by_age[self.head] = value
             self.head = (self.head + 1) % self.capacity
         cdef double* values = &self.in_order[0]
+        cdef const double* ages
         if at <= out:
             memmove(values + at + 1, values + at, (out - at) * sizeof(double))
         else:
@@ -154,9 +184,10 @@ cdef class Memory:
         values[at] = value
         self.until -= 1
         if self.until <= 0 and self.n >= FEWEST:
-            self.above = fit_tail(values, self.n, 1.0)
+            ages = &self.by_age[0]
+            self.above = fit_tail(values, ages, self.n, self.head, 1.0)
             if self.two_sided:
-                self.below = fit_tail(values, self.n, -1.0)
+                self.below = fit_tail(values, ages, self.n, self.head, -1.0)
             self.until = self.n // RENEWAL
 
     def _make_room(self):
@@ -254,6 +285,8 @@ cdef class RowScorer:
         How many times it counts what a sum is larger by than those of the last rows.
     n_recent : int
         Number of these rows.
+    weights : (n_memories,)
+        How much each log p-value counts.
 
     Attributes
     ----------
@@ -268,11 +301,16 @@ cdef class RowScorer:
         bint adds_up
         double log_rate, rate, onset
         public double credit
+        const double[::1] weights
         double[::1] recent  # sums of the last rows, a ring
         Py_ssize_t n_seen
 
     def __init__(self, list memories, Memory whole, Py_ssize_t n_targets, bint adds_up,
-                 double rate, double onset, Py_ssize_t n_recent):
+                 double rate, double onset, Py_ssize_t n_recent,
+                 const double[::1] weights):
+        if weights.shape[0] != len(memories):
+            raise ValueError("there must be a weight for each memory.")
+        self.weights = weights
         self.memories, self.whole = memories, whole
         self.n_targets, self.adds_up = n_targets, adds_up
         self.rate, self.log_rate = rate, log(rate)
@@ -335,6 +373,7 @@ cdef class RowScorer:
             log_p = memory.log_p(row[j])
             kind = j // self.n_targets
             evidence[kind] = min(evidence[kind], log_p)
+            log_p *= self.weights[j]
             total = total - log_p if self.adds_up else max(total, -log_p)
         if not is_known:
             return 0.0
@@ -428,58 +467,127 @@ def means(const double[:, ::1] y, Py_ssize_t n_rows, Py_ssize_t start, Py_ssize_
 # ------------------------------------------------------------------------------ windows
 
 
+cdef class NearestWindow:
+    """How far the newest rows of a series are from those of the past most like them.
+
+    A window is `n_rows` rows, and the distance is Euclid's. The sums of squares of all
+    lags slide on with the rows: those of rows from an anchor on, which comes every
+    `n_rows` rows, are added one by one, and those of the rows before it were added
+    back from it when it came. So each sum has one order, which depends on the number
+    of the row only, and nothing is subtracted.
+
+    Parameters
+    ----------
+    n_rows : int
+        Rows of a window. The two windows share no row.
+    n_back : int
+        How many rows before a window the earlier ones may reach back.
+    """
+
+    cdef:
+        readonly Py_ssize_t n_rows, n_back
+        Py_ssize_t since  # rows from the last anchor on that are in `after`
+        double[:, ::1] before  # sums of the last i rows before the anchor, by lag
+        double[::1] after
+
+    def __init__(self, Py_ssize_t n_rows, Py_ssize_t n_back):
+        if n_rows < 1 or n_back < 1:
+            raise ValueError("a window has rows, and others before it.")
+        self.n_rows, self.n_back = n_rows, n_back
+        self.before = np.zeros((n_rows, n_back))
+        self.after = np.zeros(n_back)
+        self.since = 0
+
+    def start(self, const double[::1] y, Py_ssize_t row, Py_ssize_t number):
+        """Make ready for a row of a series, whose number on its time axis is given."""
+        cdef Py_ssize_t i, since = (number % self.n_rows + self.n_rows) % self.n_rows
+        if not 0 <= row <= y.shape[0]:
+            raise ValueError("there is no such row.")
+        with nogil:
+            self._set_anchor(y, row - since, since + 1)
+            for i in range(since):
+                self._add(y, row - since + i, &self.after[0], &self.after[0])
+            self.since = since
+
+    def distances(self, const double[::1] y, Py_ssize_t start, double[::1] out):
+        """Write the distances of rows from `start` on, which the rows before led to.
+
+        NaN if a row of the window is unknown, or there is no earlier window that is
+        known.
+        """
+        cdef Py_ssize_t i
+        if start < 0 or start + out.shape[0] > y.shape[0]:
+            raise ValueError("there is no such row.")
+        with nogil:
+            for i in range(out.shape[0]):
+                out[i] = self._distance(y, start + i)
+
+    cdef double _distance(self, const double[::1] y, Py_ssize_t row) noexcept nogil:
+        cdef:
+            Py_ssize_t k
+            const double* rest
+            double* after = &self.after[0]
+            double least = INFINITY, total
+        if self.since == self.n_rows:
+            self._set_anchor(y, row, 1)
+        self._add(y, row, after, after)
+        self.since += 1
+        rest = &self.before[self.n_rows - self.since, 0]
+        for k in range(self.n_back):
+            total = rest[k] + after[k]
+            least = total if total < least else least
+        return sqrt(least) if least < INFINITY else NAN
+
+    cdef void _set_anchor(
+        self, const double[::1] y, Py_ssize_t row, Py_ssize_t n_after
+    ) noexcept nogil:
+        """Add up rows before an anchor, if a window has at least `n_after` after it."""
+        cdef Py_ssize_t i
+        self.since = 0
+        self.after[:] = 0
+        self.before[0, :] = 0
+        for i in range(1, self.n_rows - n_after + 1):
+            self._add(y, row - i, &self.before[i - 1, 0], &self.before[i, 0])
+
+    cdef void _add(
+        self, const double[::1] y, Py_ssize_t row, const double* sums, double* out
+    ) noexcept nogil:
+        """Add the squares of a row and of each lag; the longest lag is first."""
+        cdef:
+            Py_ssize_t k, first = row - self.n_rows - self.n_back + 1
+            Py_ssize_t unknown = min(max(-first, 0), self.n_back)
+            double gap, value = y[row] if row >= 0 else NAN
+            const double* earlier = &y[0] + first
+        for k in range(unknown):
+            out[k] = INFINITY
+        for k in range(unknown, self.n_back):
+            gap = value - earlier[k]
+            out[k] = sums[k] + gap * gap
+
+
 def window_distances(const double[:, ::1] y, Py_ssize_t n_rows, Py_ssize_t n_back,
-                     Py_ssize_t start, Py_ssize_t stop, double[:, ::1] out):
+                     Py_ssize_t number, Py_ssize_t start, Py_ssize_t stop,
+                     double[:, ::1] out):
     """Distances of the windows up to each row from the nearest earlier ones.
 
     Parameters
     ----------
     y : (n, n_targets)
         NaN is unknown.
-    n_rows : int
-        Rows of a window. The two windows share no row.
-    n_back : int
-        How many rows before a window the earlier ones may reach back.
+    n_rows, n_back : int
+        See `NearestWindow`.
+    number : int
+        The number of row 0 on the time axis.
     start, stop : int
         The rows.
     out : OUT (stop - start, n_targets)
-        NaN if a row of the window is unknown, or there is no earlier window that is
-        known.
     """
-    cdef Py_ssize_t t, k, j, first, last, nearest
-    cdef double least, distance
     if (out.shape[0] != stop - start or out.shape[1] != y.shape[1] or n_rows < 1
             or start < 0 or stop > y.shape[0]):
         raise ValueError("the shapes do not match.")
-    with nogil:
-        for k in range(y.shape[1]):
-            nearest = -1
-            for t in range(start, stop):
-                # Windows end in the rows from `first` to `last`.
-                first, last = max(n_rows - 1, t - n_rows - n_back + 1), t - n_rows
-                least = INFINITY
-                # The neighbour of the row before, one row on, is most often near: then
-                # few terms show that others are not.
-                nearest = nearest + 1
-                if first <= nearest <= last and t >= n_rows - 1:
-                    least = distance_below(y, k, t, nearest, n_rows, INFINITY)
-                for j in range(first, last + 1):
-                    distance = distance_below(y, k, t, j, n_rows, least)
-                    if distance < least:
-                        least, nearest = distance, j
-                out[t - start, k] = sqrt(least) if least < INFINITY else NAN
-
-
-cdef inline double distance_below(
-    const double[:, ::1] y, Py_ssize_t k, Py_ssize_t t, Py_ssize_t j,
-    Py_ssize_t n_rows, double most
-) noexcept nogil:
-    """The squared distance of two windows; infinity if it is not below `most`."""
-    cdef Py_ssize_t i
-    cdef double gap, total = 0.0
-    for i in range(n_rows):
-        gap = y[t - i, k] - y[j - i, k]
-        total = total + gap * gap
-        if not total < most:
-            return INFINITY
-    return total
+    nearest = NearestWindow(n_rows, n_back)
+    for k in range(y.shape[1]):
+        column, found = np.ascontiguousarray(y[:, k]), np.empty(stop - start)
+        nearest.start(column, start, number + start)
+        nearest.distances(column, start, found)
+        np.asarray(out)[:, k] = found

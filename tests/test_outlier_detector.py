@@ -12,7 +12,14 @@ from sklearn.exceptions import NotFittedError
 
 from cases import assert_same_bits
 from skrnn import SequenceForecaster, SeriesOutlierDetector
-from skrnn._detection import LEAST, Memory, RowScorer, means, window_distances
+from skrnn._detection import (
+    LEAST,
+    Memory,
+    NearestWindow,
+    RowScorer,
+    means,
+    window_distances,
+)
 from skrnn.detection.episodes import episodes_of, with_refractory
 from skrnn.detection.evidence import drifts, levels
 from skrnn.export import load, save
@@ -101,13 +108,33 @@ def test_p_values_of_memories():
 
 def tail_of(values):
     """Return the threshold, the scale, the shape and the share of a tail."""
-    values, n = np.sort(values), len(values)
+    by_age, values, n = values, np.sort(values), len(values)
     k = max(8, int(0.05 * n))
     excess = values[n - k :] - values[n - k - 1]
     mean = excess.mean()
     moment = (excess * (k - 0.5 - np.arange(k)) / k).mean()
-    shape = np.clip(2 - mean / (mean - 2 * moment), 1 / k, 0.5)
-    return values[n - k - 1], mean * (1 - shape), shape, k / (n + 1)
+    shape = np.clip(2 - mean / (mean - 2 * moment), 0, 0.5)
+    scale = mean * (1 - shape)
+    # By the waits for values beyond the threshold, ends included.
+    far = np.flatnonzero(by_age > values[n - k - 1])
+    waits = np.diff(np.r_[-1, far, n]).astype(float)
+    n_apart = np.clip(2 * waits.sum() ** 2 / (waits**2).sum() - 1, 1, k)
+    return values[n - k - 1], scale, max(shape, 1 / n_apart), k / (n + 1)
+
+
+def test_values_in_groups_count_as_few():
+    rng = np.random.default_rng(0)
+    apart = Memory(3000)
+    together = Memory(3000)
+    values = rng.exponential(size=3000)
+    for value in values.tolist():
+        apart.add(value)
+    for value in np.sort(values).tolist():  # the largest 150 in a row
+        together.add(value)
+    assert apart.log_p(20.0) == pytest.approx(-20, rel=0.25)
+    # One group of large values: a larger one is hardly a surprise.
+    assert together.get_state()[1][2] == pytest.approx(1, abs=0.2)
+    assert np.log(1e-3) < together.log_p(20.0) < np.log(0.05)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -155,8 +182,9 @@ def test_rows_are_scored_by_a_loop(adds_up):
     table[600] = np.nan
     rate, onset, n_recent = 0.01, 1.5, 7
     memories, whole = [Memory(400) for _ in range(4)], Memory(400)
+    weights = np.array([1.0, 0.5, 2.0, 1.0])
     rows = RowScorer([m.copy() for m in memories], whole.copy(), 2, adds_up, rate,
-                     onset, n_recent)  # fmt: skip
+                     onset, n_recent, weights)  # fmt: skip
     scores, evidence = np.empty(900), np.empty((900, 2))
     rows.score(table[:450], scores[:450], evidence[:450])
     recent = rows.get_recent()
@@ -175,7 +203,7 @@ def test_rows_are_scored_by_a_loop(adds_up):
             continue
         is_ready = any(len(m) >= LEAST for m in np.array(memories)[known])
         total, expected, most = 0.0, 0.0, 0.0
-        for value in log_p:
+        for value in log_p * weights:
             total = total - value if adds_up else max(total, -value)
         if is_ready:
             news = total - max(sums[-n_recent:], default=total)
@@ -246,7 +274,7 @@ def test_windows_are_compared_with_earlier_ones(n_back):
     y = np.column_stack([make_y(120), make_y(120, seed=1)])
     y[60, 0] = np.nan
     found = np.empty((120, 2))
-    window_distances(y, 5, n_back, 0, 120, found)
+    window_distances(y, 5, n_back, 3, 0, 120, found)
     for t in range(120):
         ends = range(max(4, t - 5 - n_back + 1), t - 4)
         for k in range(2):
@@ -257,10 +285,17 @@ def test_windows_are_compared_with_earlier_ones(n_back):
             least = np.nan if np.isnan(gaps).all() else np.nanmin(gaps)
             assert found[t, k] == pytest.approx(least, rel=1e-12, nan_ok=True)
     part = np.empty((30, 2))
-    window_distances(y, 5, n_back, 80, 110, part)
+    window_distances(y, 5, n_back, 3, 80, 110, part)
     assert_same_bits(part, found[80:110])
+    if n_back == 15:  # what lies before is not read
+        window_distances(y[50:], 5, n_back, 53, 30, 60, part)
+        assert_same_bits(part, found[80:110])
     with pytest.raises(ValueError, match="shapes"):
-        window_distances(y, 5, n_back, -1, 0, np.empty((1, 2)))
+        window_distances(y, 5, n_back, 0, -1, 0, np.empty((1, 2)))
+    with pytest.raises(ValueError, match="no such row"):
+        NearestWindow(5, n_back).start(y[:, 0].copy(), 121, 0)
+    with pytest.raises(ValueError, match="no such row"):
+        NearestWindow(5, n_back).distances(y[:, 0].copy(), 120, np.empty(1))
 
 
 # Faults ------------------------------------------------------------------------------
@@ -270,8 +305,10 @@ def test_faults_are_found():
     y = Y.copy()
     y[500] += 12  # a spike
     y[600:640] += 8  # a level
-    scores = detector(onset=0).fit(y).score_samples_
+    scores = detector().fit(y).score_samples_
     assert scores[500] < np.log(1e-3)
+    assert scores[600:606].min() < np.log(1e-2)
+    scores = detector(onset=0).fit(y).score_samples_
     assert (scores[600:640] < np.log(1e-2)).mean() > 0.25
 
 
@@ -503,7 +540,7 @@ def test_episodes():
 
 def test_evidence_and_expectations(fitted):
     evidence = fitted.evidence_of(Y[800:])
-    assert evidence.shape == (200, 5)
+    assert evidence.shape == (200, 6)
     assert (evidence <= 0).all()
     fitted.set_params(false_alarm_rate=0.1)
     expected, interval = fitted.predict_expected(Y[800:])

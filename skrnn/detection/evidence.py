@@ -13,7 +13,12 @@ whatever other rows it is computed with.
 
 import numpy as np
 
-from skrnn._detection import means, means_of_errors, window_distances
+from skrnn._detection import (
+    NearestWindow,
+    means,
+    means_of_errors,
+    window_distances,
+)
 
 __all__ = [
     "EVIDENCE",
@@ -82,7 +87,7 @@ def statistics(model, series, start, stop, names, n_threads=1):
     if "drift" in names:
         values["drift"] = drifts(series.y, SLOW * model.horizon, start, stop)
     if "window" in names:
-        values["window"] = distances(series.y, model.horizon, start, stop)
+        values["window"] = distances(series, model.horizon, start, stop)
     known = np.isfinite(series.y[start:stop])
     for each in values.values():
         each[~known] = np.nan
@@ -154,6 +159,9 @@ class RowEvidence:
         self._forecasts = any(name not in NO_FORECAST for name in names)
         shape = self.horizon, self.horizon, model.n_targets
         self._middle, self._spread = np.empty(shape), np.empty(shape)
+        self._nearest = [
+            NearestWindow(self.horizon, WINDOW_ROWS) for _ in range(model.n_targets)
+        ]
 
     def follow(self, series, n_known):
         """Go on in a series that has room for rows after the `n_known` known ones."""
@@ -161,6 +169,10 @@ class RowEvidence:
         first = max(n_known - self.horizon + 1, 1)
         if self._forecasts and n_known > first:
             self._forecast(np.arange(first, n_known))
+        if "window" in self.names:
+            number = series.position + n_known
+            for nearest, column in zip(self._nearest, self._columns(), strict=True):
+                nearest.start(column, n_known, number)
 
     def of(self, row):
         """Return the evidence of a row that has come, (1, n_evidence * n_targets)."""
@@ -185,7 +197,7 @@ class RowEvidence:
         if "drift" in self.names:
             found["drift"] = drifts(y, SLOW * horizon, row, row + 1)[0]
         if "window" in self.names:
-            found["window"] = distances(y, horizon, row, row + 1)[0]
+            found["window"] = self._distance(row)
         table = np.full((1, len(self.names), len(values)), np.nan)
         for i, name in enumerate(self.names):
             if name in found:
@@ -193,6 +205,15 @@ class RowEvidence:
         if np.isnan(values).any():
             table[0, :, np.isnan(values)] = np.nan
         return table.reshape(1, -1)
+
+    def _columns(self):
+        return [np.ascontiguousarray(column) for column in self._series.y.T]
+
+    def _distance(self, row):
+        out = np.empty((len(self._nearest), 1))
+        for nearest, column, o in zip(self._nearest, self._columns(), out, strict=True):
+            nearest.distances(column, row, o)
+        return out[:, 0]
 
     def _forecast(self, origin):
         model, n_targets = self.model, self.model.n_targets
@@ -235,12 +256,12 @@ def drifts(y, n_rows, start, stop):
     return out
 
 
-def distances(y, n_rows, start, stop):
+def distances(series, n_rows, start, stop):
     """Return distances of the last rows from the nearest earlier ones.
 
     Parameters
     ----------
-    y : ndarray of shape (n_rows, n_targets)
+    series : Series
     n_rows : int
         Number of rows of a window.
     start, stop : int
@@ -250,6 +271,7 @@ def distances(y, n_rows, start, stop):
     distances : ndarray of shape (stop - start, n_targets)
         NaN if a row of the window is unknown, or nothing came before it.
     """
+    y, number = series.y, series.position
     out = np.empty((stop - start, y.shape[1]))
-    window_distances(y, n_rows, WINDOW_ROWS, start, stop, out)
+    window_distances(y, n_rows, WINDOW_ROWS, number, start, stop, out)
     return out

@@ -53,19 +53,19 @@ class SeriesOutlierDetector(OutlierMixin, FittedEstimator, BaseEstimator):
         How many rows ago the forecasts of 'ahead' and 'path' were made, and of how many
         rows 'level' is the mean. 'auto' is a season, or as many seasons as make 12
         rows, and at most 48; 24 without a season.
-    evidence : array-like of str, default=('step', 'ahead', 'path', 'level', 'drift')
+    evidence : array-like of str, default=('step', 'ahead', 'path', 'level', 'drift', \
+            'window')
         What is looked at. 'step' is the error of the forecast from the row before,
         'ahead' that of the forecast made `horizon` rows ago, 'path' the mean error of
         all steps of that forecast, 'level' how far the mean of the last `horizon`
-        rows is from that of ten times as many rows before, and 'drift' the mean of the
-        last 8 `horizon` rows, which is compared with all earlier ones. There is also
-        'window', the distance of the last `horizon` rows from those of the last 5000
-        rows that are most like them: ('path', 'drift', 'window') mark most rows of long
-        faults.
+        rows is from that of ten times as many rows before, 'drift' the mean of the
+        last 8 `horizon` rows, which is compared with all earlier ones, and 'window' the
+        distance of the last `horizon` rows from those of the last 5000 rows that are
+        most like them.
     combine : {'fisher', 'max'}, default='fisher'
         How evidence is combined: by the sum of the logarithms of the p-values, or by
         the smallest p-value.
-    onset : float, default=1
+    onset : float, default=4
         How much the beginning of a fault counts: what the combined evidence of a row
         is larger by than that of each of the last `horizon` rows is added to it so many
         times. 0 marks more rows of long faults, larger values find more faults.
@@ -196,9 +196,9 @@ class SeriesOutlierDetector(OutlierMixin, FittedEstimator, BaseEstimator):
         false_alarm_rate=1e-3,
         *,
         horizon="auto",
-        evidence=("step", "ahead", "path", "level", "drift"),
+        evidence=("step", "ahead", "path", "level", "drift", "window"),
         combine="fisher",
-        onset=1.0,
+        onset=4.0,
         memory="auto",
         warm_up="auto",
         refit="doubling",

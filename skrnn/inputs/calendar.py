@@ -26,6 +26,7 @@ DAY = 24 * HOUR
 LONGEST_SEASON = 1500
 # Steps are bounded by so many times the one that this share of the steps are below.
 CLIP_FACTOR, CLIP_SHARE = 3.0, 0.9
+LEAST_REFINED, MOST_MULTIPLES = 12, 12
 
 
 def months_of(days):
@@ -178,5 +179,46 @@ def estimate_season(arrays):
     # Two seasons are alike, too. Two rows of a smooth curve may look like one by noise.
     for lag in high[high < best]:
         if 2 * lag <= most and correlation[2 * lag] >= 0.75 * correlation[lag]:
-            return int(lag)
-    return int(best)
+            best = lag
+            break
+    return _refined(int(best), correlation[: most + 1], 1 / known)
+
+
+def _refined(lag, correlation, variance):
+    """Return the lag near a peak, or near a part of it, whose multiples are high.
+
+    Noise moves a flat peak by a row, and makes two or three seasons look better than
+    one. But all multiples of a season are high.
+
+    Parameters
+    ----------
+    lag : int
+    correlation : ndarray of shape (n_lags,)
+    variance : float
+        Of a correlation by chance.
+    """
+    most = len(correlation) - 1
+    if lag < LEAST_REFINED:
+        return lag
+
+    def mean_of(one):
+        """Return the mean correlation at multiples of a lag, and their number."""
+        multiples = np.arange(one, most + 1, one)[:MOST_MULTIPLES]
+        return correlation[multiples].mean(), len(multiples)
+
+    def near(one):
+        """Return the best lag that differs by a twelfth or less."""
+        lags = range(one - one // LEAST_REFINED, one + one // LEAST_REFINED + 1)
+        return max((at for at in lags if at <= most), key=lambda at: mean_of(at)[0])
+
+    if mean_of(near(lag))[0] < correlation[lag] / 2:  # a season of no whole rows
+        return lag
+    lag = near(lag)
+    high, n = mean_of(lag)
+    for n_parts in range(lag // LEAST_REFINED, 1, -1):
+        part = near(round(lag / n_parts))
+        found, n_found = mean_of(part)
+        chance = np.sqrt(variance * max(1 / n - 1 / n_found, 0))
+        if found > high - 2 * chance:
+            return part
+    return lag
