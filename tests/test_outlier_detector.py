@@ -22,7 +22,7 @@ from skrnn._detection import (
 )
 from skrnn.detection.episodes import episodes_of, with_refractory
 from skrnn.detection.evidence import drifts, levels
-from skrnn.export import load, save
+from skrnn.export import load, save, to_onnx
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 QUICK = SequenceForecaster(hidden_layer_sizes=4, max_iter=1, window=24)
@@ -499,11 +499,24 @@ def test_columns_may_be_targets_or_covariates():
     assert scores[100] > np.log(1e-2)
     stream = one.stream()
     assert_same_bits(np.array([stream.step(row) for row in table[700:]]), scores)
-    known = clone(QUICK).set_params(target=[0], known_future=[1])
-    model = detector(forecaster=known).fit(table[:700])
-    assert np.isfinite(model.score_samples(table[700:])).all()
-    with pytest.raises(ValueError, match="known_future"):
-        model.stream()
+
+
+@pytest.mark.parametrize("evidence", [("step",), ("step", "ahead", "path")], ids=len)
+def test_what_is_known_ahead_comes_with_its_row(evidence):
+    rng = np.random.default_rng(0)
+    holiday = (rng.random(900) < 0.1).astype(float)
+    holiday[650] = np.nan
+    y = Y[:900] + 6 * np.nan_to_num(holiday)
+    table = np.column_stack([y, holiday])
+    forecaster = clone(QUICK).set_params(target=[0], known_future=[1])
+    model = detector(forecaster=forecaster, evidence=evidence).fit(table[:600])
+    scores = model.score_samples(table[600:])
+    assert np.mean(scores[holiday[600:] == 1] < np.log(0.01)) < 0.1
+    # Nothing that comes later changes the score of a row.
+    for end in (601, 640, 655):
+        assert_same_bits(model.score_samples(table[600:end]), scores[: end - 600])
+    stream = model.stream()
+    assert_same_bits(np.array([stream.step(row) for row in table[600:]]), scores)
 
 
 def test_the_threshold_moves_without_a_fit(fitted):
@@ -580,6 +593,13 @@ def test_a_detector_is_kept(tmp_path, panel):
     other = path.with_suffix(".again")
     save(load(path), other)
     assert other.read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_graph_has_no_memory(fitted, streaming):
+    pytest.importorskip("onnx")
+    with pytest.raises(TypeError, match=r"no memory of these. Keep .*save"):
+        to_onnx(fitted, streaming=streaming)
 
 
 # Errors ------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from skrnn._detection import (
     means_of_errors,
     window_distances,
 )
+from skrnn.inputs.series import Series, newest_rows
 
 __all__ = [
     "EVIDENCE",
@@ -37,6 +38,7 @@ BACKGROUND = 10  # horizons that the level is compared with
 SLOW = 8  # horizons of the means of `drift`
 WINDOW_ROWS = 5000  # that earlier windows are looked for in
 BLOCK_ROWS = 2048  # whose forecasts are in memory at once
+FEW_ROWS = 128  # the same, if each has a series of its own
 LEAST_SPREAD = 1e-6  # of the scale of a target
 
 
@@ -103,17 +105,22 @@ def n_rows_without_forecast(names, horizon):
 def _forecast_errors(model, series, rows, names, n_threads):
     """Return the evidence of some rows that is made of forecasts."""
     horizon, y = model.horizon, series.y
+    knows_more = model.reader.n_known_future > 0
     before = rows - horizon + 1
-    asked = [rows] * ("step" in names) + [before] * (names != ["step"])
-    origin = np.unique(np.concatenate(asked))
+    found = {name: np.full((len(rows), y.shape[1]), np.nan) for name in names}
+    asked = [rows] * ("step" in names and not knows_more)
+    asked += [before] * (names != ["step"])
+    origin = np.unique(np.concatenate([*asked, np.empty(0, int)]))
     origin = origin[origin > 0]
+    if "step" in names and knows_more:
+        known = rows[rows > 0]
+        found["step"][rows > 0] = _steps_in_time(model, series, known, n_threads)
     if not len(origin):
-        return {name: np.full((len(rows), y.shape[1]), np.nan) for name in names}
+        return found
     owner = np.zeros(len(origin), dtype=np.intp)
     forecast = model.forecast_from([series], owner, origin, n_threads)
-    spread = np.maximum(forecast.spread, LEAST_SPREAD * model.target_scale)
     at = origin[:, np.newaxis] + np.arange(horizon)
-    error = np.abs(y[at] - forecast.middle) / spread  # (n_origins, horizon, n_targets)
+    error = _errors(model, forecast, y[at])  # (n_origins, horizon, n_targets)
 
     def of(origins):
         """Return the errors of forecasts, NaN where there are none."""
@@ -121,15 +128,57 @@ def _forecast_errors(model, series, rows, names, n_threads):
         found[origins < 1] = np.nan
         return found
 
-    found = {}
-    if "step" in names:
+    if "step" in names and not knows_more:
         found["step"] = of(rows)[:, 0]
     if names != ["step"]:
         ago = of(before)
-        found["ahead"] = ago[:, -1].copy()
+        if "ahead" in names:
+            found["ahead"] = ago[:, -1].copy()
         if "path" in names:
             found["path"] = _path(ago)
-    return {name: found[name] for name in names}
+    return found
+
+
+def _errors(model, forecast, y):
+    """Return the sizes of errors in units of the spread."""
+    spread = np.maximum(forecast.spread, LEAST_SPREAD * model.target_scale)
+    return np.abs(y - forecast.middle) / spread
+
+
+def _steps_in_time(model, series, rows, n_threads):
+    """Return the errors of forecasts from the row before, (n_rows, n_targets).
+
+    A forecast reads what is known of the rows ahead. But when a row is judged, only
+    its own covariates are known, and those of later rows are not.
+    """
+    n_rows = 2 * model.reader.window + model.schema.season
+    found = np.empty((len(rows), series.y.shape[1]))
+    for begin in range(0, len(rows), FEW_ROWS):
+        part = rows[begin : begin + FEW_ROWS]
+        panel = [_known_before(series, row, n_rows, model.horizon) for row in part]
+        origin = np.array([each.n_past for each in panel])
+        owner = np.arange(len(panel))
+        forecast = model.forecast_from(panel, owner, origin, n_threads)
+        errors = _errors(model, forecast, series.y[part][:, np.newaxis])
+        found[begin : begin + len(part)] = errors[:, 0]
+    return found
+
+
+def _known_before(series, row, n_rows, n_ahead):
+    """Return the series as it is known when a row has come, but for its targets."""
+    end = row + n_ahead
+    x = series.x[:end].copy()
+    x[row + 1 :] = np.nan
+    cut = Series(
+        series.y[:end],
+        x,
+        series.calendar[:end],
+        row,
+        series.name,
+        series.position,
+        series.phase,
+    )
+    return newest_rows(cut, n_rows)
 
 
 def _path(error):

@@ -2,8 +2,9 @@
 
 Each kind of evidence of each target has a memory of its own. The negative logarithms of
 their p-values are added up (Fisher), or the largest is taken. Evidence is dependent, so
-errors of single rows count less than the rest, and the sum has a memory, too, and the p-value of a row is that of its sum among earlier
-sums: normal rows have evenly spread p-values whatever the evidence is.
+errors of single rows count less than the rest, and the sum has a memory, too: the
+p-value of a row is that of its sum among earlier sums. So normal rows have evenly
+spread p-values whatever the evidence is.
 
 A row counts more if its sum is larger than those of the last rows: the beginning of a
 fault says more than each of the rows in which it lasts.

@@ -8,7 +8,7 @@ import numpy as np
 from skrnn.inputs.columns import input_name
 from skrnn.inputs.time_axis import check_types
 
-__all__ = ["Room", "Series", "n_past_of"]
+__all__ = ["Room", "Series", "n_past_of", "newest_rows"]
 
 
 class Room:
@@ -118,3 +118,21 @@ def n_past_of(y, name):
             "in its targets. Leave it out."
         )
     return int(known[-1]) + 1
+
+
+def newest_rows(series, n_rows):
+    """Return the rows of a series from `n_rows` before its last known values on."""
+    start = max(0, series.n_past - n_rows)
+    if not np.isfinite(series.y[series.n_past - 1]).all():
+        known = np.isfinite(series.y[: series.n_past])
+        since = known[::-1].argmax(axis=0)[known.any(axis=0)]
+        start = max(0, start - int(since.max(initial=0)))
+    return Series(
+        series.y[start:].copy(),
+        series.x[start:].copy(),
+        series.calendar[start:].copy(),
+        series.n_past - start,
+        series.name,
+        series.position + start,
+        series.phase,
+    )

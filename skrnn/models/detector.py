@@ -7,9 +7,9 @@ import numpy as np
 from skrnn.detection.evidence import n_rows_without_forecast, statistics
 from skrnn.detection.scorer import Scorer
 from skrnn.inputs.schema import SeriesSchema
+from skrnn.inputs.series import newest_rows
 from skrnn.models.forecast import ForecastModel
 from skrnn.models.forecast_fields import pack_history, unpack_history
-from skrnn.models.series_access import newest_rows
 
 __all__ = ["DetectorModel", "n_rows_back", "score_rows"]
 

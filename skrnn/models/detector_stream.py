@@ -6,9 +6,8 @@ import numpy as np
 
 from skrnn.detection.episodes import Refractory
 from skrnn.detection.evidence import RowEvidence
-from skrnn.inputs.series import Series
+from skrnn.inputs.series import Series, newest_rows
 from skrnn.models.detector import n_rows_back, score_rows
-from skrnn.models.series_access import newest_rows
 
 __all__ = ["OutlierStream"]
 
@@ -19,7 +18,7 @@ class OutlierStream:
     """Scores of the rows that follow a series, one at a time.
 
     A step gives the bits of :meth:`~skrnn.SeriesOutlierDetector.score_samples` on all
-    rows so far.
+    rows so far. A row comes with its covariates, also those of `known_future`.
 
     Attributes
     ----------
@@ -35,11 +34,6 @@ class OutlierStream:
     def __init__(self, model, offset, refractory, past):
         self._model, self._forecast = model, model.forecast
         self._schema = model.forecast.schema
-        if self._forecast.reader.n_known_future:
-            raise ValueError(
-                "A stream knows a row when it has come, but this detector was fitted "
-                "with columns in known_future. Set known_future=None in `forecaster`."
-            )
         self._scorer = model.scorers[0].copy()
         self._refractory = Refractory(offset, refractory)
         for score in past.tolist() if refractory else ():

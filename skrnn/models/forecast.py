@@ -355,9 +355,12 @@ class ForecastModel:
         lines = self.lines(panel)
         out, spread = self._forecast_origins(lines, owner, origin, n_threads)
         step = np.arange(self.horizon)[:, np.newaxis]
-        if self.coef is not None:  # there is one series
-            effect = self.effect_of(panel[0].x)
-            effect = effect[origin[:, np.newaxis] + np.arange(self.horizon)]
+        if self.coef is not None:
+            effect = np.empty((len(owner), self.horizon, self.n_targets))
+            for i in np.unique(owner):
+                at = owner == i
+                rows = origin[at][:, np.newaxis] + np.arange(self.horizon)
+                effect[at] = self.effect_of(panel[i].x)[rows]
             out = out + effect[..., np.newaxis]
         found = self._as_forecast(out, spread, step, np.zeros_like(step))
         unclear = self._unclear_after(panel, owner, origin)

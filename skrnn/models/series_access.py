@@ -15,7 +15,7 @@ from sklearn.utils.validation import _check_sample_weight
 from skrnn.forecasting.windows import origins_of
 from skrnn.inputs.columns import open_target_table, tables_of
 from skrnn.inputs.schema import SeriesSchema
-from skrnn.inputs.series import Series
+from skrnn.inputs.series import Series, newest_rows
 
 __all__ = ["PanelAccess", "RowsAccess", "SeriesAccess"]
 
@@ -396,24 +396,6 @@ def true_values(panel, owner, origin, horizon):
         values = panel[i].y[start : start + horizon]
         row[: len(values)] = values
     return true
-
-
-def newest_rows(series, n_rows):
-    """Return the rows of a series from `n_rows` before its last known values on."""
-    start = max(0, series.n_past - n_rows)
-    if not np.isfinite(series.y[series.n_past - 1]).all():
-        known = np.isfinite(series.y[: series.n_past])
-        since = known[::-1].argmax(axis=0)[known.any(axis=0)]
-        start = max(0, start - int(since.max(initial=0)))
-    return Series(
-        series.y[start:].copy(),
-        series.x[start:].copy(),
-        series.calendar[start:].copy(),
-        series.n_past - start,
-        series.name,
-        series.position + start,
-        series.phase,
-    )
 
 
 def _with_x(series, x):

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from skrnn import __version__
 from skrnn.estimators._fitted import FittedEstimator
 from skrnn.export.onnx import (  # noqa: F401 - they register models and targets
+    detection,
     forecast,
     language,
     sequence,
@@ -149,6 +150,9 @@ def to_onnx(
     ValueError
         If the model is to follow a stream and the estimator cannot: it is
         bidirectional, its pooling is "attention", or it is a forecaster.
+    TypeError
+        If no graph can do what the estimator does, such as a
+        :class:`~skrnn.SeriesOutlierDetector`, which remembers rows.
 
     See Also
     --------
