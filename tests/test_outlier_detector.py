@@ -370,6 +370,47 @@ def test_rows_may_come_in_any_pieces(fitted):
     assert_same_bits(threads.score_samples(Y[800:]), scores)
 
 
+@pytest.mark.parametrize("form", ["array", "dates"])
+def test_a_stream_learns_as_fit_does(form, tmp_path):
+    X = Y.copy()
+    X[700] = np.nan
+    if form == "dates":
+        X = pd.DataFrame({"load": X}, pd.date_range("2024-01-01", periods=1000))
+    whole = detector(refractory=4).fit(X)
+    part = detector(refractory=4).fit(X[:400])
+    values = np.asarray(X).ravel()
+    stream, found = part.stream(learn=True), []
+    for t in range(400, 1000):
+        if t in (600, 900):  # before it has learned, and after
+            kept = pickle.dumps(stream.state)
+            stream = part.stream(learn=True)
+            stream.state = pickle.loads(kept)
+        found.append(stream.step(values[t]))
+    assert_same_bits(np.array(found), whole.score_samples_[400:])
+    still = part.stream()
+    found = np.array([still.step(value) for value in values[400:]])
+    assert_same_bits(found, part.score_samples(X[400:]))
+    with pytest.raises(ValueError, match="One of the two streams learns"):
+        still.state = stream.state
+    # Rows that were remembered without training, and a file.
+    part.update(X[400:500])
+    save(part, tmp_path / "part.skrnn")
+    stream = load(tmp_path / "part.skrnn").stream(learn=True)
+    again = np.array([stream.step(v) for v in values[500:]])
+    assert_same_bits(again, whole.score_samples_[500:])
+
+
+def test_not_all_streams_learn(fitted):
+    steady = clone(fitted).set_params(refit=False).fit(Y[:300])
+    stream = steady.stream(learn=True)
+    scores = [stream.step(value) for value in Y[300:700]]
+    assert_same_bits(np.array(scores), steady.score_samples(Y[300:700]))
+    forecaster = clone(QUICK).set_params(target=[0])
+    table = np.column_stack([Y[:300], Y[:300]])
+    with pytest.raises(ValueError, match="without covariates"):
+        detector(forecaster=forecaster).fit(table).stream(learn=True)
+
+
 @pytest.mark.parametrize(
     "evidence",
     [["step"], ["ahead"], ["path", "drift", "window"], ["window"], ["level", "step"]],

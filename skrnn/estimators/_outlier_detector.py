@@ -21,6 +21,7 @@ from skrnn.inputs.schema import SeriesSchema
 from skrnn.models.checks import Optional, integer, names_of
 from skrnn.models.detector import DetectorModel, score_rows
 from skrnn.models.detector_fields import DETECTOR_FIELDS, check_detector_model
+from skrnn.models.detector_learning import Learner
 from skrnn.models.detector_stream import OutlierStream
 
 MOST_WARM_UP = 500
@@ -536,8 +537,15 @@ class SeriesOutlierDetector(OutlierMixin, FittedEstimator, BaseEstimator):
         gap = self._model.forecast.horizon
         return self._finish([episodes_of(s, self.offset_, gap) for s in scores])
 
-    def stream(self):
+    def stream(self, learn=False):
         """Return a stream that scores the rows that follow, one at a time.
+
+        Parameters
+        ----------
+        learn : bool, default=False
+            Whether the forecaster is fitted anew while rows come, as `refit` says, with
+            all rows so far: each time that their number has doubled, for example. Such
+            a step takes as long as a fit. This detector stays as it is.
 
         Returns
         -------
@@ -551,8 +559,19 @@ class SeriesOutlierDetector(OutlierMixin, FittedEstimator, BaseEstimator):
                 "A stream follows one series, and this detector was fitted to a panel. "
                 "Fit one detector to each series."
             )
-        past = self._model.scores[0]
-        return OutlierStream(self._model, self.offset_, self.refractory, past)
+        past, learner = self._model.scores[0], None
+        if learn:
+            if self._model.targets is None:
+                raise ValueError(
+                    "A stream learns from a series without covariates, fitted by this "
+                    "version. Use stream(), and call fit again with all rows."
+                )
+            forecaster = self._start_forecaster().set_params(horizon=self.horizon_)
+            learner = Learner(
+                self._model, lambda X: clone(forecaster).fit(X)._model, self.refit
+            )
+        options = self.offset_, self.refractory, past, learner
+        return OutlierStream(self._model, *options)
 
     # Within ----------------------------------------------------------------------
 

@@ -34,6 +34,9 @@ class DetectorModel:
         How many rows of a series were not scored at first.
     is_panel : bool
         Whether `fit` was given a list of series.
+    targets : ndarray of shape (n_rows, n_targets) or None
+        All rows so far, if there is one series without covariates: a stream that
+        learns begins with these. None in files of earlier versions.
     """
 
     forecast: ForecastModel
@@ -41,16 +44,27 @@ class DetectorModel:
     scores: list[np.ndarray]
     n_warm_up: int
     is_panel: bool
+    targets: np.ndarray | None = None
 
     @classmethod
-    def keep(cls, forecast, panel, scorers, scores, n_warm_up, is_panel):
-        """Return a model that goes on from the ends of the series."""
+    def keep(cls, forecast, panel, scorers, scores, n_warm_up, is_panel, before=None):
+        """Return a model that goes on from the ends of the series.
+
+        `before` are the targets of a series, without those of its last rows that
+        `panel` holds.
+        """
+        targets = None
+        if not is_panel and not forecast.schema.n_covariates:
+            [series] = panel
+            targets = series.y[: series.n_past]
+            if before is not None:
+                targets = np.concatenate([before, targets])
         n_rows = n_rows_back(forecast, scorers[0].names)
         history = [newest_rows(series, n_rows) for series in panel]
         state = forecast.schema.get_state() | {"estimator_name": NAME}
         schema = SeriesSchema.from_state(state)
         forecast = replace(forecast, history=history, schema=schema)
-        return cls(forecast, scorers, scores, n_warm_up, is_panel)
+        return cls(forecast, scorers, scores, n_warm_up, is_panel, targets)
 
     @property
     def weights(self):
@@ -105,8 +119,12 @@ class DetectorModel:
         scorers = [scorer.copy() for scorer in self.scorers]
         for series, start, scorer in zip(joined, starts, scorers, strict=True):
             score_rows(self.forecast, series, start, scorer, n_threads=n_threads)
-        kept = self.scores, self.n_warm_up, self.is_panel
-        return self.keep(self.forecast, joined, scorers, *kept)
+        before = None
+        if self.targets is not None:
+            before = self.targets[: len(self.targets) - starts[0]]
+        kept = self.scores, self.n_warm_up, self.is_panel, before
+        model = self.keep(self.forecast, joined, scorers, *kept)
+        return model if before is not None else replace(model, targets=None)
 
     def expect(self, X, coverage, n_threads=1):
         """Forecast rows that follow the history, each from the row before.
@@ -131,6 +149,8 @@ class DetectorModel:
         """Return the model as plain values, by the names of its fields."""
         fields = self.forecast.pack()
         fields["_history"] = pack_history(fields["_history"])
+        if self.targets is not None:
+            fields["_targets"] = self.targets
         lengths = np.array([len(scores) for scores in self.scores], np.int64)
         return fields | {
             "_scores": np.concatenate(self.scores),
@@ -152,6 +172,7 @@ class DetectorModel:
             [part.copy() for part in np.split(fields["_scores"], ends)],
             fields["n_warm_up_"],
             fields["_is_panel"],
+            fields.get("_targets"),
         )
 
 

@@ -4,7 +4,16 @@ import numpy as np
 
 from skrnn._detection import LEAST
 from skrnn.detection.evidence import EVIDENCE
-from skrnn.models.checks import array, boolean, integer, list_of, number, one_of, record
+from skrnn.models.checks import (
+    Optional,
+    array,
+    boolean,
+    integer,
+    list_of,
+    number,
+    one_of,
+    record,
+)
 from skrnn.models.forecast_fields import FORECAST_FIELDS, check_forecast_model
 
 __all__ = ["DETECTOR_FIELDS", "check_detector_model"]
@@ -14,9 +23,12 @@ def _n_series(fields):
     return len(fields["_history"]["n_rows"])
 
 
+def _n_targets(fields):
+    return len(fields["_schema_state"]["target_names"])
+
+
 def _n_memories(fields):
-    n_targets = len(fields["_schema_state"]["target_names"])
-    return len(fields["_memory"]["evidence"]) * n_targets + 1
+    return len(fields["_memory"]["evidence"]) * _n_targets(fields) + 1
 
 
 def _n_parts(fields):
@@ -61,6 +73,7 @@ DETECTOR_FIELDS = {
     "_n_scores": array("int64", _n_series, low=0),
     "_scores": array("float64", lambda fields: int(fields["_n_scores"].sum())),
     "_memory": _memory,
+    "_targets": Optional(array("float64", None, _n_targets, nan=True)),
     "n_warm_up_": integer(),
     "_is_panel": boolean,
 }
@@ -71,3 +84,10 @@ def check_detector_model(fields):
     check_forecast_model(fields)
     if not fields["_is_panel"] and _n_series(fields) > 1:
         raise ValueError("There is one series, or a panel.")
+    targets = fields.get("_targets")
+    if targets is not None:
+        is_plain = {*fields["_schema_state"]["roles"]} == {"target"}
+        if fields["_is_panel"] or not is_plain:
+            raise ValueError("_targets are those of one series without covariates.")
+        if len(targets) < fields["_history"]["n_rows"][0]:
+            raise ValueError("_targets must have all rows of the history.")

@@ -18,7 +18,9 @@ class OutlierStream:
     """Scores of the rows that follow a series, one at a time.
 
     A step gives the bits of :meth:`~skrnn.SeriesOutlierDetector.score_samples` on all
-    rows so far. A row comes with its covariates, also those of `known_future`.
+    rows so far. If the stream learns, it gives those of `score_samples_` of a detector
+    that was fitted to all rows. A row comes with its covariates, also those that are
+    known of the future.
 
     Attributes
     ----------
@@ -31,8 +33,9 @@ class OutlierStream:
 
     __module__ = "skrnn"
 
-    def __init__(self, model, offset, refractory, past):
+    def __init__(self, model, offset, refractory, past, learner=None):
         self._model, self._forecast = model, model.forecast
+        self._learner = learner
         self._schema = model.forecast.schema
         self._scorer = model.scorers[0].copy()
         self._refractory = Refractory(offset, refractory)
@@ -59,6 +62,8 @@ class OutlierStream:
             The log p-value of the row.
         """
         y, x = self._read(row)
+        if self._learner is not None:
+            self._learn()
         if self._series.n_past + self._forecast.horizon >= len(self._series):
             self._follow(self._with_room(self._series))
         series, start = self._series, self._series.n_past
@@ -71,8 +76,21 @@ class OutlierStream:
         except ValueError:  # of a value that is too large
             series.y[start], series.n_past = np.nan, start
             raise
+        if self._learner is not None:
+            self._learner.add(y)
         self.alarm = self._refractory.take(score)
         return score
+
+    def _learn(self):
+        """Go on with a forecaster that was fitted to all rows, if it is time."""
+        series = self._learner.learn()
+        if series is not None:
+            self._set_forecast(self._learner.model)
+            self._follow(self._with_room(series))
+
+    def _set_forecast(self, forecast):
+        self._forecast, self._schema = forecast, forecast.schema
+        self._evidence = RowEvidence(forecast, self._scorer.names)
 
     def _score(self, row):
         if self._evidence is None:
@@ -126,9 +144,10 @@ class OutlierStream:
     @property
     def state(self):
         """All that the next steps depend on."""
-        refractory = self._refractory
+        refractory, learner = self._refractory, self._learner
         return copy.deepcopy(
             {
+                "learned": None if learner is None else learner.get_state(),
                 "alarm": self.alarm,
                 "memory": self._scorer.get_state(),
                 "refractory": (refractory.last, refractory.left),
@@ -142,4 +161,9 @@ class OutlierStream:
         self.alarm = state["alarm"]
         self._scorer.set_state(*state["memory"])
         self._refractory.last, self._refractory.left = state["refractory"]
+        if (state["learned"] is None) != (self._learner is None):
+            raise ValueError("One of the two streams learns, and the other does not.")
+        if self._learner is not None:
+            self._learner.set_state(state["learned"])
+            self._set_forecast(self._learner.model or self._model.forecast)
         self._follow(Series.from_state(state["series"]))
