@@ -69,7 +69,7 @@ cdef Tail fit_tail(
     """
     cdef:
         Py_ssize_t i, at, k = <Py_ssize_t>(TAIL_SHARE * n)
-        double excess, mean = 0.0, moment = 0.0, gap, n_apart, least
+        double excess, mean = 0.0, moment = 0.0, gap, n_apart
         Tail tail
     k = max(k, FEWEST_OF_TAIL)
     at = n - k if sign > 0 else k - 1

@@ -145,6 +145,7 @@ INSIDE = {
         "forecast_fields",
         "forecast_fit",
         "detector",
+        "detector_learning",
         "detector_stream",
         "detector_fields",
     ],
