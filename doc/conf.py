@@ -40,7 +40,8 @@ sphinx_gallery_conf = {
     "subsection_order": [f"../examples/{group}" for group in GROUPS],
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
-    "filename_pattern": r"\.py$",
+    # Those that are run; one that asks in a terminal is shown only.
+    "filename_pattern": r"(plot_\w+|japanese_vowels)\.py$",
     "image_scrapers": ("matplotlib",),
     "reset_modules": ("matplotlib",),
     "download_all_examples": False,

@@ -78,17 +78,17 @@ threshold = np.quantile(ordinary, 0.99)
 fig, ax = plt.subplots(figsize=(8, 3.6), layout="constrained")
 bins = np.geomspace(2, 100, 50)
 ax.hist(ordinary, bins, label="lines of other plays")
-ax.axvline(threshold, color="k", ls=":", lw=1)
-ax.text(threshold * 1.03, 30, "99 % of them", fontsize=8)
+ax.axvline(threshold, color="k", ls=":", lw=1, label="99 % of them are below")
 for i, (value, kind) in enumerate(sorted(zip(surprising, odd, strict=True))):
-    height = 45 + 5 * (i % 4)
-    ax.plot([value, value], [0, height], color="C3", lw=0.8)
-    ax.text(value * 1.02, height, kind, color="C3", fontsize=8)
+    height, label = 10 + 6 * i, "odd sentences" if i == 0 else None
+    ax.plot([value, value], [0, height], color="#D55E00", lw=0.8, label=label)
+    box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1}
+    ax.text(value * 1.02, height, kind, color="#D55E00", fontsize=9, bbox=box)
 ax.set_xscale("log")
 ax.set(xlabel="perplexity by character", ylabel="lines", xlim=(2, 600))
 ax.set_xticks([2, 5, 10, 20, 50, 100, 200, 500])
 ax.xaxis.set_major_formatter("{x:.0f}")
-ax.legend(loc="center right")
+ax.legend(loc="lower right")
 plt.show()
 
 # %%

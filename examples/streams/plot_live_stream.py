@@ -74,8 +74,10 @@ for i, (span, name) in enumerate([(oven, "oven on at night"), (fuse, "fuse out")
     above.annotate(name, (edges.mean(), 0.97), xycoords=("data", "axes fraction"),
                    ha="center", va="top")  # fmt: skip
 above.set(ylabel="power in kW", ylim=(0, 3))
-above.legend(loc="upper left", ncols=3)
-below.plot(days, -np.array(scores) / np.log(10), color="#009E73", lw=1)
-below.axhline(-detector.offset_ / np.log(10), color="black", lw=1, ls="--")
-below.set(xlabel="day", ylabel="-log10 of the p-value")
+evidence, border = -np.array(scores) / np.log(10), -detector.offset_ / np.log(10)
+below.plot(days, evidence, color="#009E73", lw=1, label="evidence")
+below.axhline(border, color="black", lw=1, ls="--", label="alarm from here on")
+below.set(xlabel="day", ylabel="$-\\log_{10} p$")
+for ax in (above, below):
+    ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False)
 plt.show()
