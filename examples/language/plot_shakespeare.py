@@ -30,7 +30,14 @@ print(train[:300])
 # know the words at once.
 
 model = LanguageModel(
-    ends=False, max_iter=4, dropout=0.2, ngram_order=7, random_state=0
+    256,
+    cell="gru",
+    ends=False,
+    max_iter=4,
+    dropout=0.2,
+    learning_rate_init=0.006,
+    ngram_order=7,
+    random_state=0,
 ).fit(train)
 print(f"{model.bits_per_character(test):.3f} bits for each character of the test text")
 
