@@ -226,8 +226,10 @@ def _check_estimator(estimator, X, over):
     if isinstance(estimator, SequenceForecaster | SeriesOutlierDetector):
         raise TypeError(
             f"{name} reads series, which go on, and has no sequences to exchange parts "
-            "of: only a forecaster of a panel has, over features. To see what a column "
-            "is good for, fit without it and compare the scores of backtest."
+            "of: only a forecaster of a panel has, over features. For the columns of "
+            "one series that are known ahead, take permutation_importance of "
+            "sklearn.inspection; for others, fit without one and compare the scores of "
+            "backtest."
         )
     if isinstance(estimator, StepEstimator) and len(getattr(X, "shape", ())) == 2:
         raise TypeError(
