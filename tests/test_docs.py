@@ -129,7 +129,7 @@ def test_displays_have_the_same_methods():
 
 
 GUIDE = re.findall(
-    r"(?m)^   ([a-z_]+)$", (ROOT / "doc" / "guide.rst").read_text(encoding="utf-8")
+    r"(?m)^   .* <([a-z_]+)>$", (ROOT / "doc" / "guide.rst").read_text(encoding="utf-8")
 )
 # Messages of scikit-learn and NumPy that the guide explains.
 OF_OTHERS = """
