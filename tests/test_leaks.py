@@ -129,6 +129,29 @@ def test_a_backtest_of_logarithms_sees_nothing_from_its_origin_on(change, refit)
     same_before(found, other, 76)
 
 
+def test_a_fold_takes_logarithms_as_its_training_rows_say(monkeypatch):
+    monkeypatch.setattr("skrnn.models.forecast_fit.LOG_GAIN", -1e3)  # always
+    t = np.arange(90)
+    y = np.exp(t / 60 + 2 * np.sin(t * np.pi / 2) + make_series(90) / 20)
+    structure = SequenceForecaster(**QUICK)._describe_structure()
+
+    def fit(y):
+        schema, panel = SeriesSchema.learn(None, y)
+        return ForecastFit(start_model(structure, schema, panel), panel, 0.4)
+
+    found = fit(y)
+    assert found.model.log_floor is not None
+    stop = found.folds.stops[-1]
+    # A later value is far smaller than all before, which moves the floor of all.
+    changed = y.copy()
+    changed[stop + y[stop:].argmin()] = 0.45 * y.min()
+    later = fit(changed)
+    assert found.model.log_floor == y.min() / 2
+    assert later.model.log_floor < found.model.log_floor
+    for one, other in zip(found._fold_models, later._fold_models, strict=True):
+        assert one.log_floor == other.log_floor
+
+
 @change_after
 def test_what_a_fold_of_a_short_series_learns_sees_no_row_that_it_is_tested_on(change):
     y = make_series(90)

@@ -171,12 +171,12 @@ class ForecastFit:
         if len(self.folds.pairs) < 2 and len(panel) > 3:
             self.folds = split_by_series(self.lines.series[self.line])
         self.weight = self._weights(self.lines)
-        self._fold_lines = None
+        self._fold_lines = self._fold_models = None
         self.choice = self._fit_linear(self.lines)
         if is_short(self.lines.n_rows, self.model.schema.season):
             self._try_logarithms(panel)
         model = self.model
-        self._plain = self.lines, self.choice
+        self._plain = self.lines, self._fold_lines, self.choice
         if model.access.takes_y and reader.n_known_future:
             self._try_regression(panel)
         choice = self.choice
@@ -210,31 +210,59 @@ class ForecastFit:
         return fit_linear(*windows, *sizes, options, self.weight, fold_lines)
 
     def _try_logarithms(self, panel):
-        """Learn logarithms of the targets, if these forecast later rows better."""
+        """Learn logarithms of the targets, if these forecast later rows better.
+
+        Logarithms go on as a straight line below a floor. Each fold has a floor of its
+        own, made of what it is trained on, as the model that is kept has one of all
+        values.
+        """
         values = self.lines.values[np.isfinite(self.lines.values)]
         if not self.folds.pairs or values.min() <= 0:
             return
-        past = [series.y[: series.n_past] for series in panel]
-        model = replace(self.model, log_floor=float(values.min()) / 2)
-        moments = column_moments([model.inward(y) for y in past])
-        model = replace(model, target_mean=moments[0], target_scale=moments[1])
-        lines, weight = model.lines(panel), self.weight
+        model, lines = self._logarithms(panel, values)
+        seen = [self._seen_values(training) for training, _ in self.folds.pairs]
+        pairs = [self._logarithms(panel, some) for some in seen]
+        models, by_fold = map(list, zip(*pairs, strict=True))
+        if all(np.array_equal(each.values, lines.values, True) for each in by_fold):
+            by_fold = None
+        weight = self.weight
         self.weight = self._weights(lines)
-        choice = self._fit_linear(lines)
-        errors = (
-            self._later_error(*each, weight)
-            for each in ((self.model, self.lines, self.choice), (model, lines, choice))
-        )
-        straight, error = errors
-        if error < (1 - LOG_GAIN) * straight:
+        choice = self._fit_linear(lines, by_fold)
+        n = len(models)
+        error = self._later_error(models, by_fold or [lines] * n, choice, weight)
+        straight = [self.model] * n, [self.lines] * n, self.choice
+        if error < (1 - LOG_GAIN) * self._later_error(*straight, weight):
             self.model, self.lines, self.choice = model, lines, choice
+            self._fold_lines, self._fold_models = by_fold, models
         else:
             self.weight = weight
 
-    def _later_error(self, model, lines, choice, weight):
-        """Return the sum of absolute errors on the test windows of all folds."""
-        horizon, total = model.horizon, 0.0
-        for weights, (_, test) in zip(choice.by_fold, self.folds.pairs, strict=True):
+    def _logarithms(self, panel, seen):
+        """Return a model of logarithms, by the values that it has seen, and lines."""
+        model = replace(self.model, log_floor=float(seen.min()) / 2)
+        past = [model.inward(series.y[: series.n_past]) for series in panel]
+        mean, scale = column_moments(past)
+        model = replace(model, target_mean=mean, target_scale=scale)
+        return model, model.lines(panel)
+
+    def _seen_values(self, training):
+        """Return the known values that some windows and what follows them hold."""
+        lines, seen = self.lines, []
+        for i in np.unique(self.line[training]):
+            stop = self.origin[training[self.line[training] == i]].max()
+            values = lines.values[lines.begin[i] : lines.stop[i]]
+            seen.append(values[: stop + self.model.horizon])
+        seen = np.concatenate(seen)
+        return seen[np.isfinite(seen)]
+
+    def _later_error(self, models, lines, choice, weight):
+        """Return the sum of absolute errors on the test windows of all folds.
+
+        There are a model and lines for each fold.
+        """
+        horizon, total = self.model.horizon, 0.0
+        folds = zip(models, lines, choice.by_fold, self.folds.pairs, strict=True)
+        for model, lines, weights, (_, test) in folds:
             linear, line = LinearForecast(weights), self.line[test]
             for start in range(0, len(test), BLOCK_WINDOWS):
                 rows = slice(start, start + BLOCK_WINDOWS)
@@ -257,14 +285,19 @@ class ForecastFit:
         with the coefficients of all rows, covariates that say nothing seem to help.
         """
 
-        def without_effect(stop=None):
-            seen = self.lines, self.model.reader, self.model.schema.season
-            model = replace(self.model, coef=regression(*seen, stop))
+        def without_effect(model, lines, stop=None):
+            seen = lines, model.reader, model.schema.season
+            model = replace(model, coef=regression(*seen, stop))
             return model, model.lines(panel)
 
         stops = [self.folds.stops[f] for f in self.folds.complete]
-        fold_lines = [without_effect(stop)[1] for stop in stops]
-        model, lines = without_effect()
+        models = self._fold_models or [self.model] * len(stops)
+        by_fold = self._fold_lines or [self.lines] * len(stops)
+        fold_lines = [
+            without_effect(*each)[1]
+            for each in zip(models, by_fold, stops, strict=True)
+        ]
+        model, lines = without_effect(self.model, self.lines)
         choice = self._fit_linear(lines, fold_lines)
         if choice.error < self.choice.error:
             self.model, self.lines, self.choice = model, lines, choice
@@ -289,11 +322,12 @@ class ForecastFit:
 
         They are for rows whose covariates are unknown.
         """
-        lines, choice = self._plain
+        lines, fold_lines, choice = self._plain
         loss = make_forecast_loss("squared_error", self.model.horizon, None)
 
         def make_data(rows, linear, fold=None):
-            chosen = lines, self.line[rows], self.origin[rows]
+            seen = lines if fold is None or fold_lines is None else fold_lines[fold]
+            chosen = seen, self.line[rows], self.origin[rows]
             return window_data(self.model, *chosen, linear, self.weight)
 
         silent = NoNetwork(self.model.horizon), False
