@@ -366,11 +366,32 @@ def test_a_window_does_not_hold_seasons_of_thousands_of_rows():
     assert model.window_ == 504
 
 
-def test_targets_that_end_with_unknown_rows_are_history():
+def test_rows_after_the_last_known_target_are_forecast_in_both_ways_in():
     y = make_series(60)
-    y[-2:] = np.nan
-    with pytest.warns(UserWarning, match=r"ends with 2 unknown rows.*fit\(X\[:-2\]"):
-        quick().fit(None, y)
+    y[-6:] = np.nan
+    model = quick().fit(None, y)
+    assert model.future_index()[0] == 54
+    assert_same_bits(model.predict(), model.predict(y_past=y[:-6]))
+    assert_same_bits(model.predict(y_past=y), model.predict(y_past=y[:-6]))
+    panel = quick().fit([y])
+    assert_same_bits(panel.predict([y]), panel.predict([y[:-6]]))
+    # An index says which rows: those after all rows of y.
+    dated = quick().fit(None, pd.Series(y, DAYS))
+    assert dated.future_index()[0] == DAYS[54]
+    later = pd.DataFrame(index=DAYS[-2:] + pd.Timedelta("2D"))
+    assert list(dated.future_index(later)) == list(later.index)
+
+
+def test_covariates_of_fit_count_in_unknown_rows_at_its_end():
+    X = np.arange(60.0)[:, np.newaxis] % 7
+    y = 3 * X[:, 0] + make_series(60) / 9
+    true = y[-6:].copy()
+    y[-6:] = np.nan
+    with pytest.warns(UserWarning, match=r"ends with 6 unknown rows.*fit\(X\[:-6\]"):
+        model = SequenceForecaster(6, max_iter=1, random_state=0).fit(X, y)
+    assert np.abs(model.predict() - true).mean() < 1.0
+    with pytest.warns(UserWarning, match="Covariates are unknown"):
+        model.predict(np.full((9, 1), np.nan))
 
 
 def test_a_transformed_target_keeps_the_index_that_x_has():

@@ -153,21 +153,21 @@ class FittedForecaster(FittedEstimator, Parameters):
         if longest <= self.horizon:
             self._refuse_short(X, y, longest)
         if y is not None:
-            self._warn_of_unknown_end(histories[0].y)
+            self._warn_of_unknown_end(schema, histories[0].y)
         if not FORECAST_LOSSES[self.loss].bears_wild:
             warn_of_wild(schema, histories)
         return schema, histories
 
-    def _warn_of_unknown_end(self, y):
-        """Warn if the end of one series looks like the rows to forecast."""
+    def _warn_of_unknown_end(self, schema, y):
+        """Warn if rows without an index may be taken for the unknown ones at the end."""
         known = np.isfinite(y).any(axis=1)
         n = int(known[::-1].argmax())
-        if n >= self.horizon:
+        if n >= self.horizon and schema.n_covariates and schema.time_kind is None:
             warnings.warn(
-                f"y ends with {n} unknown rows. With y they count as history, so that "
-                "predict() forecasts the rows after them. To forecast these rows, fit "
-                f"without them and pass their covariates: fit(X[:-{n}], y[:-{n}])"
-                f".predict(X[-{n}:]).",
+                f"y ends with {n} unknown rows. predict() forecasts these, but "
+                "predict(X) takes rows without an index for those after them. To "
+                "forecast the unknown rows with other covariates than those of fit, "
+                f"leave them out: fit(X[:-{n}], y[:-{n}]).predict(X[-{n}:]).",
                 UserWarning,
                 stacklevel=2,
             )

@@ -145,6 +145,7 @@ class RowsAccess(SeriesAccess):
         window, horizon = self.model.reader.window, self.model.horizon
         margin = schema.clock_margin
         if X is None and targets is None:
+            series = until_known(series)
             series = series if whole else newest_rows(series, window + margin)
             rows = series.n_past + np.arange(horizon)
             return [(schema.extend(series, horizon), rows)]
@@ -173,6 +174,10 @@ class RowsAccess(SeriesAccess):
         n_future = self.model.horizon if X is None else 0
         names = ("X_past", "y_past", "X")
         series = self.schema.read_rows(X_past, y_past, X, n_future, names=names)
+        if X is None:
+            series = self.schema.extend(until_known(series), n_future)
+            rows = series.n_past + np.arange(n_future)
+            return series, rows
         n_more = len(series.y) - series.n_past
         if X is None or n_more == len(X):
             rows = series.n_past + np.arange(n_more)
@@ -396,6 +401,18 @@ def true_values(panel, owner, origin, horizon):
         values = panel[i].y[start : start + horizon]
         row[: len(values)] = values
     return true
+
+
+def until_known(series):
+    """Return a series whose history ends with the last row of a known target.
+
+    Rows after it are rows to forecast. All of a series without a known value is history.
+    """
+    known = np.isfinite(series.y[: series.n_past]).any(axis=1)
+    n_past = series.n_past - int(known[::-1].argmax())
+    if n_past == series.n_past:
+        return series
+    return Series(**series.get_state() | {"n_past": n_past})
 
 
 def _with_x(series, x):
