@@ -90,6 +90,7 @@ INSIDE = {
         "network",
         "short",
         "calibration",
+        "cold",
     ],
     "inputs": [
         "calendar",

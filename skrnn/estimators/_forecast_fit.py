@@ -159,7 +159,7 @@ class FittedForecaster(FittedEstimator, Parameters):
         return schema, histories
 
     def _warn_of_unknown_end(self, schema, y):
-        """Warn if rows without an index may be taken for the unknown ones at the end."""
+        """Warn if rows without an index may be meant to be the unknown last ones."""
         known = np.isfinite(y).any(axis=1)
         n = int(known[::-1].argmax())
         if n >= self.horizon and schema.n_covariates and schema.time_kind is None:
@@ -222,6 +222,7 @@ class FittedForecaster(FittedEstimator, Parameters):
         plain = fit.without_covariates() if schema.n_covariates else {}
         if found.widening is not None:
             plain |= {"moves": np.array(fit.moves()), "widening": found.widening}
+        plain |= {"cold": fit.cold_start()}
         self._model = replace(
             model, gate=found.gate, errors=found.errors, theta=theta, **plain
         )

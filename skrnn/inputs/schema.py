@@ -445,7 +445,9 @@ class SeriesSchema:
         )
         return True
 
-    def read_panel(self, X, n_future=0, *, after=None, allow_unknown=False):
+    def read_panel(
+        self, X, n_future=0, *, after=None, allow_unknown=False, allow_cold=False
+    ):
         """Read series, and what is known of the rows after their last target.
 
         Parameters
@@ -460,6 +462,8 @@ class SeriesSchema:
             an index, and else nothing: row 0 is at position 0.
         allow_unknown : bool
             Whether all targets may be NaN. All rows are history, then.
+        allow_cold : bool
+            Whether a series may have no known target. It has no history, then.
 
         Returns
         -------
@@ -475,7 +479,10 @@ class SeriesSchema:
             self._check_columns(table, warn=not panel)
             last = None if after is None else after[len(panel)]
             y = table.numbers(self._targets, table.n_rows)
-            n_past = table.n_rows if allow_unknown else n_past_of(y, table.name)
+            if allow_unknown:
+                n_past = table.n_rows
+            else:
+                n_past = n_past_of(y, table.name, allow_cold)
             rows, phase = None, 0
             has_times = table.times is not None and self._axis is not None
             if has_times and not (table.times.is_default_range and last is not None):
@@ -487,7 +494,7 @@ class SeriesSchema:
                     start, phase = last.position + last.n_past, last.phase
                 rows = np.arange(start, start + table.n_rows)
             x = self._read_covariates(table, n_past) if len(self._covariates) else None
-            n_past = int(rows[n_past - 1] - rows[0]) + 1
+            n_past = int(rows[n_past - 1] - rows[0]) + 1 if n_past else 0
             series = self._series(
                 table.name, n_past, phase, (rows, y, x), n_rows=n_past + n_future
             )

@@ -106,16 +106,20 @@ class Series:
         return cls(**state)
 
 
-def n_past_of(y, name):
+def n_past_of(y, name, allow_none=False):
     """How many rows there are up to the last one with a target."""
     n_rows = len(y)
     if not np.isnan(y[-1]).all():
         return n_rows
     known = np.flatnonzero(~np.isnan(y).all(axis=1))
     if not known.size:
+        if allow_none:
+            return 0
         raise ValueError(
             f"Input {input_name(name)} contains NaN.\n{name} has no known value "
-            "in its targets. Leave it out."
+            "in its targets. Leave it out. A series without a value is forecast only "
+            "by what was fitted to a panel, fit(X), of three series or more, with "
+            "columns in known_future or static."
         )
     return int(known[-1]) + 1
 

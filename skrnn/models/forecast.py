@@ -9,6 +9,7 @@ import numpy as np
 
 from skrnn._elementary import exp_above, log_above
 from skrnn.forecasting.calibration import LEVELS
+from skrnn.forecasting.cold import ColdStart
 from skrnn.forecasting.linear import LinearForecast
 from skrnn.forecasting.network import WindowForecaster, make_spec
 from skrnn.forecasting.short import MovesOfLines, ShortHistories
@@ -54,6 +55,8 @@ class Forecast(NamedTuple):
         How many horizons of forecasts lie between the history and each row's origin.
     unclear : ndarray of shape (n_series, n_rows), bool or None
         The rows that are forecast without covariates, since these are unknown.
+    cold : ndarray of shape (n_series, n_targets), bool or None
+        The targets without a value, which covariates alone forecast.
     """
 
     middle: np.ndarray
@@ -62,6 +65,7 @@ class Forecast(NamedTuple):
     step: np.ndarray
     block: np.ndarray
     unclear: np.ndarray | None = None
+    cold: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +111,8 @@ class ForecastModel:
         If all is learned of logarithms of the targets, the value below which these go
         on as a straight line. Then targets' means and scales, weights and errors are
         those of logarithms.
+    cold : ColdStart or None
+        How series of a panel without a value are forecast.
     """
 
     structure: dict[str, Any]
@@ -128,6 +134,7 @@ class ForecastModel:
     moves: np.ndarray | None = None
     widening: np.ndarray | None = None
     log_floor: float | None = None
+    cold: ColdStart | None = None
     _idle: Lender = field(default_factory=Lender, repr=False)
 
     def with_theta(self, theta):
@@ -365,15 +372,36 @@ class ForecastModel:
         found = self._as_forecast(out, spread, step, np.zeros_like(step))
         unclear = self._unclear_after(panel, owner, origin)
         at = np.flatnonzero(unclear.any(axis=1))
-        if not len(at):
-            return found
-        plain = self.plain.forecast_from(panel, owner[at], origin[at], n_threads)
-        whole = [np.repeat(values[:1], len(owner), axis=0) for values in plain[:3:2]]
-        for values, some in zip(whole, plain[:3:2], strict=True):
-            values[at] = some
-        return self._merged(
-            found, plain._replace(middle=whole[0], spread=whole[1]), unclear
-        )
+        if len(at):
+            plain = self.plain.forecast_from(panel, owner[at], origin[at], n_threads)
+            whole = [np.repeat(v[:1], len(owner), axis=0) for v in plain[:3:2]]
+            for values, some in zip(whole, plain[:3:2], strict=True):
+                values[at] = some
+            plain = plain._replace(middle=whole[0], spread=whole[1])
+            found = self._merged(found, plain, unclear)
+        return found if self.cold is None else self._warmed(found, panel, owner, origin)
+
+    def _warmed(self, forecast, panel, owner, origin):
+        """Return a forecast in which covariates tell of targets without a value."""
+        cold = np.zeros((len(owner), self.n_targets), dtype=bool)
+        middle, quantiles = forecast.middle.copy(), forecast.quantiles
+        for row, (i, start) in enumerate(zip(owner, origin, strict=True)):
+            cold[row] = ~np.isfinite(panel[i].y[:start]).any(axis=0)
+            if cold[row].any():
+                columns = self.known_ahead(panel[i])[start : start + self.horizon]
+                middle[row][:, cold[row]] = self.cold.forecast(columns)[:, cold[row]]
+        if not cold.any():
+            return forecast
+        if quantiles is not None:
+            found = self.cold.quantiles(middle, np.array(self.learned_quantiles))
+            where = cold[:, np.newaxis, :, np.newaxis]
+            quantiles = np.where(where, found, quantiles)
+        return forecast._replace(middle=middle, quantiles=quantiles, cold=cold)
+
+    def known_ahead(self, series):
+        """Return what is known of the future beside targets, (n_rows, n_columns)."""
+        x = self.standardized(series.x)[:, self.reader.n_past_only :]
+        return np.concatenate([x, series.calendar], axis=1)
 
     def _unclear_after(self, panel, owner, origin):
         """Say of (n_origins, horizon) rows whether their covariates are unclear."""
@@ -517,6 +545,10 @@ class ForecastModel:
         -------
         quantiles : ndarray of shape (n_series, n_rows, n_targets, n_levels)
         """
+        if forecast.cold is not None:
+            where = forecast.cold[:, np.newaxis, :, np.newaxis]
+            found = self.quantiles(forecast._replace(cold=None), levels)
+            return np.where(where, self.cold.quantiles(forecast.middle, levels), found)
         if forecast.unclear is not None:
             clear = forecast._replace(unclear=None)
             where = forecast.unclear[..., np.newaxis, np.newaxis]
@@ -553,6 +585,8 @@ class ForecastModel:
             plain |= {"_moves": self.moves, "_widening": self.widening}
         if self.log_floor is not None:
             plain["_log_floor"] = self.log_floor
+        if self.cold is not None:
+            plain |= {f"_cold_{k}": v for k, v in self.cold._asdict().items()}
         return plain | {
             "_structure": self.structure,
             "_reader": self.reader.get_state(),
@@ -577,6 +611,9 @@ class ForecastModel:
     @classmethod
     def unpack(cls, fields):
         """Return the model that `pack` was called of."""
+        cold = None
+        if "_cold_coef" in fields:
+            cold = ColdStart(*(fields[f"_cold_{name}"] for name in ColdStart._fields))
         return cls(
             fields["_structure"],
             SeriesSchema.from_state(fields["_schema_state"]),
@@ -597,6 +634,7 @@ class ForecastModel:
             fields.get("_moves"),
             fields.get("_widening"),
             fields.get("_log_floor"),
+            cold,
         )
 
 

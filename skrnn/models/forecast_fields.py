@@ -6,6 +6,7 @@ import numpy as np
 
 from skrnn.cells import CELLS
 from skrnn.forecasting.calibration import LEVELS
+from skrnn.forecasting.cold import ColdStart
 from skrnn.forecasting.short import history_sizes
 from skrnn.inputs.calendar import CYCLES, DAY
 from skrnn.inputs.schema import SeriesSchema
@@ -55,6 +56,10 @@ def _n_known_future(state):
 
 def _n_calendar(state):
     return state["_reader"]["n_calendar"]
+
+
+def _n_ahead(state):
+    return _n_known_future(state) + _n_calendar(state)
 
 
 def _n_sizes(state):
@@ -225,6 +230,11 @@ FORECAST_FIELDS = {
     "_widening": Optional(array("float64", _n_targets, _n_sizes, _horizon, low=0)),
     # Of a forecaster that learns logarithms of the targets.
     "_log_floor": Optional(number),
+    # Of one that forecasts series of a panel without a value.
+    "_cold_coef": Optional(array("float64", None, _n_targets)),
+    "_cold_center": Optional(array("float64", _n_ahead)),
+    "_cold_errors": Optional(array("float64", _n_targets, len(LEVELS))),
+    "_cold_floor": Optional(array("float64", _n_targets, low=0)),
 }
 
 
@@ -277,6 +287,11 @@ def _check_reader(fields):
         raise ValueError("A window is shorter than its segments or the lags.")
     if ("_moves" in fields) != ("_widening" in fields):
         raise ValueError("_moves and _widening belong together.")
+    cold = [f"_cold_{name}" for name in ColdStart._fields]
+    if 0 < sum(name in fields for name in cold) < len(cold):
+        raise ValueError(f"{cold} belong together.")
+    if cold[0] in fields and len(fields[cold[0]]) != _n_ahead(fields) + 1:
+        raise ValueError("_cold_coef must have a row for each known column, and one.")
     if len(fields.get("_plain_weights", ())) > reader["window"]:
         raise ValueError("A window is shorter than the lags of _plain_weights.")
 
@@ -315,6 +330,8 @@ def _check_schema(fields):
     shared = n_targets == 1 or not schema.n_covariates
     if reader["n_targets"] != (0 if shared else n_targets):
         raise ValueError("n_targets must be that of the columns.")
+    if "_cold_coef" in fields and state["mode"] != "panel":
+        raise ValueError("_cold_coef is of a panel.")
     if fields["_coef"] is not None and state["mode"] == "panel":
         raise ValueError("_coef must be None for a panel.")
     for name in ("_x_scale", "_target_scale"):

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from skrnn.forecasting.calibration import calibrate
+from skrnn.forecasting.cold import fit_cold
 from skrnn.forecasting.folds import split_by_moments, split_by_series, split_by_time
 from skrnn.forecasting.linear import LinearForecast, fit_linear, regression
 from skrnn.forecasting.network import WindowData, initialize
@@ -152,6 +153,7 @@ class ForecastFit:
 
     def __init__(self, model, panel, calibration_fraction):
         self.model, self.lines, reader = model, model.lines(panel), model.reader
+        self._panel = panel
         self.line, self.origin = training_windows(
             self.lines, reader.window, reader.horizon
         )
@@ -311,6 +313,17 @@ class ForecastFit:
         """
         parts = self._data, self.folds, self.choice, self.model.loss
         return calibrate(*parts, self.lines.target, train_network, self.moves())
+
+    def cold_start(self):
+        """Return how series without a value are forecast, None if nothing tells it."""
+        model, reader = self.model, self.model.reader
+        if model.access.takes_y or not reader.n_known_future:
+            return None
+        tables = []
+        for series in self._panel:
+            past = slice(0, series.n_past)
+            tables.append((series.y[past], model.known_ahead(series)[past]))
+        return fit_cold(tables)
 
     def moves(self):
         """Return what the series tell of the spread of others."""

@@ -131,5 +131,6 @@ def without_covariates(model):
         linear_weights=model.linear_weights if weights is None else weights,
         errors=model.errors if errors is None else errors,
         gate=np.zeros_like(model.gate),
+        cold=None,
         _idle=type(model._idle)(),
     )

@@ -299,7 +299,8 @@ class PanelAccess(SeriesAccess):
         if X is None:
             panel = [self.schema.extend(s, horizon) for s in self.model.history]
         else:
-            panel = self.schema.read_panel(X, horizon)
+            cold = self.model.cold is not None
+            panel = self.schema.read_panel(X, horizon, allow_cold=cold)
         return [(series, series.n_past + np.arange(horizon)) for series in panel]
 
     def forecast(self, asked, n_threads=1):
@@ -406,7 +407,7 @@ def true_values(panel, owner, origin, horizon):
 def until_known(series):
     """Return a series whose history ends with the last row of a known target.
 
-    Rows after it are rows to forecast. All of a series without a known value is history.
+    Rows after it are rows to forecast. Without a known value, all rows are history.
     """
     known = np.isfinite(series.y[: series.n_past]).any(axis=1)
     n_past = series.n_past - int(known[::-1].argmax())

@@ -777,6 +777,11 @@ def onnx_inputs(forecaster, X=None, *, y_past=None, X_past=None, input_dtype="fl
     reader, panel = fitted.reader, []
     for series, rows in fitted.model.access.open(X, y_past, X_past):
         _check_rows(rows - series.n_past, reader.horizon)
+        if not series.n_past:
+            raise ValueError(
+                f"{series.name} has no known value of a target. Forecast it by predict:"
+                " a model in ONNX goes on from histories only."
+            )
         panel.append(series_by_clock(fitted.schema, series, reader.horizon))
     lengths = [n_read(series, reader.window) for series in panel]
     sizes = {"n_series": len(panel), "n_past": max(lengths)}

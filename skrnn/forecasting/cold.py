@@ -1,0 +1,200 @@
+"""Series without a value: what covariates tell of the level of a series.
+
+A series that begins has no level to go on from. What is known of it, such as its kind
+or its price, was known of the series of `fit`, too. A ridge regression of all their
+values on these covariates forecasts it. How far off such forecasts are is tested on
+series that the regression has not seen.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from skrnn._elementary import exp_above, log_above
+from skrnn.forecasting.calibration import LEVELS, error_quantiles
+from skrnn.forecasting.linear import Moments
+from skrnn.forecasting.windows import thinned
+
+__all__ = ["LEAST_SERIES", "ColdStart", "fit_cold"]
+
+LEAST_SERIES = 3  # that tell how much series differ
+MOST_FOLDS = 5
+MOST_ROWS = 200  # of each series, evenly thinned
+# Of the penalty, in units of the mean square of the covariates; inf is the mean alone.
+STRENGTHS = (np.inf, 1.0, 0.3, 0.1, 0.03, 0.01, 1e-3)
+NORMAL = 1.6448536269514722  # the quantile .95
+
+
+class ColdStart(NamedTuple):
+    """How series without a value are forecast.
+
+    Parameters
+    ----------
+    coef : ndarray of shape (1 + n_columns, n_targets)
+        The mean, and the effects of known covariates and of the calendar.
+    center : ndarray of shape (n_columns,)
+        The means of these columns.
+    errors : ndarray of shape (n_targets, n_levels)
+        Quantiles of the errors of unseen series.
+    floor : ndarray of shape (n_targets,)
+        Below which logarithms go on as a straight line; 0 if a target has none.
+    """
+
+    coef: np.ndarray
+    center: np.ndarray
+    errors: np.ndarray
+    floor: np.ndarray
+
+    def forecast(self, columns):
+        """Return forecasts (n_rows, n_targets) by columns (n_rows, n_columns)."""
+        inward = _predicted(columns - self.center, self.coef)
+        return np.column_stack(
+            [_outward(z, floor) for z, floor in zip(inward.T, self.floor, strict=True)]
+        )
+
+    def quantiles(self, middle, levels):
+        """Return quantiles (..., n_targets, n_levels) about (..., n_targets)."""
+        out = np.empty((*middle.shape, len(levels)))
+        for k, floor in enumerate(self.floor):
+            error = np.interp(levels, LEVELS, self.errors[k])
+            inward = _inward(middle[..., k].ravel(), floor)[:, np.newaxis] + error
+            found = _outward(inward.ravel(), floor)
+            out[..., k, :] = found.reshape(*middle.shape[:-1], len(levels))
+        return out
+
+
+def _through(function, values, floor):
+    if not floor:
+        return values
+    out = np.empty(len(values))
+    function(np.ascontiguousarray(values), float(floor), out)
+    return out
+
+
+def _inward(values, floor):
+    return _through(log_above, values, floor)
+
+
+def _outward(values, floor):
+    return _through(exp_above, values, floor)
+
+
+def _predicted(centered, coef):
+    # Term by term, so that a row has the same bits whatever rows are beside it.
+    out = np.repeat(coef[:1], len(centered), axis=0)
+    for column, effect in zip(centered.T, coef[1:], strict=True):
+        out += column[:, np.newaxis] * effect
+    return out
+
+
+def fit_cold(tables):
+    """Learn to forecast series without a value.
+
+    Parameters
+    ----------
+    tables : list of (y, columns)
+        Of each series, targets (n_rows, n_targets), NaN where unknown, and what is
+        known of the future beside them (n_rows, n_columns).
+
+    Returns
+    -------
+    cold : ColdStart or None
+        None if too few series have values of a target.
+    """
+    n_targets, n_columns = tables[0][0].shape[1], tables[0][1].shape[1]
+    means = [columns.mean(axis=0) for _, columns in tables if len(columns)]
+    center = np.array(
+        [math.fsum(column) / len(means) for column in zip(*means, strict=True)]
+    )
+    coef = np.zeros((1 + n_columns, n_targets))
+    errors, floors = np.zeros((n_targets, len(LEVELS))), np.zeros(n_targets)
+    for k in range(n_targets):
+        parts = []
+        for y, columns in tables:
+            known = thinned(np.flatnonzero(np.isfinite(y[:, k])), MOST_ROWS)
+            if len(known):
+                parts.append((y[known, k], columns[known] - center))
+        if len(parts) < LEAST_SERIES:
+            return None
+        coef[:, k], errors[k], floors[k] = _fit_target(parts)
+    return ColdStart(coef, center, errors, floors)
+
+
+def _fit_target(parts):
+    """Return coefficients, quantiles of errors and the floor, of one target."""
+    least = min(float(y.min()) for y, _ in parts)
+    best = None
+    for floor in (0.0, least / 2) if least > 0 else (0.0,):
+        inward = [(_inward(y, floor), x) for y, x in parts]
+        found = _tested(inward)
+        for strength, errors in found.items():
+            total = math.fsum(
+                _outside(y, z, error, floor)
+                for (y, _), (z, _), error in zip(parts, inward, errors, strict=True)
+            )
+            if best is None or total < best[0]:
+                best = total, floor, strength, errors, inward
+    _, floor, strength, errors, inward = best
+    error = np.concatenate([_spaced(each) for each in errors])
+    both = np.concatenate([error, -error])[:, np.newaxis]
+    group = np.zeros(len(both), dtype=np.intp)
+    quantiles = error_quantiles(both, group, 1)[0, 0] * _small_sample(len(parts))
+    return _ridge(inward, strength), quantiles, floor
+
+
+def _spaced(values):
+    """Return as many values of each series, so that all count the same."""
+    return values[np.arange(MOST_ROWS) * len(values) // MOST_ROWS]
+
+
+def _outside(y, z, error, floor):
+    """Return the mean absolute error of one series in units of its targets."""
+    found = np.abs(y - _outward(z - error, floor))
+    return math.fsum(found) / len(found)
+
+
+def _tested(parts):
+    """Return errors of each series by regressions of others, by strength."""
+    n_folds = min(len(parts), MOST_FOLDS)
+    found = {strength: [None] * len(parts) for strength in STRENGTHS}
+    for fold in range(n_folds):
+        training = [part for i, part in enumerate(parts) if i % n_folds != fold]
+        for strength in STRENGTHS:
+            coef = _ridge(training, strength)
+            for i in range(fold, len(parts), n_folds):
+                y, x = parts[i]
+                found[strength][i] = y - _predicted(x, coef[:, np.newaxis])[:, 0]
+    return found
+
+
+def _ridge(parts, strength):
+    """Return the mean and the effects (1 + n_columns,); each series counts the same."""
+    n_columns = parts[0][1].shape[1]
+    mean = math.fsum(math.fsum(y) / len(y) for y, _ in parts) / len(parts)
+    out = np.zeros(1 + n_columns)
+    out[0] = mean
+    if strength == np.inf or not n_columns:
+        return out
+    moments = Moments(n_columns + 1, 1)
+    for y, x in parts:
+        share = len(y) ** -0.5
+        rows = np.column_stack([np.ones(len(y)), x]) * share
+        moments.add(np.ascontiguousarray(rows), ((y - mean) * share)[:, np.newaxis])
+    weights = moments.ridge(n_columns + 1, strength)
+    if weights is not None:
+        out[1:] = weights[1:, 0]
+        out[0] += weights[0, 0]
+    return out
+
+
+def _small_sample(n):
+    """Return by how much intervals widen since `n` series tell how series differ.
+
+    It is the quantile .95 of Student's distribution over that of the normal one, by
+    its expansion.
+    """
+    z, v = NORMAL, n - 1
+    first, second = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return (z + first / v + second / v**2 + third / v**3) / z
