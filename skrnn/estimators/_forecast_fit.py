@@ -9,7 +9,6 @@ from sklearn.utils import check_random_state
 from skrnn.estimators._epoch_tasks import EpochTasks
 from skrnn.estimators._fitted import FittedEstimator, Of
 from skrnn.estimators._parameters import Parameters
-from skrnn.forecasting.linear import LinearForecast
 from skrnn.forecasting.scales import line_weights
 from skrnn.forecasting.wild import describe_wild
 from skrnn.forecasting.windows import training_windows
@@ -264,7 +263,7 @@ class FittedForecaster(FittedEstimator, Parameters):
                 "There is nothing to learn: no value of the target is known after "
                 "another."
             )
-        linear, weight = LinearForecast(model.linear_weights), line_weights(lines)
+        linear, weight = model.linear(), line_weights(lines)
         return window_data(model, lines, *windows, linear, weight)
 
     # Training --------------------------------------------------------------------

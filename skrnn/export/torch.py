@@ -83,6 +83,9 @@ def to_torch(estimator):
         - ``linear.weight``, float64, of shape (horizon, n_lags), if there are any lags,
           and, where covariates are regressed on, ``effect.weight``, float64, of shape
           (n_targets, n_known_future): of a ``torch.nn.Linear`` without bias.
+        - ``home.levels``, of shape (3, n_targets), and ``home.pull``, of shape
+          (horizon,), if the linear forecast returns to a mean: a level between the
+          second and the third row goes by its pull to the first one.
         - ``gate``, of shape (horizon,), and ``target_mean``; with covariates
           ``input_mean`` and ``input_scale``: float64, for buffers. With ``log_floor``,
           of shape (), all is of logarithms of the targets; below this value they go on
@@ -211,6 +214,8 @@ def _forecasting(forecaster):
     return {
         "linear.weight": weights.T if len(weights) else None,
         "effect.weight": None if coef is None else coef.T,
+        "home.levels": None if model.home is None else np.array(model.home[:3]),
+        "home.pull": None if model.home is None else model.home.pull,
         "gate": model.gate,
         "input_mean": model.x_mean if covariates else None,
         "input_scale": model.x_scale if covariates else None,

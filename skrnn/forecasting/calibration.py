@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skrnn.forecasting.linear import LinearForecast, clear_gain
+from skrnn.forecasting.linear import clear_gain
 from skrnn.forecasting.short import drawn, history_sizes, widening
 from skrnn.forecasting.windows import Windows, thinned
 
@@ -158,9 +158,8 @@ def calibrate(make_data, folds, choice, loss, group, train_network, moves=None):
     """
     horizon, n_groups = loss.horizon, group.max() + 1
     tested, seen, trained = [], np.zeros(n_groups), []
-    pairs = zip(choice.by_fold, folds.pairs, strict=True)
-    for nth, (weights, (training, test)) in enumerate(pairs):
-        linear = LinearForecast(weights)
+    pairs = zip(choice.forecasts_by_fold(), folds.pairs, strict=True)
+    for nth, (linear, (training, test)) in enumerate(pairs):
         network, interrupted = train_network(make_data(training, linear, nth))
         if interrupted:
             return Calibration(np.zeros(horizon), None, True)
@@ -217,7 +216,7 @@ def _test_short(trained, gate, loss, moves):
 def _short_errors(data, rows, network, gate, loss, moves):
     line, origin, reader = data.line[rows], data.origin[rows], data.reader
     windows = Windows.cut(data.lines, line, origin, reader.window, data.options)
-    middle = data.linear.forecast(windows.values)
+    middle = data.linear.forecast(windows, data.lines.target[line])
     if gate.any():
         raw = network.forward(reader.read(data.lines, line, origin, windows))
         change = loss.forecast(raw.astype(float))

@@ -10,7 +10,7 @@ import numpy as np
 from skrnn._elementary import exp_above, log_above
 from skrnn.forecasting.calibration import LEVELS
 from skrnn.forecasting.cold import ColdStart
-from skrnn.forecasting.linear import LinearForecast
+from skrnn.forecasting.linear import Home, LinearForecast
 from skrnn.forecasting.network import WindowForecaster, make_spec
 from skrnn.forecasting.short import MovesOfLines, ShortHistories
 from skrnn.forecasting.windows import Lines, WindowOptions, WindowReader, Windows
@@ -113,6 +113,8 @@ class ForecastModel:
         those of logarithms.
     cold : ColdStart or None
         How series of a panel without a value are forecast.
+    home, plain_home : Home or None
+        Where the linear forecast returns to, and that of the targets alone.
     """
 
     structure: dict[str, Any]
@@ -135,6 +137,8 @@ class ForecastModel:
     widening: np.ndarray | None = None
     log_floor: float | None = None
     cold: ColdStart | None = None
+    home: Home | None = None
+    plain_home: Home | None = None
     _idle: Lender = field(default_factory=Lender, repr=False)
 
     def with_theta(self, theta):
@@ -273,12 +277,15 @@ class ForecastModel:
 
     # Forecasts ---------------------------------------------------------------------
 
+    def linear(self):
+        """Return the linear part of the forecasts."""
+        return LinearForecast(self.linear_weights, self.home)
+
     def window_forecaster(self):
         """Return what forecasts windows: the linear part and a loaded network."""
         network = Network(self.spec, self.loss, PassOptions(trains=False))
         network.load(self.theta)
-        linear = LinearForecast(self.linear_weights)
-        parts = self.reader, linear, network, self.loss, self.gate, self.options
+        parts = self.reader, self.linear(), network, self.loss, self.gate, self.options
         return WindowForecaster(*parts, self.short)
 
     def forecast_windows(self, lines, line, origin, n_threads=1):
@@ -587,6 +594,11 @@ class ForecastModel:
             plain["_log_floor"] = self.log_floor
         if self.cold is not None:
             plain |= {f"_cold_{k}": v for k, v in self.cold._asdict().items()}
+        for name in ("home", "plain_home"):
+            home = getattr(self, name)
+            if home is not None:
+                plain[f"_{name}_levels"] = np.array(home[:3])
+                plain[f"_{name}_pull"] = home.pull
         return plain | {
             "_structure": self.structure,
             "_reader": self.reader.get_state(),
@@ -614,6 +626,12 @@ class ForecastModel:
         cold = None
         if "_cold_coef" in fields:
             cold = ColdStart(*(fields[f"_cold_{name}"] for name in ColdStart._fields))
+        homes = [
+            Home(*fields[f"{name}_levels"], fields[f"{name}_pull"])
+            if f"{name}_levels" in fields
+            else None
+            for name in ("_home", "_plain_home")
+        ]
         return cls(
             fields["_structure"],
             SeriesSchema.from_state(fields["_schema_state"]),
@@ -635,6 +653,7 @@ class ForecastModel:
             fields.get("_widening"),
             fields.get("_log_floor"),
             cold,
+            *homes,
         )
 
 

@@ -230,6 +230,15 @@ FORECAST_FIELDS = {
     "_widening": Optional(array("float64", _n_targets, _n_sizes, _horizon, low=0)),
     # Of a forecaster that learns logarithms of the targets.
     "_log_floor": Optional(number),
+    # Of one whose forecasts return to a mean.
+    **{
+        name: Optional(array("float64", *shape))
+        for kind in ("_home", "_plain_home")
+        for name, shape in {
+            f"{kind}_levels": (3, _n_targets),
+            f"{kind}_pull": (_horizon,),
+        }.items()
+    },
     # Of one that forecasts series of a panel without a value.
     "_cold_coef": Optional(array("float64", None, _n_targets)),
     "_cold_center": Optional(array("float64", _n_ahead)),
@@ -287,6 +296,9 @@ def _check_reader(fields):
         raise ValueError("A window is shorter than its segments or the lags.")
     if ("_moves" in fields) != ("_widening" in fields):
         raise ValueError("_moves and _widening belong together.")
+    for home in ("_home", "_plain_home"):
+        if (f"{home}_levels" in fields) != (f"{home}_pull" in fields):
+            raise ValueError(f"{home}_levels and {home}_pull belong together.")
     cold = [f"_cold_{name}" for name in ColdStart._fields]
     if 0 < sum(name in fields for name in cold) < len(cold):
         raise ValueError(f"{cold} belong together.")

@@ -8,7 +8,7 @@ import numpy as np
 from skrnn.forecasting.calibration import calibrate
 from skrnn.forecasting.cold import fit_cold
 from skrnn.forecasting.folds import split_by_moments, split_by_series, split_by_time
-from skrnn.forecasting.linear import LinearForecast, fit_linear, regression
+from skrnn.forecasting.linear import fit_linear, regression
 from skrnn.forecasting.network import WindowData, initialize
 from skrnn.forecasting.scales import column_moments, line_weights, usual_weights
 from skrnn.forecasting.short import moves_of
@@ -183,7 +183,10 @@ class ForecastFit:
             self._try_regression(panel)
         choice = self.choice
         self.model = replace(
-            self.model, linear_weights=choice.weights, ridge_strength=choice.strength
+            self.model,
+            linear_weights=choice.weights,
+            ridge_strength=choice.strength,
+            home=choice.home,
         )
 
     def _moments(self, panel):
@@ -209,7 +212,8 @@ class ForecastFit:
         reader, options = self.model.reader, self.model.options
         sizes = reader.window, reader.horizon
         windows = lines, self.line, self.origin, self.folds
-        return fit_linear(*windows, *sizes, options, self.weight, fold_lines)
+        chosen = *windows, *sizes, options, self.weight, fold_lines
+        return fit_linear(*chosen, returns=self.model.access.takes_y)
 
     def _try_logarithms(self, panel):
         """Learn logarithms of the targets, if these forecast later rows better.
@@ -263,16 +267,18 @@ class ForecastFit:
         There are a model and lines for each fold.
         """
         horizon, total = self.model.horizon, 0.0
-        folds = zip(models, lines, choice.by_fold, self.folds.pairs, strict=True)
-        for model, lines, weights, (_, test) in folds:
-            linear, line = LinearForecast(weights), self.line[test]
+        forecasts = choice.forecasts_by_fold()
+        folds = zip(models, lines, forecasts, self.folds.pairs, strict=True)
+        for model, lines, linear, (_, test) in folds:
+            line = self.line[test]
             for start in range(0, len(test), BLOCK_WINDOWS):
                 rows = slice(start, start + BLOCK_WINDOWS)
                 chosen = line[rows], self.origin[test[rows]]
                 windows = Windows.cut(
                     lines, *chosen, model.reader.window, model.options
                 )
-                found = linear.forecast(windows.values) + windows.level[:, np.newaxis]
+                found = linear.forecast(windows, lines.target[chosen[0]])
+                found += windows.level[:, np.newaxis]
                 true = model.outward(lines.future(*chosen, horizon))
                 error = np.abs(model.outward(found) - true)
                 error *= weight[chosen[0]][:, np.newaxis]
@@ -346,12 +352,12 @@ class ForecastFit:
         silent = NoNetwork(self.model.horizon), False
         parts = make_data, self.folds, choice, loss, lines.target
         found = calibrate(*parts, lambda data: silent)
-        return {"plain_weights": choice.weights, "plain_errors": found.errors}
+        plain = {"plain_weights": choice.weights, "plain_home": choice.home}
+        return plain | {"plain_errors": found.errors}
 
     def data(self):
         """Return all windows, as the training of the network reads them."""
-        linear = LinearForecast(self.choice.weights)
-        return self._data(np.arange(len(self.line)), linear)
+        return self._data(np.arange(len(self.line)), self.choice.forecast())
 
     def _data(self, rows, linear, fold=None):
         lines = self.lines

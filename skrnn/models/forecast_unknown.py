@@ -132,5 +132,6 @@ def without_covariates(model):
         errors=model.errors if errors is None else errors,
         gate=np.zeros_like(model.gate),
         cold=None,
+        home=model.home if weights is None else model.plain_home,
         _idle=type(model._idle)(),
     )

@@ -625,13 +625,24 @@ def outward(g, z, floor):
     return g("Where", g("Less", z, start), line, g("Exp", z))
 
 
-def linear(g, window, weights):
-    """Add the linear forecast (n_lines, horizon) of windows."""
+def linear(g, window, weights, home):
+    """Add the linear forecast (n_lines, horizon) of windows, see `LinearForecast`."""
     n_lags, horizon = weights.shape
+    level = window.level
     if not n_lags:
-        return g("Expand", window.level, np.array([1, horizon]))
-    newest = g.slice(window.values, 1, -n_lags)
-    return g("Add", g("MatMul", newest, weights), window.level)
+        out = g("Expand", level, np.array([1, horizon]))
+    else:
+        newest = g.slice(window.values, 1, -n_lags)
+        out = g("Add", g("MatMul", newest, weights), level)
+    if home is None:
+        return out
+    shape = np.array([-1, len(home.mean), 1])
+    level = g("Reshape", level, shape)
+    mean, low, high = (values[:, np.newaxis] for values in home[:3])
+    inside = g("And", g("LessOrEqual", low, level), g("LessOrEqual", level, high))
+    away = g("Where", inside, g("Sub", level, mean), np.array(0.0))
+    away = g("Reshape", away, np.array([-1, 1]))
+    return g("Sub", out, g("Mul", away, home.pull))
 
 
 def forecast(g, fitted, dtype):
@@ -654,7 +665,7 @@ def forecast(g, fitted, dtype):
     n_quantiles = n_out // horizon
     given = Inputs(g, fitted, dtype)
     window = cut(g, given.y, fitted.reader.window, fitted.view)
-    out = linear(g, window, model.linear_weights)
+    out = linear(g, window, model.linear_weights, model.home)
     out = g("Unsqueeze", out, np.array([2]))
     valid = given.valid
     if window.calm is not None:
