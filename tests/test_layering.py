@@ -97,6 +97,7 @@ INSIDE = {
         "time_text",
         "time_levels",
         "times",
+        "opening",
         "time_axis",
         "joined",
         "containers",

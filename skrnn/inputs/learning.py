@@ -98,6 +98,7 @@ def learn_rows(X, y, *, selections, categorical_features, calendar):
     if times is not None:
         axis = TimeAxis.learn(times, named)
         if axis is not None:
+            axis = axis.with_opening_hours([times], named)
             rows, _ = axis.place(times, named)
     series = [ReadTable("y", table, y, n_rows, rows)]
     facts = {

@@ -19,6 +19,7 @@ from skrnn.inputs.calendar import (
     months_of,
     weekdays_of,
 )
+from skrnn.inputs.opening import opening_hours
 from skrnn.inputs.times import (
     Times,
     clocks_change,
@@ -49,11 +50,11 @@ class TimeAxis:
         What kind of index the times are from.
     tz : str or None
         The time zone.
-    grid : {"step", "month", "weekday"}
-        What is counted: nanoseconds (or integers), months, or the days from Monday to
-        Friday.
+    grid : {"step", "month", "weekday", "open"}
+        What is counted: nanoseconds (or integers), months, the days from Monday to
+        Friday, or the steps of opening hours.
     step : int
-        How many of these make a step.
+        How many of these make a step; of opening hours, nanoseconds.
     origin : int
         The number of that which position 0 is.
     local : bool
@@ -67,6 +68,9 @@ class TimeAxis:
         The frequency of the periods.
     unit : str or None
         The unit of pandas' labels; None for labels of NumPy.
+    open : list of int or None
+        Of opening hours: how many steps a cycle has, a day or a week, and then which of
+        them are open, counted from the epoch.
     """
 
     FIELDS = {
@@ -81,9 +85,10 @@ class TimeAxis:
         "period": (str, type(None)),
         "unit": (str, type(None)),
     }
-    __slots__ = tuple(FIELDS)
+    __slots__ = (*FIELDS, "open")
 
     def __init__(self, **fields):
+        self.open = fields.get("open")
         for name in self.FIELDS:
             setattr(self, name, fields[name])
 
@@ -202,9 +207,42 @@ class TimeAxis:
             rows.append((numbers[-1] - numbers[0]) // step)
         return [axes[i] for i in np.argsort(rows, kind="stable")]
 
+    def with_opening_hours(self, tables, name):
+        """Return an axis of the steps of opening hours, if it is rows that tell such.
+
+        Parameters
+        ----------
+        tables : list of Times
+            Those of all series. At a step at which none of them ever has a row, there
+            is none in future, either.
+        name : str
+            What a warning calls them.
+        """
+        if self.kind == "integer" or self.grid != "step" or DAY % self.step:
+            return self
+        values = [times.values for times in tables]
+        if self.tz is not None:
+            values = [to_local(each, self.tz) for each in values]
+        time = int(values[0][0] % self.step)
+        numbers = [(each - time) // self.step for each in values]
+        found = opening_hours(numbers, DAY // self.step, name)
+        if found is None:
+            return self
+        cycle, steps = found
+        fields = self.get_state() | {"grid": "open", "local": True, "time": time}
+        axis = TimeAxis(**fields | {"open": [cycle, *map(int, steps)], "origin": 0})
+        axis.origin = int(axis._before(tables[0].values[:1])[0])
+        # Where clocks are put back, an open hour may be there twice.
+        fits = all(axis._misfit(times.values) is None for times in tables)
+        return axis if fits and self._are_steps(axis, tables) else self
+
+    @staticmethod
+    def _are_steps(axis, tables):
+        return all((np.diff(axis._before(times.values)) > 0).all() for times in tables)
+
     def start_at(self, position):
         """Make this position number 0."""
-        self.origin += position * self.step
+        self.origin += position * (1 if self.grid == "open" else self.step)
 
     # Times and positions -----------------------------------------------------------
 
@@ -214,13 +252,24 @@ class TimeAxis:
             values = to_local(values, self.tz)
         if self.grid == "step":
             return (values - (self.origin + phase)) // self.step
+        if self.grid == "open":
+            cycle, *steps = self.open
+            number, step = np.divmod((values - self.time) // self.step, cycle)
+            within = np.searchsorted(steps, step, side="right") - 1
+            return number * len(steps) + within - self.origin
         days = (values - self.time) // DAY
         units = months_of(days) if self.grid == "month" else weekdays_of(days)
         return (units - self.origin) // self.step
 
     def _local(self, positions, phase=0):
         """The times of positions, on the clocks if these count."""
-        units = np.asarray(positions, dtype=np.int64) * self.step + self.origin
+        positions = np.asarray(positions, dtype=np.int64)
+        if self.grid == "open":
+            cycle, *steps = self.open
+            number, within = np.divmod(positions + self.origin, len(steps))
+            number = number * cycle + np.array(steps, dtype=np.int64)[within]
+            return number * self.step + self.time
+        units = positions * self.step + self.origin
         if self.grid == "step":
             return units + phase
         if self.grid == "weekday":
@@ -282,6 +331,13 @@ class TimeAxis:
         row = self._misfit(times.values, phase)
         if row is not None:
             start = times.label(0) if phase else self.label(0)
+            if self.grid == "open" and not self._is_off_steps(times.values[row]):
+                raise ValueError(
+                    f"Row {row} of {name} ({times.label(row)}) is at a time of the day "
+                    "or week at which there was never a row in fit, so that it was "
+                    "taken to be closed. Leave it out, or give fit rows at such times, "
+                    "with NaN where the target is unknown."
+                )
             raise ValueError(
                 f"Row {row} of {name} ({times.label(row)}) is off the times seen in "
                 f"fit: {start}, and from there in steps of {self.step_name}. Bring the "
@@ -299,6 +355,11 @@ class TimeAxis:
                 "index."
             )
         return positions, phase
+
+    def _is_off_steps(self, value):
+        if self.tz is not None:
+            value = to_local(np.array([value]), self.tz)[0]
+        return bool((value - self.time) % self.step)
 
     @property
     def follows_clocks(self):
@@ -441,12 +502,23 @@ class TimeAxis:
             if self.step % 12 == 0:
                 return 1
             return 12 // self.step if 12 % self.step == 0 else None
+        if self.grid == "open":
+            return self._open_season()
         if self.step >= DAY:
             return {DAY: 7, 7 * DAY: 52}.get(self.step)
         for whole, most in ((DAY, 1440), (HOUR, 3600)):
             if whole % self.step == 0 and whole // self.step <= most:
                 return whole // self.step
         return None
+
+    def _open_season(self):
+        """The open steps of a day, if all open days have as many, else of the cycle."""
+        cycle, *steps = self.open
+        per_day = DAY // self.step
+        _, counts = np.unique(np.array(steps) // per_day, return_counts=True)
+        if per_day == 1 or (counts != counts[0]).any():
+            return len(steps)
+        return int(counts[0])
 
     def choose_calendar(self, n_steps):
         """The cycles worth features.
@@ -467,11 +539,13 @@ class TimeAxis:
             if self.step % 12 == 0:
                 return []
             return [["month", 2 if self.step < 3 else 1]]
-        if self.grid == "step" and self.step < DAY:
+        if self.grid in ("step", "open") and self.step < DAY:
             # The rows of a day cannot tell more than half as many harmonics apart.
             n_harmonics = min(2, max(DAY // self.step // 2, 1))
             return [["hour", n_harmonics], ["dayofweek", 3]]
         days = self.step / DAY if self.grid == "step" else self.step * 7 / 5
+        if self.grid == "open":
+            days = self.open[0] / (len(self.open) - 1)
         calendar = [] if days % 7 == 0 and self.grid == "step" else [["dayofweek", 3]]
         if n_steps * days >= 2 * 365:
             calendar.append(["dayofyear", 2])
@@ -510,12 +584,14 @@ class TimeAxis:
 
     def get_state(self):
         """All of it, as a dict of plain values."""
-        return {name: getattr(self, name) for name in self.FIELDS}
+        state = {name: getattr(self, name) for name in self.FIELDS}
+        return state if self.open is None else state | {"open": self.open}
 
     @classmethod
     def from_state(cls, state):
         """The axis of which `get_state` gave the state."""
-        check_types(state, cls.FIELDS, "time axis")
+        fields = cls.FIELDS | ({"open": list} if "open" in state else {})
+        check_types(state, fields, "time axis")
         return cls(**state)
 
 
@@ -558,6 +634,11 @@ def learn_shared_axis(tables):
     if axis is None:
         return None, [(np.arange(table.n_rows), 0) for table in tables]
     places = [axis.place(table.times, table.name, any_phase=True) for table in tables]
+    if not any(phase for _, phase in places):
+        opened = axis.with_opening_hours([table.times for table in tables], "X")
+        if opened is not axis:
+            axis = opened
+            places = [axis.place(table.times, table.name) for table in tables]
     start = min(int(rows[0]) for rows, _ in places)
     axis.start_at(start)
     return axis, [(rows - start, phase) for rows, phase in places]

@@ -88,11 +88,24 @@ def zone(value, name, state):
         raise ValueError(f"{name}: there is no time zone {value[:80]!r}.") from error
 
 
+def check_opening(axis, name, state):
+    """Accept opening hours: steps of a cycle in increasing order."""
+    if ("open" in axis) != (axis["grid"] == "open"):
+        raise ValueError(f"{name}: `open` belongs to the grid 'open'.")
+    if "open" not in axis:
+        return
+    cycle, *steps = axis["open"] or [0]
+    day, rest = divmod(DAY, axis["step"])
+    ends = [-1, *steps, cycle]
+    if rest or cycle not in (day, 7 * day) or not steps or min(np.diff(ends)) < 1:
+        raise ValueError(f"{name}: `open` must be a cycle and increasing steps of it.")
+
+
 axis = record(
     {
         "kind": one_of("datetime", "period", "integer"),
         "tz": either(None, zone),
-        "grid": one_of("step", "month", "weekday"),
+        "grid": one_of("step", "month", "weekday", "open"),
         "step": integer(1, INT64),
         "origin": integer(-INT64, INT64),
         "local": boolean,
@@ -100,7 +113,9 @@ axis = record(
         "time": integer(0, DAY - 1),
         "period": either(None, text),
         "unit": either(None, one_of("s", "ms", "us", "ns")),
-    }
+        "open": Optional(list_of(integer(0, 7 * DAY))),
+    },
+    check_opening,
 )
 # A series that predictions go on from, and how a file holds all of them: end to end.
 series = record(
@@ -370,8 +385,11 @@ def _check_history(fields):
             raise ValueError("next_position must be that after the last row.")
     if state["axis"] is not None:
         axis = state["axis"]
-        unit = {"step": 1, "month": 32 * DAY, "weekday": 2 * DAY}[axis["grid"]]
+        units = {"step": 1, "month": 32 * DAY, "weekday": 2 * DAY, "open": 7 * DAY}
+        unit, step = units[axis["grid"]], axis["step"]
+        if axis["grid"] == "open":
+            step = 1
         for position in (first, last + 2 * horizon):
-            time = position * axis["step"] + axis["origin"] + phase
+            time = position * step + axis["origin"] + phase
             if abs(time) * unit + DAY > INT64:
                 raise ValueError("The times of a series are beyond all calendars.")
