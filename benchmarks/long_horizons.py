@@ -4,14 +4,14 @@
 
 Hourly series: the seven columns of ETTh1 (the first 8,640 rows; tested on the next
 5,760), and made-up ones with a season of a day and of a week, two of each kind, whose
-level and season change as their names say. Forecasts are made every 24 rows of the rows
-after those of the fit. The figure is the mean squared error over that of `ours`, so that
-more than 1 is to our favour:
+level and season change as their names say. Forecasts are made every 24 rows of the
+rows after those of the fit. The figure is the mean squared error over that of `ours`,
+so that more than 1 is to our favour:
 
 `last`     The last value, repeated.
-`change`   A direct ridge regression of the horizon on the last 336 values, less the last
-           one (a quarter of the rows, if these are fewer). The penalty is 1e-4 of the
-           mean square of the inputs.
+`change`   A direct ridge regression of the horizon on the last 336 values, less the
+           last one (a quarter of the rows, if these are fewer). The penalty is 1e-4 of
+           the mean square of the inputs.
 `level`    The same of values less the mean of the training, and so with an intercept.
 `ours`     SequenceForecaster with its defaults, seed 0, in CPU seconds of the fit.
 """

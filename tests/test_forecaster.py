@@ -543,18 +543,21 @@ def test_after_a_long_silence_forecasts_go_on_from_what_was_known():
     y = np.tile(season, 30) + 0.01 * make_series()
     model = forecaster(window=10).fit(None, y)
     set_season(model, 4)
+    after = np.empty((4, 0))  # rows after all of the history
     for silence in (12, 16, 40):
         past = np.r_[y, np.full(silence, np.nan)]
-        assert_allclose(model.predict(y_past=past), model.predict(), atol=0.3)
+        assert_allclose(model.predict(after, y_past=past), model.predict(), atol=0.3)
         assert_allclose(
-            model.predict(y_past=50 * past - 7), 50 * model.predict() - 7, atol=15
+            model.predict(after, y_past=50 * past - 7),
+            50 * model.predict() - 7,
+            atol=15,
         )
-        interval = model.predict_interval(y_past=past)
+        interval = model.predict_interval(after, y_past=past)
         assert np.all(interval[:, 0] < interval[:, 1])
-    out_of_phase = model.predict(y_past=np.r_[y, np.full(14, np.nan)])
+    out_of_phase = model.predict(after, y_past=np.r_[y, np.full(14, np.nan)])
     assert_allclose(out_of_phase, season[[2, 3, 0, 1]], atol=1.5)
     later = clone(model).fit(None, y).update(None, np.full(40, np.nan))
-    assert_allclose(later.predict(), model.predict(), atol=0.3)
+    assert_allclose(later.predict(after), model.predict(), atol=0.3)
 
 
 def test_what_is_kept_of_a_panel_is_what_forecasts_need():

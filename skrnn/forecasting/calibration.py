@@ -216,7 +216,8 @@ def _test_short(trained, gate, loss, moves):
 def _short_errors(data, rows, network, gate, loss, moves):
     line, origin, reader = data.line[rows], data.origin[rows], data.reader
     windows = Windows.cut(data.lines, line, origin, reader.window, data.options)
-    middle = data.linear.forecast(windows, data.lines.target[line])
+    level = windows.level, data.lines.target[line]
+    middle = data.linear.forecast(windows.values, *level)
     if gate.any():
         raw = network.forward(reader.read(data.lines, line, origin, windows))
         change = loss.forecast(raw.astype(float))

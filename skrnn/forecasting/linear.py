@@ -73,14 +73,20 @@ class LinearForecast:
             self.product = Linear(self.n_lags, self.horizon, np.float64)
             self.product.load(weights)
 
-    def forecast(self, windows, target):
-        """Return forecasts of `Windows`, (n_windows, horizon), less their level."""
-        window = windows.values
+    def forecast(self, window, level=None, target=None):
+        """Return forecasts (n_windows, horizon), less the level.
+
+        Parameters
+        ----------
+        window : ndarray of shape (n_windows, n_rows)
+        level, target : ndarray of shape (n_windows,)
+            Needed if there is a home.
+        """
         out = np.zeros((len(window), self.horizon))
         if self.n_lags:
             self.product.forward(window[:, window.shape[1] - self.n_lags :], out)
         if self.home is not None:
-            away = self.home.away(windows.level, target)
+            away = self.home.away(level, target)
             out -= away[:, np.newaxis] * self.home.pull
         return out
 

@@ -67,7 +67,8 @@ class WindowData(Data):
         future -= windows.level[:, np.newaxis]
         if self.options.robust:
             forget_far(future, windows)
-        future -= self.linear.forecast(windows, self.lines.target[line])
+        level = windows.level, self.lines.target[line]
+        future -= self.linear.forecast(windows.values, *level)
         return normalized(future, windows.scale)
 
     def weight_of(self, indices):
@@ -167,7 +168,8 @@ class WindowForecaster:
     def _forecast(self, lines, line, origin, n_threads):
         reader = self.reader
         windows = Windows.cut(lines, line, origin, reader.window, self.options)
-        out = self.linear.forecast(windows, lines.target[line])
+        level = windows.level, lines.target[line]
+        out = self.linear.forecast(windows.values, *level)
         out += windows.level[:, np.newaxis]
         out = out[..., np.newaxis]
         if self.gate.any():

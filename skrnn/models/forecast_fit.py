@@ -277,7 +277,8 @@ class ForecastFit:
                 windows = Windows.cut(
                     lines, *chosen, model.reader.window, model.options
                 )
-                found = linear.forecast(windows, lines.target[chosen[0]])
+                level = windows.level, lines.target[chosen[0]]
+                found = linear.forecast(windows.values, *level)
                 found += windows.level[:, np.newaxis]
                 true = model.outward(lines.future(*chosen, horizon))
                 error = np.abs(model.outward(found) - true)

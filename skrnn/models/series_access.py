@@ -174,15 +174,6 @@ class RowsAccess(SeriesAccess):
         n_future = self.model.horizon if X is None else 0
         names = ("X_past", "y_past", "X")
         series = self.schema.read_rows(X_past, y_past, X, n_future, names=names)
-        if X is None:
-            series = self.schema.extend(until_known(series), n_future)
-            rows = series.n_past + np.arange(n_future)
-            return series, rows
-        n_more = len(series.y) - series.n_past
-        if X is None or n_more == len(X):
-            rows = series.n_past + np.arange(n_more)
-        else:
-            rows = self.schema.read_future(X)[0] - series.position
         unknown = ~np.isfinite(series.y[: series.n_past]).any(axis=0)
         if unknown.any():
             name = "y_past"
@@ -191,6 +182,15 @@ class RowsAccess(SeriesAccess):
             raise ValueError(
                 f"{name} is unknown in all rows: there is nothing to continue."
             )
+        if X is None:
+            series = self.schema.extend(until_known(series), n_future)
+            rows = series.n_past + np.arange(n_future)
+            return series, rows
+        n_more = len(series.y) - series.n_past
+        if n_more == len(X):
+            rows = series.n_past + np.arange(n_more)
+        else:
+            rows = self.schema.read_future(X)[0] - series.position
         return series, rows
 
     def forecast(self, asked, n_threads=1):
