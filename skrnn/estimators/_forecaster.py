@@ -269,8 +269,13 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
     number of threads.
 
     If no value of a window is known, the forecast is that of the last window with a
-    known value, whole seasons before. The forecast of a series without a known value is
-    the mean that `fit` saw.
+    known value, whole seasons before. A series of a panel without a known value is
+    forecast by a ridge regression of all values on the columns of `known_future` and
+    `static`, whose errors on series that were left out make its intervals.
+
+    Long forecasts of one series return to its mean in part, if a regression of values
+    less this mean clearly does better on later rows. From a level outside of what `fit`
+    saw they do not.
 
     References
     ----------
@@ -470,9 +475,11 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
             index like that of `fit`, the index says which rows they are; rows within
             `y` are forecast from the rows before them, a horizon at a time. (Numbers
             from 0 on, which pandas gives to rows without an index, are not used.) None
-            means the next `horizon` rows. Otherwise: the histories of the series to
-            forecast, seen at fit or not; rows after the last known value of the target
-            hold the known future. None means the series of `fit`.
+            means the `horizon` rows after the last known value. Otherwise: the
+            histories of the series to forecast, seen at fit or not; rows after the last
+            known value of the target hold the known future. A series without a known
+            value is forecast from columns of `known_future` and `static`, if there are
+            any. None means the series of `fit`.
         y_past : array-like of shape (n_past,) or (n_past, n_targets), default=None
             A history to go on from, in place of the one that the forecaster was fitted
             to. It may belong to another series, and may be shorter than the window.
@@ -629,8 +636,8 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
     def backtest(self, X=None, y=None, *, start, stride=1, refit=False, coverage=0.9):
         """Forecast from many origins in known series, and compare with true values.
 
-        The forecasts have the bits of a loop of :meth:`predict` with `y_past`, and are
-        made in one batch.
+        The forecasts have the bits of a loop of :meth:`predict` with `y_past` and a row
+        of `X` for each step, and are made in one batch.
 
         Parameters
         ----------
