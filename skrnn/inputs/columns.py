@@ -247,8 +247,30 @@ class Table:
             return column.to_numpy(dtype=object).tolist()
         return column.to_list()
 
+    def _distinct(self, j, stop):
+        """The distinct values of a column of pandas, and which each row has.
+
+        None if that is not clear: row by row, errors can name the row.
+        """
+        if self.array is not None:
+            return None
+        column = self._column(j, stop)
+        if not hasattr(column, "iloc"):
+            return None
+        try:
+            numbers, values = sys.modules["pandas"].factorize(column)
+        except TypeError:  # some are not hashable
+            return None
+        values = [v.item() if isinstance(v, np.generic) else v for v in values]
+        # A missing value that pandas does not know, such as masked, is one here.
+        strange = any(is_missing(v) or not isinstance(v, str | Real) for v in values)
+        return None if strange else (values, numbers)
+
     def categories(self, j, stop):
         """The set of values of a column."""
+        distinct = self._distinct(j, stop)
+        if distinct is not None:
+            return set(distinct[0])
         found = set()
         for row, value in enumerate(self._values(j, stop)):
             if is_missing(value):
@@ -263,6 +285,12 @@ class Table:
 
     def codes(self, j, stop, codes):
         """The code of each of the first rows of a column, -1 for an unknown value."""
+        distinct = self._distinct(j, stop)
+        if distinct is not None:
+            values, numbers = distinct
+            # The last one is for rows whose value is missing.
+            found = [*(codes.get(value, -1) for value in values), -1]
+            return np.array(found, dtype=np.intp)[numbers]
         out = np.full(stop, -1, dtype=np.intp)
         for row, value in enumerate(self._values(j, stop)):
             try:
