@@ -5,11 +5,14 @@ import pickle
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import stats
 
 from forecasts import QUICK, make_series
 from skrnn import SequenceForecaster
 from skrnn._elementary import exp_above, log_above
 from skrnn.export import load, save
+from skrnn.forecasting import calibration
+from skrnn.forecasting.calibration import small_sample
 from skrnn.forecasting.linear import Moments
 from skrnn.forecasting.smoothing import (
     ANY_LEVEL,
@@ -185,3 +188,25 @@ def test_a_trend_with_a_season_is_forecast_from_few_values():
     error = np.abs(model.predict() - y[60:]).mean()
     season_before = np.abs(y[48:60] - y[60:]).mean()
     assert error < 0.9 * season_before
+
+
+def test_intervals_widen_as_students_distribution_does():
+    for n in (2, 3, 5, 20, 200):
+        expected = stats.t.ppf(0.95, n) / stats.norm.ppf(0.95)
+        assert small_sample(n) == pytest.approx(expected, rel=0.015)
+    assert small_sample(0) == small_sample(1.2) < 3.5
+
+
+def test_few_forecasts_give_wide_intervals():
+    widths = []
+    for factor in (1.0, None):
+        with pytest.MonkeyPatch.context() as patch:
+            if factor:
+                patch.setattr(calibration, "small_sample", np.ones_like)
+            y = 50 + make_series(72, seed=1)
+            model = SequenceForecaster(12, max_iter=1, hidden_layer_sizes=4)
+            model.set_params(random_state=0).fit(None, y)
+            widths.append(np.diff(model.predict_interval())[:, 0])
+    n_forecasts = len(y) * 0.4 / 12
+    assert small_sample(n_forecasts) > 1.3
+    assert (widths[1] > 1.3 * widths[0]).all()

@@ -17,6 +17,7 @@ __all__ = [
     "calibrate",
     "choose_gate",
     "error_quantiles",
+    "small_sample",
     "without_gaps",
 ]
 
@@ -27,6 +28,7 @@ NO_HARM_FACTOR = 1.0005
 # With this many forecasts that do not overlap, the errors of both tails together count
 # as much as those of each tail.
 TAIL_FORECASTS = 20
+NORMAL, LEAST_DEGREES = 1.6448536269514722, 1.2  # the quantile .95
 # Probabilities at which the distribution of the errors is kept.
 LEVELS = np.concatenate(
     [[0.0, 0.001, 0.0025, 0.005], np.arange(1, 100) / 100, [0.995, 0.9975, 0.999, 1.0]]
@@ -125,6 +127,18 @@ def without_gaps(quantiles):
     return out
 
 
+def small_sample(n_degrees):
+    """Return by how much intervals widen since few forecasts tell their errors.
+
+    It is the quantile .95 of Student's distribution over that of the normal one, by
+    its expansion for large degrees of freedom.
+    """
+    z, v = NORMAL, max(float(n_degrees), LEAST_DEGREES)
+    first, second = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return (z + first / v + second / v**2 + third / v**3) / z
+
+
 class Calibration(NamedTuple):
     """What is learned from windows that were not trained on."""
 
@@ -185,7 +199,11 @@ def calibrate(make_data, folds, choice, loss, group, train_network, moves=None):
     mirrored = np.concatenate([error, -error]), np.concatenate([group, group])
     alike = error_quantiles(*mirrored, n_groups)
     share = (seen / (seen + TAIL_FORECASTS * horizon))[:, np.newaxis, np.newaxis]
-    errors = without_gaps(share * errors + (1 - share) * alike)
+    errors = share * errors + (1 - share) * alike
+    if choice.cautious:
+        wider = [small_sample(n) for n in seen / horizon]
+        errors *= np.array(wider)[:, np.newaxis, np.newaxis]
+    errors = without_gaps(errors)
     widths = None
     if moves is not None and errors is not None:
         few = _test_short(trained, gate, loss, moves)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skrnn._elementary import exp_above, log_above
-from skrnn.forecasting.calibration import LEVELS, error_quantiles
+from skrnn.forecasting.calibration import LEVELS, error_quantiles, small_sample
 from skrnn.forecasting.linear import Moments
 from skrnn.forecasting.windows import thinned
 
@@ -23,7 +23,6 @@ MOST_FOLDS = 5
 MOST_ROWS = 200  # of each series, evenly thinned
 # Of the penalty, in units of the mean square of the covariates; inf is the mean alone.
 STRENGTHS = (np.inf, 1.0, 0.3, 0.1, 0.03, 0.01, 1e-3)
-NORMAL = 1.6448536269514722  # the quantile .95
 
 
 class ColdStart(NamedTuple):
@@ -139,7 +138,7 @@ def _fit_target(parts):
     error = np.concatenate([_spaced(each) for each in errors])
     both = np.concatenate([error, -error])[:, np.newaxis]
     group = np.zeros(len(both), dtype=np.intp)
-    quantiles = error_quantiles(both, group, 1)[0, 0] * _small_sample(len(parts))
+    quantiles = error_quantiles(both, group, 1)[0, 0] * small_sample(len(parts) - 1)
     return _ridge(inward, strength), quantiles, floor
 
 
@@ -186,15 +185,3 @@ def _ridge(parts, strength):
         out[1:] = weights[1:, 0]
         out[0] += weights[0, 0]
     return out
-
-
-def _small_sample(n):
-    """Return by how much intervals widen since `n` series tell how series differ.
-
-    It is the quantile .95 of Student's distribution over that of the normal one, by
-    its expansion.
-    """
-    z, v = NORMAL, n - 1
-    first, second = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96
-    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
-    return (z + first / v + second / v**2 + third / v**3) / z

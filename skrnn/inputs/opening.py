@@ -6,7 +6,7 @@ import numpy as np
 
 __all__ = ["opening_hours"]
 
-LEAST_WEEKS, LEAST_DAYS = 3, 7  # that a pattern is learned from
+LEAST_WEEKS, LEAST_DAYS = 4, 7  # that a pattern is learned from
 LEAST_PRESENT = 0.5  # share of the rows at open times that there must be
 # So many times as many times must be closed as would be if rows were absent by chance.
 CLEARLY = 20
