@@ -1,19 +1,24 @@
 """RandomConvolutions and ConvolutionFeatures: their formulas and their promises."""
 
+import gzip
 import pickle
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
-from sklearn.linear_model import RidgeClassifier
+from sklearn.linear_model import RidgeClassifier, RidgeClassifierCV
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from digests import digest, is_ragged, sequences, with_gaps
 from skrnn import RNNClassifier, export
 from skrnn.preprocessing import ConvolutionFeatures, RandomConvolutions
+
+DATA = Path(__file__).parents[2] / "shared" / "data" / "classification"
 
 
 def make(n_seqs=12, n_features=2, seed=0, shortest=1, longest=60, gaps=0.0):
@@ -295,3 +300,25 @@ def test_a_network_reads_shapes_anywhere():
         linear, {"convolutionfeatures__n_features": [84, 420]}, cv=2
     ).fit(X, y)
     assert search.best_score_ > 0.7
+
+
+def read(path):
+    """Sequences of one feature, and their labels, of a file of the UCR archive."""
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        cases = [line.strip().split(":") for line in lines if line[0] not in "#@\n"]
+    X = [np.array(values.split(","), dtype=float)[:, np.newaxis] for values, _ in cases]
+    return X, [label for _, label in cases]
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="the sets are not here")
+@pytest.mark.parametrize(
+    ("name", "published"), [("GunPoint", 0.993), ("PickupGestureWiimoteZ", 0.84)]
+)
+def test_features_reach_what_minirocket_is_published_to(name, published):
+    X, y = read(DATA / f"{name}_TRAIN.ts.gz")
+    model = make_pipeline(
+        ConvolutionFeatures(random_state=0),
+        StandardScaler(),
+        RidgeClassifierCV(np.logspace(-3, 3, 10)),
+    ).fit(X, y)
+    assert model.score(*read(DATA / f"{name}_TEST.ts.gz")) >= published - 0.01

@@ -28,6 +28,7 @@ __all__ = ["LEAST_POOLED", "ConvolvedSequences", "Convolutions"]
 LEAST_POOLED = 2  # steps of a segment, if these are chosen automatically
 
 N_STATISTICS = 2  # of each kernel: the share of its outputs, and the largest
+WEIGHT = 0.25  # of outputs beside the steps, which are few: outputs must not drown them
 KEPT_BYTES = 1 << 28  # outputs of a training set that are computed once for all epochs
 
 
@@ -42,8 +43,8 @@ class Convolutions:
     mean, scale : ndarrays of shape (n_features,), float64
         What features are standardised with before kernels read them.
     out_mean, out_scale : ndarrays of shape (n_out,), float64
-        What the outputs are standardised with: the shares of all kernels, then the
-        largest outputs.
+        What the outputs are standardised with, to a spread of `WEIGHT`: the shares of
+        all kernels, then the largest outputs.
     """
 
     kernels: Kernels
@@ -115,13 +116,14 @@ class Convolutions:
         threshold = learned._thresholds(sequences, quantiles, weight)
         learned = cls(kernels, threshold, mean, scale, nothing, one)
         seen, mean, var = learned._moments(sequences, segment_length, weight)
+        spread = scale_of(mean, var, np.maximum(seen, 1.0)) / WEIGHT
         return cls(
             kernels,
             threshold,
             learned.mean,
             learned.scale,
             np.where(seen > 0, mean, 0.0),
-            np.where(seen > 0, scale_of(mean, var, np.maximum(seen, 1.0)), 1.0),
+            np.where(seen > 0, spread, 1.0),
         )
 
     def outputs(self, sequences, segment_length):
@@ -200,9 +202,13 @@ def between_outputs(outputs, weight, q):
     """
     if not len(outputs):
         return 0.0
-    order = np.argsort(outputs, kind="stable")
-    outputs = outputs[order].astype(np.float64)
-    total = np.cumsum(weight[order])
+    if (weight == 1).all():  # to sort values alone is ten times as fast
+        outputs = np.sort(outputs).astype(np.float64)
+        total = np.arange(1, len(outputs) + 1)
+    else:
+        order = np.argsort(outputs, kind="stable")
+        outputs = outputs[order].astype(np.float64)
+        total = np.cumsum(weight[order])
     at = outputs[np.searchsorted(total, q * total[-1])]
     near = 1e-5 * (1 + np.abs(at))
     last = np.searchsorted(outputs, at + near, side="right")
