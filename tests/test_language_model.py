@@ -1,5 +1,6 @@
 """LanguageModel: probabilities of texts, lanes, and what it writes."""
 
+import functools
 import itertools
 import os
 import pickle
@@ -22,7 +23,9 @@ from gradcheck import numerical_gradient
 from skrnn import LanguageModel, export
 from skrnn._generate import Rules, uniform_at
 from skrnn.losses import TokenLogLoss
-from skrnn.network import Network
+from skrnn.network import Network, NetworkSpec
+from skrnn.network.inputs import TokenInput
+from skrnn.network.readout import BlockedReadout, LinearReadout
 from skrnn.solvers import SGD
 from skrnn.training import Trainer, TrainingOptions
 from skrnn.training.lanes import LaneData, Texts
@@ -212,6 +215,42 @@ def test_gradients_against_finite_differences(tied, monkeypatch):
     expected = numerical_gradient(lambda: total_gradient(changed, data)[0], theta)
     np.testing.assert_allclose(grad, expected, atol=1e-6)
     assert value > 0
+
+
+@pytest.mark.parametrize("dtype, rtol", [("float32", 2e-5), ("float64", 1e-12)])
+def test_the_fused_head_against_the_plain_one(dtype, rtol):
+    """Outputs by blocks of 128 rows, and all 600 rows by 700 tokens at once."""
+    texts = make_texts((600,), end=None)
+    texts.ids = np.random.default_rng(0).integers(700, size=600).astype(np.int32)
+    found = []
+    for readout in (BlockedReadout, LinearReadout):
+        spec = NetworkSpec(
+            0,
+            (5,),
+            700,
+            cell="gru",
+            pooling="none",
+            input=functools.partial(TokenInput, (700,), (4,), 1.0),
+            readout=readout,
+            dtype=dtype,
+        )
+        network = Network(spec)
+        theta = spec.initialize(np.random.RandomState(0))
+        network.load(theta)
+        data, grad = LaneData(texts, None, 4, 150), np.zeros_like(theta)
+        (window,) = data.blocks()
+        value = network.add_gradient(
+            TokenLogLoss(700),
+            *data.batch(window, network.dtype),
+            grad,
+            random_state=None,
+            n_threads=1,
+        )
+        found.append((value, grad))
+    (fused, grad), (plain, expected) = found
+    np.testing.assert_allclose(fused, plain, rtol=rtol)
+    scale = np.abs(expected).max()
+    np.testing.assert_allclose(grad, expected, rtol=0, atol=rtol * scale)
 
 
 @pytest.mark.parametrize("n_steps", [1, 2, 3, 8])
