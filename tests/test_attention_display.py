@@ -130,3 +130,5 @@ def test_a_translator_of_numbers():
     no_attention = SequenceTranslator(**QUICK, attention=None).fit(X, [[1], []] * 6)
     with pytest.raises(AttributeError, match="attention_weights"):
         AttentionDisplay.from_estimator(no_attention, X)
+    with pytest.raises(ValueError, match="A list of sequences is expected"):
+        AttentionDisplay.from_estimator(tokens, "31")

@@ -94,7 +94,14 @@ class AttentionDisplay:
         -------
         display : AttentionDisplay
             What was drawn.
+
+        Raises
+        ------
+        ValueError
+            If X is a single text and not a list.
         """
+        if isinstance(X, str):
+            raise ValueError("X is one str. A list of sequences is expected: [X].")
         one = [X[number]]
         written = estimator.predict(one) if y is None else [y[number]]
         weights = estimator.attention_weights(one, written)[0]
