@@ -8,9 +8,9 @@ import pytest
 
 from cases import assert_same_bits
 from skrnn import RNNClassifier, RNNRegressor, SequenceTagger
-from skrnn.distributed import fit_shards
+from skrnn.distributed import JoinedSequences, fit_shards
 from skrnn.estimators._parameters import count_threads
-from skrnn.inputs.sequences import Sequences
+from skrnn.inputs.sequences import Sequences, check_sequences
 from skrnn.preprocessing import SequenceScaler
 from skrnn.training.data import blocks_in_random_order
 from toys import QUICK, make_classes, make_targets
@@ -77,6 +77,20 @@ def test_how_often_each_is_read():
     fit_shards(RNNClassifier(**FEW), [lambda: (lazy, y)])
     # A worker remembers nothing, and looks for NaN each time.
     assert lazy.n_reads <= (1 + 2 * FEW["max_iter"]) * len(X) + 15
+
+
+def test_outputs_of_kernels_are_kept_in_memory_alone(tmp_path):
+    X = [x[:, 0] for x in make_classes()[0]]
+    joined = JoinedSequences(X, tmp_path / "X.npy")
+    kept = [check_sequences(data).in_memory for data in (X, Lazy(X), joined)]
+    mapped = np.memmap(tmp_path / "Y", "f4", "w+", shape=(3, 5))
+    kept += [check_sequences(data).in_memory for data in (mapped, list(mapped))]
+    assert kept == [True, False, False, False, False]
+    y = np.arange(40) % 2
+    estimator = RNNClassifier(**FEW, convolutions=9)
+    expected = estimator.fit(X, y).predict_proba(X)
+    for given in (Lazy(X), joined):
+        assert_same_bits(estimator.fit(given, y).predict_proba(given), expected)
 
 
 @pytest.mark.parametrize("n_kept", [0, 1 << 20])

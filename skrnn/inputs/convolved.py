@@ -252,7 +252,12 @@ class ConvolvedSequences:
         return self.sequences.name(i)
 
     def kept(self):
-        """Compute the outputs once for many batches, where memory allows it."""
+        """Compute the outputs once for many batches, where memory allows it.
+
+        Of sequences that are in no memory, they are computed for each batch.
+        """
+        if not self.sequences.in_memory:
+            return self
         n_bytes = int(self._n_segments(self.lengths).sum()) * self.convolutions.n_out
         if n_bytes * np.dtype(np.float32).itemsize <= KEPT_BYTES:
             self._kept = self._outputs(self.sequences)

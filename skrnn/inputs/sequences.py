@@ -5,6 +5,8 @@ float32 and float64 are never copied; other numbers are converted one batch at a
 when they are read. So are sequences that are made only when they are asked for.
 """
 
+from mmap import mmap
+
 import numpy as np
 from sklearn.utils.validation import check_consistent_length, validate_data
 
@@ -13,7 +15,7 @@ from skrnn.inputs.containers import column_of_sequences
 from skrnn.inputs.frames import open_sequences
 from skrnn.inputs.hints import hint_about_number
 from skrnn.inputs.joined import JoinedSequences
-from skrnn.inputs.lazy import is_lazy, open_lazy
+from skrnn.inputs.lazy import LazyTable, is_lazy, open_lazy
 from skrnn.inputs.moments import Moments, Sums, Total, center_of
 from skrnn.inputs.packed import PackedBatch
 from skrnn.inputs.padding import describe_padding, warn_of_padding
@@ -70,6 +72,18 @@ class Sequences:
     def owner(self):
         """The array of all sequences that was given, or a list with one of each."""
         return self._table.owner if self.tokens is None else self.tokens.given
+
+    @property
+    def in_memory(self):
+        """Whether the numbers are in memory, and not made or read when asked for."""
+        if isinstance(self._table, LazyTable) or not len(self):
+            return not len(self)
+        array = self._table.owner[self._table.row(0)]
+        while isinstance(array, np.ndarray):
+            if isinstance(array, np.memmap):
+                return False
+            array = array.base
+        return not isinstance(array, mmap)
 
     @property
     def n_numeric(self):
