@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 TAPS = np.array(list(combinations(range(N_TAPS), 3)), dtype=np.intc)  # (84, 3)
-BLOCK = 1 << 20  # how many values are laid out at once
+BLOCK = 1 << 18  # how many values are laid out at once
 N_SAMPLED = 1 << 16  # how many outputs of a kernel a threshold is chosen by
 
 

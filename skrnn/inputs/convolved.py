@@ -140,7 +140,9 @@ class Convolutions:
 
     def _standardised(self, pooled):
         with np.errstate(over="ignore", invalid="ignore"):
-            outputs = (pooled.astype(np.float64) - self.out_mean) / self.out_scale
+            outputs = pooled.astype(np.float64)
+            outputs -= self.out_mean
+            outputs /= self.out_scale
             outputs = outputs.astype(np.float32)
         outputs[pooled != pooled] = 0
         return outputs
