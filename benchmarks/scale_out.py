@@ -174,7 +174,7 @@ def real(quick):
     On a busy machine the clock says little. So the CPU seconds are printed, too: those
     of the driver, which works while no worker does, and of the busiest worker.
     """
-    n_seqs, n_steps, rounds = (100, 50, 1) if quick else (1500, 100, 3)
+    n_seqs, n_steps, rounds = (100, 50, 1) if quick else (9000, 100, 3)
     shards = [Shard(k, n_seqs, n_steps) for k in range(4)]
     pools = {n: ProcessPoolExecutor(n, mp_context=get_context("spawn")) for n in (1, 2)}
     costs = {1: [], 2: []}
