@@ -435,6 +435,50 @@ def means_of_errors(const double[:, :, ::1] error, double[:, ::1] out):
                 out[i, k] = total / known if known and 2 * known >= horizon else NAN
 
 
+def errors_of_row(const double[:, ::1] y, const double[:, :, ::1] middle,
+                  const double[:, :, ::1] spread, Py_ssize_t row,
+                  double[:, ::1] out, Py_ssize_t step, Py_ssize_t ahead,
+                  Py_ssize_t path):
+    """Errors of the forecasts of a row, in units of their spread.
+
+    Parameters
+    ----------
+    y : (n, n_targets)
+        NaN is unknown.
+    middle, spread : (horizon, horizon, n_targets)
+        The newest forecasts: that from an origin is at its remainder by the horizon.
+    row : int
+        At least 1. The forecasts from it and from a horizon before are there.
+    out : OUT (n_evidence, n_targets)
+    step, ahead, path : int
+        Where in `out` to write each kind of evidence; -1 is nowhere.
+    """
+    cdef:
+        Py_ssize_t k, j, known, horizon = middle.shape[0], n_targets = y.shape[1]
+        Py_ssize_t at = row % horizon, first = row - horizon + 1
+        double error = NAN, total
+    if (not 0 < row < y.shape[0] or middle.shape[2] != n_targets
+            or out.shape[1] != n_targets or max(step, ahead, path) >= out.shape[0]):
+        raise ValueError("the shapes do not match.")
+    for k in range(n_targets):
+        if step >= 0:
+            out[step, k] = fabs(y[row, k] - middle[at, 0, k]) / spread[at, 0, k]
+    if first <= 0:
+        return
+    at = first % horizon
+    for k in range(n_targets):
+        total, known = 0.0, 0
+        for j in range(horizon):
+            error = fabs(y[first + j, k] - middle[at, j, k]) / spread[at, j, k]
+            if error == error:
+                total = total + error
+                known = known + 1
+        if ahead >= 0:
+            out[ahead, k] = error
+        if path >= 0:
+            out[path, k] = total / known if known and 2 * known >= horizon else NAN
+
+
 def means(const double[:, ::1] y, Py_ssize_t n_rows, Py_ssize_t start, Py_ssize_t stop,
           double[:, ::1] out):
     """Means of the `n_rows` rows up to each row.

@@ -8,7 +8,15 @@ import warnings
 import numpy as np
 
 import strategies
-from skrnn import LanguageModel, SequenceTagger, SequenceTranscriber, StepRegressor
+from skrnn import (
+    LanguageModel,
+    SequenceForecaster,
+    SequenceTagger,
+    SequenceTranscriber,
+    SequenceTranslator,
+    SeriesOutlierDetector,
+    StepRegressor,
+)
 from skrnn.preprocessing import (
     ConvolutionFeatures,
     LogMel,
@@ -74,6 +82,14 @@ OTHERS = {
         [{}, {"beam_width": 2}],
         lambda source, X: [source.pick(["a", "b", "ab", ""]) for _ in lengths(X)],
     ),
+    SequenceTranslator: (
+        [{}, {"beam_width": 2}],
+        lambda source, X: [source.pick(["a", "b", "ab", ""]) for _ in lengths(X)],
+    ),
+    SeriesOutlierDetector: (
+        [{}, {"evidence": ("path", "window"), "combine": "max"}, {"refractory": 3}],
+        None,
+    ),
     SequenceVectorizer: ([{}, {"output": "id"}], None),
     RandomConvolutions: ([{"n_kernels": 3, "random_state": 0}], None),
     ConvolutionFeatures: ([{"n_features": 84, "random_state": 0}], None),
@@ -83,9 +99,16 @@ OF_TEXTS = (LanguageModel, SequenceVectorizer)
 METHODS = (
     "predict", "predict_proba", "predict_log_proba", "decision_function",
     "hidden_states", "score_samples", "score_tokens", "perplexity", "predict_next",
-    "bits_per_character", "generate", "transform", "predict_chunks",
+    "bits_per_character", "generate", "transform", "predict_chunks", "evidence_of",
+    "predict_expected", "fit_predict",
 )  # fmt: skip
 WRITES = ("generate",)
+SERIES = {
+    "forecaster": SequenceForecaster(hidden_layer_sizes=3, max_iter=1, window=4),
+    "horizon": 2,
+    "warm_up": 20,
+    "random_state": 0,
+}
 
 
 def data(source, cls, n):
@@ -94,6 +117,9 @@ def data(source, cls, n):
         return texts(source, n)
     if source.chance(4):
         return strategies.anything(source, n)
+    if cls is SeriesOutlierDetector:
+        X = [plain_values(source, (source.pick([9, 60, 3]), 2)) for _ in range(n)]
+        return X[0] if source.chance(3) else X
     if cls is LogMel:
         sizes = [30, 41, 20, 3, 0]
         return [plain_values(source, (source.pick(sizes),)) for _ in range(n)]
@@ -103,6 +129,7 @@ def data(source, cls, n):
 def make(cls, options):
     """An estimator that is quickly fitted."""
     small = {} if cls.__module__ == "skrnn.preprocessing" else SMALL
+    small = SERIES if cls is SeriesOutlierDetector else small
     return cls(**small | options)
 
 
@@ -115,11 +142,13 @@ def fitted(cls, i):
         return estimator.fit(["abba", "ab", "baba"])
     source = strategies.seeded(i)
     X = [plain_values(source, (3 + j % 3, 2)) for j in range(8)]
+    if cls is SeriesOutlierDetector:
+        X = [plain_values(source, (90 + j, 2)) for j in range(2)]
     if cls is LogMel:
         X = [plain_values(source, (30 + j,)) for j in range(8)]
     if target is None:
         return estimator.fit(X)
-    if cls is SequenceTranscriber:
+    if cls in (SequenceTranscriber, SequenceTranslator):
         y = ["ab", "a"] * 4
     else:
         values = TAGS[:2] if cls is SequenceTagger else NUMBERS
@@ -135,7 +164,8 @@ def calls(source):
     X = data(source, cls, source.integer(1, 5))
     if source.chance(2):
         estimator = fitted(cls, which)
-        method = source.pick([name for name in METHODS if hasattr(estimator, name)])
+        names = [name for name in METHODS if hasattr(estimator, name)]
+        method = source.pick([name for name in names if name != "fit_predict"])
         given = {}
         if method in WRITES:
             given = {"max_new_tokens": 5, "random_state": 0}

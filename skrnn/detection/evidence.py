@@ -15,6 +15,7 @@ import numpy as np
 
 from skrnn._detection import (
     NearestWindow,
+    errors_of_row,
     means,
     means_of_errors,
     window_distances,
@@ -211,6 +212,10 @@ class RowEvidence:
         self._nearest = [
             NearestWindow(self.horizon, WINDOW_ROWS) for _ in range(model.n_targets)
         ]
+        at = dict(zip(self.names, range(len(self.names)), strict=True))
+        self._places = [at.get(name, -1) for name in EVIDENCE]
+        self._least = LEAST_SPREAD * model.target_scale
+        self._targets = np.arange(model.n_targets)
 
     def follow(self, series, n_known):
         """Go on in a series that has room for rows after the `n_known` known ones."""
@@ -225,37 +230,26 @@ class RowEvidence:
 
     def of(self, row):
         """Return the evidence of a row that has come, (1, n_evidence * n_targets)."""
-        y, horizon = self._series.y, self.horizon
+        y, horizon, places = self._series.y, self.horizon, self._places
         values = y[row]
         self._lines.values[self._lines.begin + row] = values
-        found, errors = {}, None
+        table = np.full((len(self.names), len(values)), np.nan)
         if self._forecasts and row > 0:
             self._forecast(np.array([row]))
-            at = row % horizon
-            found["step"] = np.abs(values - self._middle[at, 0]) / self._spread[at, 0]
-            first = row - horizon + 1
-            if first > 0:
-                at = first % horizon
-                errors = np.abs(y[first : row + 1] - self._middle[at])
-                errors /= self._spread[at]
-                found["ahead"] = errors[-1]
-        if errors is not None and "path" in self.names:
-            found["path"] = _path(errors[np.newaxis])[0]
-        if "level" in self.names:
-            found["level"] = levels(y, horizon, row, row + 1)[0]
-        if "drift" in self.names:
-            found["drift"] = drifts(y, SLOW * horizon, row, row + 1)[0]
-        if "window" in self.names:
-            found["window"] = self._distance(row)
-        table = np.full((1, len(self.names), len(values)), np.nan)
-        for i, name in enumerate(self.names):
-            if name in found:
-                table[0, i] = found[name]
+            errors_of_row(y, self._middle, self._spread, row, table, *places[:3])
+        if places[3] >= 0:
+            table[places[3]] = levels(y, horizon, row, row + 1)[0]
+        if places[4] >= 0:
+            table[places[4]] = drifts(y, SLOW * horizon, row, row + 1)[0]
+        if places[5] >= 0:
+            table[places[5]] = self._distance(row)
         if np.isnan(values).any():
-            table[0, :, np.isnan(values)] = np.nan
+            table[:, np.isnan(values)] = np.nan
         return table.reshape(1, -1)
 
     def _columns(self):
+        if self._series.y.shape[1] == 1:
+            return [self._series.y[:, 0]]
         return [np.ascontiguousarray(column) for column in self._series.y.T]
 
     def _distance(self, row):
@@ -266,14 +260,16 @@ class RowEvidence:
 
     def _forecast(self, origin):
         model, n_targets = self.model, self.model.n_targets
-        line = np.tile(np.arange(n_targets), len(origin))
-        origins = np.repeat(origin, n_targets)
+        line, origins = self._targets, origin
+        if len(origin) > 1 or n_targets > 1:
+            line = np.tile(line, len(origin))
+            origins = np.repeat(origin, n_targets)
         out, spread = model.forecast_windows(self._lines, line, origins)
         shape = len(origin), n_targets, self.horizon
         at = origin % self.horizon
         self._middle[at] = out[..., model.loss.middle].reshape(shape).swapaxes(1, 2)
         spread = spread.reshape(shape).swapaxes(1, 2)
-        self._spread[at] = np.maximum(spread, LEAST_SPREAD * model.target_scale)
+        self._spread[at] = np.maximum(spread, self._least)
 
 
 def levels(y, n_rows, start, stop):

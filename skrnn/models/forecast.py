@@ -300,6 +300,9 @@ class ForecastModel:
         forecaster = self._idle.borrow(self.window_forecaster)
         with np.errstate(over="ignore", invalid="ignore"):
             out, spread = forecaster.forecast(lines, line, origin, n_threads)
+            if spread.min(initial=1) > 0 and np.isfinite(out.sum() + spread.sum()):
+                self._idle.append(forecaster)
+                return out, spread  # as nearly always: nothing is unknown
         unknown = np.isnan(out).any(axis=(1, 2))
         for i in np.flatnonzero(unknown | (spread == 0).all(axis=1)):
             begin, target = lines.begin[line[i]], lines.target[line[i]]
