@@ -409,16 +409,36 @@ def plan(quick):
                 )
                 print(f"{gains}; half of the ideal up to K={max(pays, default=1)}")
 
+        network = networks["1 Gbit/s, dask"]
+        for what, trouble in TROUBLES.items():
+            print(f"  1 Gbit/s, dask, one round an epoch, {what}: ", end="")
+            found = [
+                speedup(k, n_updates * update, n_updates, 1, size, network, **trouble)
+                for k in WORKERS
+            ]
+            print(
+                ", ".join(
+                    f"{k}: {gain:.1f}" for k, gain in zip(WORKERS, found, strict=True)
+                )
+            )
+
 
 WORKERS = (2, 4, 8, 16, 32, 64)
+TROUBLES = {
+    "stragglers of 50 %": {"spread": 0.5},
+    "one task in twenty lost": {"lost": 0.05},
+}
 
 
-def speedup(k, compute, n_updates, rounds, size, network):
+def speedup(k, compute, n_updates, rounds, size, network, spread=0.1, lost=0.001):
     """Return how much faster an epoch is with `k` workers than with one."""
     n_rounds = n_updates // k if rounds == "each update" else rounds
-    rng, few = np.random.default_rng(0), min(n_rounds, 50)
+    rng, few = np.random.default_rng(0), 50  # draws of a round
     part = compute / k / n_rounds
-    each = [simulate(k, part, size, network, rng, lost=0.001) for _ in range(few)]
+    each = [
+        simulate(k, part, size, network, rng, spread=spread, lost=lost)
+        for _ in range(few)
+    ]
     return compute / (np.mean(each) * n_rounds)
 
 
