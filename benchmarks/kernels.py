@@ -2,10 +2,12 @@
 
     python benchmarks/kernels.py [--quick] [--isa avx2]
 
-The peak is the speed of a loop of fused multiply-adds that touches no memory, measured
-beside each figure; a share is the median over the turns. Operations are those of the
-matrix products only, so what the activations take counts as loss. "Backward" makes the
-gradients of the states and of W, U and b, not that of the inputs.
+The peak is the speed of a loop of fused multiply-adds that touches no memory. The sgemm
+is the machine's own, PyTorch's if it is there and else NumPy's, of two matrices of 1024
+rows. Both are measured beside each figure; a share is the median over the turns.
+Operations are those of the matrix products only, so what the activations take counts as
+loss. "Backward" makes the gradients of the states and of W, U and b, not that of the
+inputs. Times are those of the thread, which other work disturbs less.
 
 The table of threads runs the same call with one and with two threads, in turns, for
 layers of growing work, in a process for each of two ways in which OpenMP's threads
@@ -16,7 +18,7 @@ the best where a process has the cores for itself.
 import os
 import subprocess
 import sys
-from time import perf_counter
+from time import thread_time
 
 import numpy as np
 from measure import Machine, in_turns, options, table
@@ -49,9 +51,26 @@ POLICIES = {
 }
 
 
-def share_of_peak(layer, rounds):
-    """Return those of forward for inference, of forward for training, of backward."""
-    case, shares = layer.case, []
+def own_product():
+    """Return the machine's product of two matrices, and the version of its library."""
+    try:
+        import torch
+    except ImportError:
+        return np.matmul, {"numpy": np.__version__}
+    torch.set_num_threads(1)
+
+    def product(a, b):
+        return torch.from_numpy(a) @ torch.from_numpy(b)
+
+    return product, {"torch": torch.__version__}
+
+
+def shares_of(layer, machine, rounds):
+    """Return those of forward for inference, of forward for training, of backward.
+
+    One row is of the peak, the other one of the machine's own sgemm.
+    """
+    case, found = layer.case, []
     n_calls = max(1, round(0.02 / _seconds(layer.train)))
     for _ in range(rounds):
         times = np.zeros(3)
@@ -61,29 +80,33 @@ def share_of_peak(layer, rounds):
             times[1] += _seconds(lambda: layer.forward(training=True))
             times[2] += _seconds(layer.backward)
         flops = np.array([*[case.forward_flops] * 2, case.backward_flops]) * n_calls
-        shares.append(flops / times / 1e9 / peak(np.float32))
-    return np.median(shares, axis=0)
+        sgemm = 2 * 1024**3 / _seconds(machine.product) / 1e9
+        best = np.array([[peak(np.float32)], [sgemm]])
+        found.append(flops / times / 1e9 / best)
+    return np.median(found, axis=0)
 
 
 def _seconds(function):
-    start = perf_counter()
+    start = thread_time()
     function()
-    return perf_counter() - start
+    return thread_time() - start
 
 
-def shares(args):
-    """Print the shares of peak for all cells and sizes."""
+def shares(machine, args):
+    """Print the shares of peak and of sgemm for all cells and sizes."""
     rows = []
     for cell in args.cells:
         found = []
         for shape in SIZES:
             layer = Layer(make_case(cell, shape))
-            found.append(share_of_peak(layer, args.rounds))
+            found.append(shares_of(layer, machine, args.rounds))
         names = ("inference", "forward, training", "backward")
-        for name, values in zip(names, np.transpose(found), strict=True):
-            rows.append([cell, name, *(f"{100 * value:.0f} %" for value in values)])
+        for name, values in zip(names, np.transpose(found, (2, 0, 1)), strict=True):
+            cells = (f"{100 * top:.0f} ({100 * own:.0f})" for top, own in values)
+            rows.append([cell, name, *cells])
     header = ["cell", "", *(f"{shape[2]} → {shape[3]}" for shape in SIZES)]
-    table("Share of one core's peak, batches of 32:", header, rows)
+    title = "% of one core's peak (of its own sgemm), batches of 32:"
+    table(title, header, rows)
 
 
 def threads(args):
@@ -112,8 +135,10 @@ def main():
     if args.policy:
         threads(args)
         return
-    Machine(np.matmul, args.rounds).describe(numpy=np.__version__)
-    shares(args)
+    product, version = own_product()
+    machine = Machine(product, args.rounds)
+    machine.describe(**version)
+    shares(machine, args)
     for policy, variables in POLICIES.items():
         command = [sys.executable, *sys.argv, "--policy", policy]
         subprocess.run(command, check=True, env={**os.environ, **variables})

@@ -78,7 +78,6 @@ def pool_max(const floating[:, :] h, const int[::1] n_active, floating[:, ::1] o
     cdef const floating* source
     cdef floating* target
     cdef int* where
-    cdef bint kept
     refuse_strides(h)
     with nogil:
         for t in range(n_active.shape[0]):
@@ -89,11 +88,12 @@ def pool_max(const floating[:, :] h, const int[::1] n_active, floating[:, ::1] o
                         target[u] = source[u]
                         where[u] = <int>r
                 else:
+                    # NaN is taken, so that it does not go unseen. Two loops, each of
+                    # which a compiler turns into vectors.
                     for u in range(n):
-                        # NaN is taken, so that it does not go unseen.
-                        kept = source[u] <= target[u]
-                        target[u] = target[u] if kept else source[u]
-                        where[u] = where[u] if kept else <int>r
+                        where[u] = where[u] if source[u] <= target[u] else <int>r
+                    for u in range(n):
+                        target[u] = target[u] if source[u] <= target[u] else source[u]
                 r += 1
 
 

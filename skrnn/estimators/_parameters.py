@@ -53,6 +53,8 @@ def auto_batch_size(n_seqs):
 
 def count_threads(n_jobs):
     """Return how many threads of this process `n_jobs` means."""
+    if type(n_jobs) is int and n_jobs == 1:
+        return 1  # whatever joblib's backend is
     # A backend of joblib itself says how much of this machine may be used. One of a
     # cluster counts the cores of all its workers, whatever it is asked.
     backend, _ = joblib.parallel.get_active_backend()

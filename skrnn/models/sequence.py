@@ -170,7 +170,7 @@ class SequenceModel:
 
         for rows in prediction_batches(sequences.lengths, k, blocks):
             n_steps = sequences.lengths[rows]
-            lengths = -(-n_steps // k)
+            lengths = n_steps if k == 1 else -(-n_steps // k)
             in_steps = method == "forward" and self.in_segments
             batch = Places(n_steps if in_steps else lengths)
             out = blocks.run(method, rows, lengths, read, int(batch.lengths.sum()))
@@ -301,7 +301,10 @@ def prediction_batches(lengths, segment_length, blocks=None):
         What reads the batches, if it may read some steps at a time.
     """
     order = np.argsort(-lengths, kind="stable")
-    rows = np.cumsum(-(-lengths[order] // segment_length))
+    rows = lengths[order]
+    if segment_length > 1:
+        rows = -(-rows // segment_length)
+    rows = rows.cumsum()
     least, most_rows, most_seqs = 1, PREDICTION_ROWS, len(order)
     if blocks is not None:
         most_seqs = blocks.most_seqs
@@ -310,6 +313,9 @@ def prediction_batches(lengths, segment_length, blocks=None):
             least = PREDICTION_SEQS
         else:
             most_rows = min(most_rows, blocks.most_rows)
+    if len(order) <= most_seqs and len(order) and rows[-1] <= most_rows:
+        yield order  # all at once
+        return
     start = 0
     while start < len(order):
         before = rows[start - 1] if start else 0

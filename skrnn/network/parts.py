@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from skrnn._initial import draw_mask
 from skrnn._recurrence import PackedShape
 from skrnn.network.layout import Layout
 
@@ -104,12 +105,10 @@ class Pass:
             return None
         if self.random_state is None:
             raise ValueError("dropout needs a random_state.")
-        draws = np.frombuffer(
-            self.random_state.bytes(2 * shape[0] * shape[1]), dtype="<u2"
-        )
-        mask = (draws.reshape(shape) >= round(rate * 65536)).astype(dtype)
-        # Not cast on the way: NumPy 2.0 crashes where there is no memory for that.
-        mask *= dtype.type(1 / (1 - rate))
+        mask = np.empty(shape, dtype)
+        # What draws in a RandomState; SciPy and others take it likewise.
+        generator = self.random_state._bit_generator
+        draw_mask(generator, round(rate * 65536), 1 / (1 - rate), mask)
         return mask
 
 
