@@ -1,6 +1,7 @@
 """Six ways to classify sequences, side by side: accuracy, and seconds of a fit.
 
     python benchmarks/comparison.py run [--data ../shared/data] [--seeds 3] [--only GRU]
+        [--sets GunPoint]
     python benchmarks/comparison.py picture doc/comparison.svg < results.json
 
 `run` fits each method to the training sets in the folder `classification` of the data
@@ -168,6 +169,7 @@ def evaluate(make, train, test, seed):
 def run(args):
     tests = read_sets(args.data, "classification", "TEST")
     trains = read_sets(args.data, "classification", "TRAIN")
+    trains = {name: trains[name] for name in args.sets or trains}
     results, rows = {}, []
     for name, (make, counts) in METHODS.items():
         if args.only and name not in args.only:
@@ -195,7 +197,8 @@ def picture(args):
     results = {}
     for line in sys.stdin:
         if line.startswith("{"):
-            results |= json.loads(line)
+            for method, found in json.loads(line).items():
+                results.setdefault(method, {}).update(found)
     sets = list(next(iter(results.values())))
     figure, axes = plt.subplots(1, len(sets), figsize=(10, 3.2), sharey=True)
     for axis, name in zip(axes, sets, strict=True):
@@ -219,6 +222,7 @@ if __name__ == "__main__":
     command.add_argument("--data", type=Path, default=shared)
     command.add_argument("--seeds", type=int, default=3)
     command.add_argument("--only", nargs="+", choices=METHODS)
+    command.add_argument("--sets", nargs="+")
     command.set_defaults(function=run)
     command = commands.add_parser("picture")
     command.add_argument("path", type=Path)

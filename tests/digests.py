@@ -162,6 +162,7 @@ DETECTORS = {
     "windows": {"evidence": ("path", "window"), "combine": "max", "onset": 0},
 }
 TRAINING = {"max_iter": 3, "batch_size": 5, "dropout": 0.3, "random_state": 7}
+RATE = {"learning_rate_init": 0.008}  # of regressors, which had this default once
 SOLVERS = {
     "adam": {"solver": "adam", "learning_rate": "linear"},
     "adam invscaling": {"solver": "adam", "learning_rate": "invscaling"},
@@ -188,9 +189,9 @@ def make_cases():
             for dtype in ("float32", "float64"):
                 options = {**TRAINING, **parameters, **network, "dtype": dtype}
                 if name == "both":
-                    estimator, y = RNNRegressor(**options), targets(12, 2)
+                    estimator, y = RNNRegressor(**RATE | options), targets(12, 2)
                 elif name == "deep":
-                    estimator, y = RNNRegressor(**options), targets()
+                    estimator, y = RNNRegressor(**RATE | options), targets()
                 elif name == "wide":
                     estimator, y = RNNClassifier(**options), labels(n_classes=2)
                 else:
@@ -206,7 +207,7 @@ def make_cases():
         options = {**TRAINING, **NETWORKS["small"], **parameters}
         for estimator, y in (
             (RNNClassifier(**options), labels()),
-            (RNNRegressor(**options), targets()),
+            (RNNRegressor(**RATE | options), targets()),
         ):
             name = f"{type(estimator).__name__}, {solver}"
             weights = {"sample_weight": sample_weight()}
@@ -244,7 +245,7 @@ def make_cases():
     )
     tokens |= {"categorical_features": [1, 2], "embedding_size": 5}
     cases["tokens beside numbers"] = Case(
-        RNNRegressor(**tokens, dtype="float64"), (mixed, targets()), mixed
+        RNNRegressor(**tokens, **RATE, dtype="float64"), (mixed, targets()), mixed
     )
     steps = [np.arange(len(x)) * 5 % 7 % 3 for x in X]
     step_options = {
@@ -311,7 +312,9 @@ def make_cases():
             (data, labels()),
             data,
         )
-    cases["joined"] = Case(RNNRegressor(**front, convolutions=0), (X, targets()), X)
+    cases["joined"] = Case(
+        RNNRegressor(**front, **RATE, convolutions=0), (X, targets()), X
+    )
     block = numbers(4, (12, 8, 2)).astype(np.float32)
     cases["block of float32"] = Case(RNNClassifier(**options), (block, labels()), block)
     return cases

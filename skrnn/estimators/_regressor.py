@@ -119,7 +119,7 @@ class RNNRegressor(RegressorMixin, SequenceEstimator):
         - 'invscaling' is divided by ``t ** power_t`` after t sequences.
         - 'adaptive' is divided by 5 when the loss (with `early_stopping`: the
           validation score) has not improved by `tol` for `n_iter_no_change` epochs.
-    learning_rate_init : float, default=0.008
+    learning_rate_init : float, default=0.012
         The initial learning rate of 'adam' and 'sgd'.
     power_t : float, default=0.5
         Exponent of 'invscaling'.
@@ -325,7 +325,7 @@ class RNNRegressor(RegressorMixin, SequenceEstimator):
         alpha=0.01,
         batch_size="auto",
         learning_rate="linear",
-        learning_rate_init=0.008,
+        learning_rate_init=0.012,
         power_t=0.5,
         max_iter=100,
         shuffle=True,
