@@ -1252,7 +1252,7 @@ def test_shared_descriptions_do_not_drift():
             assert one[name][1] == other[name][1], name
             if one[name][0] != other[name][0]:
                 unlike.add(name)
-    assert unlike == {"alpha", "dropout"}  # in their defaults
+    assert unlike == {"alpha", "dropout", "learning_rate_init"}  # in their defaults
 
 
 # The package ---------------------------------------------------------------------
