@@ -733,7 +733,7 @@ DOCUMENTED = [
     (UserWarning, "Warning: converting a masked element to nan"),
     (UserWarning, "Covariates are unknown that|The index of X counts rows from 1"),
     (UserWarning, "Among the targets are"),
-    (UserWarning, "y ends with \\d+ unknown rows"),
+    (UserWarning, "y ends with \\d+ unknown rows|too little to tell opening hours"),
     (FutureWarning, "Support for labels represented as bytes is deprecated"),
 ]
 # NumPy warns in these, from checks of targets and metrics of scikit-learn's.
