@@ -1116,8 +1116,8 @@ def test_loading_large_arrays_takes_little_more_than_their_size():
     assert peak < 2.5 * len(data)
 
 
-# A scaler of scikit-learn whose numbers were changed may divide by almost nothing. NumPy
-# warns of the infinities in scikit-learn's code, before the estimator refuses them.
+# A scaler of scikit-learn whose numbers were changed may divide by almost nothing. So
+# NumPy warns of infinities in scikit-learn's code, before the estimator refuses them.
 @pytest.mark.filterwarnings(
     "ignore:(overflow|invalid value|divide by zero) encountered:RuntimeWarning"
 )
