@@ -1,2 +1,3 @@
 include "kernels.pxi"
 include "lattice.pxi"
+include "orthogonal.pxi"

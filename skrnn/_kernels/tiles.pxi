@@ -19,11 +19,20 @@ cdef inline void term(int ROWS, int VECS, int FIRST, int LAST, vec* acc,
                       const real* a, Py_ssize_t lda, const real* w) noexcept nogil:
     # acc (ROWS, VECS)[:, FIRST:LAST] += a (ROWS,) times w (LAST - FIRST,)
     # With fewer rows than vectors the broadcasts stay in registers and the weights are
-    # memory operands, else the other way round: 16 registers are enough for both.
+    # memory operands, else the other way round: 16 registers are enough for both. One
+    # of either needs no array, which Clang would keep in memory.
     cdef int i, v
     cdef vec row[12]
     cdef vec one
-    if ROWS < LAST - FIRST:
+    if ROWS == 1:
+        one = vset1(a[0])
+        for v in range(FIRST, LAST):
+            acc[v] = vfma(one, vload(w + (v - FIRST) * VL), acc[v])
+    elif LAST - FIRST == 1:
+        one = vload(w)
+        for i in range(ROWS):
+            acc[i * VECS + FIRST] = vfma(vset1(a[i * lda]), one, acc[i * VECS + FIRST])
+    elif ROWS < LAST - FIRST:
         for i in range(ROWS):
             row[i] = vset1(a[i * lda])
         for v in range(FIRST, LAST):
@@ -62,30 +71,18 @@ cdef inline void tile_product(int ROWS, int VECS, vec* out, const real* a,
                               const char* ahead) noexcept nogil:
     # out (ROWS, VECS) += a (ROWS, n_k) @ w (n_k, 2): panels are two vectors wide.
     cdef vec acc[24]
-    cdef vec row[2]
-    cdef vec one
     cdef Py_ssize_t k
-    cdef int i, v
+    cdef int i
     for i in range(ROWS * VECS):
         acc[i] = out[i]
     if ahead != NULL:
         for k in range(n_k):
             prefetch_far(ahead + k * LINE)
-            for v in range(VECS):
-                row[v] = vload(w + v * VL)
-            for i in range(ROWS):
-                one = vset1(a[i * lda + k])
-                for v in range(VECS):
-                    acc[i * VECS + v] = vfma(one, row[v], acc[i * VECS + v])
+            term(ROWS, VECS, 0, VECS, acc, a + k, lda, w)
             w += 2 * VL
     else:
         for k in range(n_k):
-            for v in range(VECS):
-                row[v] = vload(w + v * VL)
-            for i in range(ROWS):
-                one = vset1(a[i * lda + k])
-                for v in range(VECS):
-                    acc[i * VECS + v] = vfma(one, row[v], acc[i * VECS + v])
+            term(ROWS, VECS, 0, VECS, acc, a + k, lda, w)
             w += 2 * VL
     for i in range(ROWS * VECS):
         out[i] = acc[i]
@@ -243,15 +240,13 @@ cdef enum:
 
 
 cdef inline void tile_outer(int COLUMNS, int VECS, real* c, Py_ssize_t ldc,
-                            Py_ssize_t n_lanes, const real* a, Py_ssize_t lda,
-                            const int* index, const real* d, Py_ssize_t ldd,
+                            Py_ssize_t n_lanes, const real** a, Py_ssize_t first,
+                            const real* d, Py_ssize_t ldd,
                             Py_ssize_t n_rows) noexcept nogil:
-    # c (COLUMNS, VECS) += a[index] (n_rows, COLUMNS)' @ d (n_rows, VECS)
-    # index NULL: rows of `a` in order. a NULL: a column of ones.
+    # c (COLUMNS, VECS) += a (n_rows, COLUMNS)' @ d (n_rows, VECS), where row r of `a`
+    # stands at a[r] + first. a NULL: a column of ones.
     cdef vec acc[24]
-    cdef vec row[6]
     cdef vec one
-    cdef const real* at
     cdef Py_ssize_t r
     cdef int i, v
     for i in range(COLUMNS * VECS):
@@ -263,21 +258,7 @@ cdef inline void tile_outer(int COLUMNS, int VECS, real* c, Py_ssize_t ldc,
             for v in range(VECS):
                 acc[v] = acc[v] + vload(d + v * VL)
         else:
-            at = a + (index[r] if index != NULL else r) * lda
-            if COLUMNS < VECS:
-                for i in range(COLUMNS):
-                    row[i] = vset1(at[i])
-                for v in range(VECS):
-                    one = vload(d + v * VL)
-                    for i in range(COLUMNS):
-                        acc[i * VECS + v] = vfma(row[i], one, acc[i * VECS + v])
-            else:
-                for v in range(VECS):
-                    row[v] = vload(d + v * VL)
-                for i in range(COLUMNS):
-                    one = vset1(at[i])
-                    for v in range(VECS):
-                        acc[i * VECS + v] = vfma(one, row[v], acc[i * VECS + v])
+            term(COLUMNS, VECS, 0, VECS, acc, a[r] + first, 1, d)
         d += ldd
     for i in range(COLUMNS):
         for v in range(VECS):
@@ -287,13 +268,12 @@ cdef inline void tile_outer(int COLUMNS, int VECS, real* c, Py_ssize_t ldc,
 
 
 cdef inline void outer_strip(int VECS, real* c, Py_ssize_t ldc, Py_ssize_t n_lanes,
-                             const real* a, Py_ssize_t lda, Py_ssize_t n_a,
-                             const int* index, const real* d, Py_ssize_t ldd,
-                             Py_ssize_t n_rows) noexcept nogil:
+                             const real** a, Py_ssize_t n_a, const real* d,
+                             Py_ssize_t ldd, Py_ssize_t n_rows) noexcept nogil:
     cdef Py_ssize_t j = 0
     cdef int height, n
     if a == NULL:
-        tile_outer(1, VECS, c, ldc, n_lanes, NULL, 0, NULL, d, ldd, n_rows)
+        tile_outer(1, VECS, c, ldc, n_lanes, NULL, 0, d, ldd, n_rows)
         return
     if n_a == 0:
         return
@@ -301,17 +281,17 @@ cdef inline void outer_strip(int VECS, real* c, Py_ssize_t ldc, Py_ssize_t n_lan
     while j < n_a:
         n = <int>(height if n_a - j > height else n_a - j)
         if n == 1:
-            tile_outer(1, VECS, c, ldc, n_lanes, a + j, lda, index, d, ldd, n_rows)
+            tile_outer(1, VECS, c, ldc, n_lanes, a, j, d, ldd, n_rows)
         elif n == 2:
-            tile_outer(2, VECS, c, ldc, n_lanes, a + j, lda, index, d, ldd, n_rows)
+            tile_outer(2, VECS, c, ldc, n_lanes, a, j, d, ldd, n_rows)
         elif n == 3:
-            tile_outer(3, VECS, c, ldc, n_lanes, a + j, lda, index, d, ldd, n_rows)
+            tile_outer(3, VECS, c, ldc, n_lanes, a, j, d, ldd, n_rows)
         elif ROWS4 >= 4 and n == 4:
-            tile_outer(4, VECS, c, ldc, n_lanes, a + j, lda, index, d, ldd, n_rows)
+            tile_outer(4, VECS, c, ldc, n_lanes, a, j, d, ldd, n_rows)
         elif ROWS4 >= 5 and n == 5:
-            tile_outer(5, VECS, c, ldc, n_lanes, a + j, lda, index, d, ldd, n_rows)
+            tile_outer(5, VECS, c, ldc, n_lanes, a, j, d, ldd, n_rows)
         elif ROWS4 >= 6 and n == 6:
-            tile_outer(6, VECS, c, ldc, n_lanes, a + j, lda, index, d, ldd, n_rows)
+            tile_outer(6, VECS, c, ldc, n_lanes, a, j, d, ldd, n_rows)
         c += n * ldc
         j += n
 
@@ -321,27 +301,33 @@ cdef void outer_chunk(real* c, Py_ssize_t ldc, const real* a, Py_ssize_t lda,
                       Py_ssize_t n_d, Py_ssize_t n_rows) noexcept nogil:
     # c (n_a, n_d) += a[index]' d over one chunk of rows, at most CHUNK
     # Four vectors of all rows are read for each few columns of `a`: where these are
-    # many, they are put side by side first.
+    # many, they are put side by side first. Where rows stand is found once: without a
+    # choice in the loop over rows, a compiler keeps all sums in registers.
     cdef char memory[(4 * CHUNK + 1) * LINE]
     cdef real* strip = <real*>(memory + LINE - <size_t>memory % LINE)
+    cdef const real* places[CHUNK]
+    cdef const real** rows = NULL
     cdef Py_ssize_t j = 0, r
     cdef int v
+    if a != NULL:
+        rows = places
+        for r in range(n_rows):
+            places[r] = a + (index[r] if index != NULL else r) * lda
     while j < n_d:
         if n_d - j > 3 * VL and n_a >= PACKED_COLUMNS:
             for r in range(n_rows):
                 for v in range(4):
                     vstore(strip + (r * 4 + v) * VL, vload(d + r * ldd + j + v * VL))
-            outer_strip(4, c + j, ldc, n_d - j, a, lda, n_a, index, strip, 4 * VL,
-                        n_rows)
+            outer_strip(4, c + j, ldc, n_d - j, rows, n_a, strip, 4 * VL, n_rows)
             j += 4 * VL
         elif n_d - j > 3 * VL:
-            outer_strip(4, c + j, ldc, n_d - j, a, lda, n_a, index, d + j, ldd, n_rows)
+            outer_strip(4, c + j, ldc, n_d - j, rows, n_a, d + j, ldd, n_rows)
             j += 4 * VL
         elif n_d - j > VL:
-            outer_strip(2, c + j, ldc, n_d - j, a, lda, n_a, index, d + j, ldd, n_rows)
+            outer_strip(2, c + j, ldc, n_d - j, rows, n_a, d + j, ldd, n_rows)
             j += 2 * VL
         else:
-            outer_strip(1, c + j, ldc, n_d - j, a, lda, n_a, index, d + j, ldd, n_rows)
+            outer_strip(1, c + j, ldc, n_d - j, rows, n_a, d + j, ldd, n_rows)
             j += VL
 
 

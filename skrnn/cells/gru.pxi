@@ -14,6 +14,7 @@
 cdef void gru_forward(vec* a, int n_rows, int n_vec, const Rows* s) noexcept nogil:
     # In two passes: the chain from r to h is long, and what a processor looks ahead
     # would not reach over enough rows to fill it.
+    cdef Rows own = s[0]
     cdef int i
     cdef vec n, r, z, q, h
     for i in range(n_rows):
@@ -22,42 +23,43 @@ cdef void gru_forward(vec* a, int n_rows, int n_vec, const Rows* s) noexcept nog
         q = a[4 * i + 3]
         a[4 * i] = vfma(r, q, a[4 * i])
         a[4 * i + 2] = z
-        if s.z != NULL:
-            vstore(s.z + i * s.ldz + s.width, r)
-            vstore(s.z + i * s.ldz + 2 * s.width, z)
-            vstore(s.z + i * s.ldz + 3 * s.width, q)
+        if own.z != NULL:
+            vstore(own.z + i * own.ldz + own.width, r)
+            vstore(own.z + i * own.ldz + 2 * own.width, z)
+            vstore(own.z + i * own.ldz + 3 * own.width, q)
     for i in range(n_rows):
         n = tanh(a[4 * i])
         h = vset1(0)
-        if s.h_previous != NULL:
-            h = vload(s.h_previous + i * s.width)
-        vstore(s.h + i * s.width, vfma(a[4 * i + 2], h - n, n))
-        if s.z != NULL:
-            vstore(s.z + i * s.ldz, n)
+        if own.h_previous != NULL:
+            h = vload(own.h_previous + i * own.width)
+        vstore(own.h + i * own.width, vfma(a[4 * i + 2], h - n, n))
+        if own.z != NULL:
+            vstore(own.z + i * own.ldz, n)
 
 
 cdef void gru_backward(const vec* dh, int n_rows, int n_vec,
                        const Rows* s) noexcept nogil:
+    cdef Rows own = s[0]
     cdef int i, v
     cdef vec n, r, z, q, h, d, dn
     cdef real* saved
     for i in range(n_rows):
         for v in range(n_vec):
-            saved = s.z + i * s.ldz + v * VL
+            saved = own.z + i * own.ldz + v * VL
             n = vload(saved)
-            r = vload(saved + s.width)
-            z = vload(saved + 2 * s.width)
-            q = vload(saved + 3 * s.width)
+            r = vload(saved + own.width)
+            z = vload(saved + 2 * own.width)
+            q = vload(saved + 3 * own.width)
             h = vset1(0)
-            if s.h_previous != NULL:
-                h = vload(s.h_previous + i * s.width + v * VL)
-            d = dh[i * n_vec + v] + vload(s.carry + i * s.width + v * VL)
+            if own.h_previous != NULL:
+                h = vload(own.h_previous + i * own.width + v * VL)
+            d = dh[i * n_vec + v] + vload(own.carry + i * own.width + v * VL)
             dn = d * (vset1(1) - z) * (vset1(1) - n * n)
             vstore(saved, dn)
-            vstore(saved + s.width, dn * q * (r * (vset1(1) - r)))
-            vstore(saved + 2 * s.width, d * (h - n) * (z * (vset1(1) - z)))
-            vstore(saved + 3 * s.width, dn * r)
-            vstore(s.carry + i * s.width + v * VL, d * z)
+            vstore(saved + own.width, dn * q * (r * (vset1(1) - r)))
+            vstore(saved + 2 * own.width, d * (h - n) * (z * (vset1(1) - z)))
+            vstore(saved + 3 * own.width, dn * r)
+            vstore(own.carry + i * own.width + v * VL, d * z)
 
 
 cdef void gru_run(const Weights* w, const Steps* s, const Run* r,

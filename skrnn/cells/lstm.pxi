@@ -11,6 +11,7 @@
 cdef void lstm_forward(vec* a, int n_rows, int n_vec, const Rows* s) noexcept nogil:
     # In two passes: the chain from a gate to h is long, and what a processor looks
     # ahead would not reach over enough rows to fill it.
+    cdef Rows own = s[0]
     cdef int r
     cdef vec i, f, g, o, c
     for r in range(n_rows):
@@ -18,41 +19,42 @@ cdef void lstm_forward(vec* a, int n_rows, int n_vec, const Rows* s) noexcept no
         f = sigmoid(a[4 * r + 1])
         g = tanh(a[4 * r + 2])
         o = sigmoid(a[4 * r + 3])
-        c = vfma(f, vload(s.m_previous + r * s.width), i * g)
-        vstore(s.m + r * s.width, c)
+        c = vfma(f, vload(own.m_previous + r * own.width), i * g)
+        vstore(own.m + r * own.width, c)
         a[4 * r] = c
         a[4 * r + 3] = o
-        if s.z != NULL:
-            vstore(s.z + r * s.ldz, i)
-            vstore(s.z + r * s.ldz + s.width, f)
-            vstore(s.z + r * s.ldz + 2 * s.width, g)
-            vstore(s.z + r * s.ldz + 3 * s.width, o)
+        if own.z != NULL:
+            vstore(own.z + r * own.ldz, i)
+            vstore(own.z + r * own.ldz + own.width, f)
+            vstore(own.z + r * own.ldz + 2 * own.width, g)
+            vstore(own.z + r * own.ldz + 3 * own.width, o)
     for r in range(n_rows):
-        vstore(s.h + r * s.width, a[4 * r + 3] * tanh(a[4 * r]))
+        vstore(own.h + r * own.width, a[4 * r + 3] * tanh(a[4 * r]))
 
 
 cdef void lstm_backward(const vec* dh, int n_rows, int n_vec,
                         const Rows* s) noexcept nogil:
+    cdef Rows own = s[0]
     cdef int r, v
     cdef vec i, f, g, o, c, d, dc
     cdef real* z
     for r in range(n_rows):
         for v in range(n_vec):
-            z = s.z + r * s.ldz + v * VL
+            z = own.z + r * own.ldz + v * VL
             i = vload(z)
-            f = vload(z + s.width)
-            g = vload(z + 2 * s.width)
-            o = vload(z + 3 * s.width)
-            c = tanh(vload(s.m + r * s.width + v * VL))
+            f = vload(z + own.width)
+            g = vload(z + 2 * own.width)
+            o = vload(z + 3 * own.width)
+            c = tanh(vload(own.m + r * own.width + v * VL))
             d = dh[r * n_vec + v]
-            dc = vfma(d * o, vset1(1) - c * c, vload(s.carry + r * s.width + v * VL))
+            dc = vfma(d * o, vset1(1) - c * c, vload(own.carry + r * own.width + v * VL))
             vstore(z, dc * g * (i * (vset1(1) - i)))
-            vstore(z + s.width,
-                   dc * vload(s.m_previous + r * s.width + v * VL)
+            vstore(z + own.width,
+                   dc * vload(own.m_previous + r * own.width + v * VL)
                    * (f * (vset1(1) - f)))
-            vstore(z + 2 * s.width, dc * i * (vset1(1) - g * g))
-            vstore(z + 3 * s.width, d * c * (o * (vset1(1) - o)))
-            vstore(s.carry + r * s.width + v * VL, dc * f)
+            vstore(z + 2 * own.width, dc * i * (vset1(1) - g * g))
+            vstore(z + 3 * own.width, d * c * (o * (vset1(1) - o)))
+            vstore(own.carry + r * own.width + v * VL, dc * f)
 
 
 cdef void lstm_run(const Weights* w, const Steps* s, const Run* r,

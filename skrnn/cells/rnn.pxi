@@ -8,40 +8,44 @@
 
 cdef void rnn_tanh_forward(vec* a, int n_rows, int n_vec,
                            const Rows* s) noexcept nogil:
+    cdef Rows own = s[0]
     cdef int i, v
     for i in range(n_rows):
         for v in range(n_vec):
-            vstore(s.h + i * s.width + v * VL, tanh(a[i * n_vec + v]))
+            vstore(own.h + i * own.width + v * VL, tanh(a[i * n_vec + v]))
 
 
 cdef void rnn_tanh_backward(const vec* dh, int n_rows, int n_vec,
                             const Rows* s) noexcept nogil:
     # dz = dh (1 - h**2)
+    cdef Rows own = s[0]
     cdef int i, v
     cdef vec h
     for i in range(n_rows):
         for v in range(n_vec):
-            h = vload(s.h + i * s.width + v * VL)
-            vstore(s.z + i * s.ldz + v * VL, dh[i * n_vec + v] * (vset1(1) - h * h))
+            h = vload(own.h + i * own.width + v * VL)
+            vstore(own.z + i * own.ldz + v * VL, dh[i * n_vec + v] * (vset1(1) - h * h))
 
 
 cdef void rnn_relu_forward(vec* a, int n_rows, int n_vec,
                            const Rows* s) noexcept nogil:
+    cdef Rows own = s[0]
     cdef int i, v
     for i in range(n_rows):
         for v in range(n_vec):
-            vstore(s.h + i * s.width + v * VL, relu(a[i * n_vec + v]))
+            vstore(own.h + i * own.width + v * VL, relu(a[i * n_vec + v]))
 
 
 cdef void rnn_relu_backward(const vec* dh, int n_rows, int n_vec,
                             const Rows* s) noexcept nogil:
     # dz = dh where h > 0, else 0
+    cdef Rows own = s[0]
     cdef int i, v
     cdef vec h
     for i in range(n_rows):
         for v in range(n_vec):
-            h = vload(s.h + i * s.width + v * VL)
-            vstore(s.z + i * s.ldz + v * VL,
+            h = vload(own.h + i * own.width + v * VL)
+            vstore(own.z + i * own.ldz + v * VL,
                    vselect_lt(vset1(0), h, dh[i * n_vec + v], vset1(0)))
 
 
