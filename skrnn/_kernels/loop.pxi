@@ -4,7 +4,7 @@
 
 # What a point-wise function sees: `n_rows` rows, from one unit on. All pointers are at
 # the first of them; rows of states are `width` apart, rows of z `ldz` apart. A function
-# copies it: after each store it would have to be read again, since it might have changed.
+# copies it: after each store it would have to be read again, as it might have changed.
 cdef struct Rows:
     real* z                      # what the cell saves: accumulator a at z + a * width
     Py_ssize_t ldz

@@ -36,7 +36,7 @@ cdef void lstm_backward(const vec* dh, int n_rows, int n_vec,
                         const Rows* s) noexcept nogil:
     cdef Rows own = s[0]
     cdef int r, v
-    cdef vec i, f, g, o, c, d, dc
+    cdef vec i, f, g, o, c, d, dc, carry
     cdef real* z
     for r in range(n_rows):
         for v in range(n_vec):
@@ -47,7 +47,8 @@ cdef void lstm_backward(const vec* dh, int n_rows, int n_vec,
             o = vload(z + 3 * own.width)
             c = tanh(vload(own.m + r * own.width + v * VL))
             d = dh[r * n_vec + v]
-            dc = vfma(d * o, vset1(1) - c * c, vload(own.carry + r * own.width + v * VL))
+            carry = vload(own.carry + r * own.width + v * VL)
+            dc = vfma(d * o, vset1(1) - c * c, carry)
             vstore(z, dc * g * (i * (vset1(1) - i)))
             vstore(z + own.width,
                    dc * vload(own.m_previous + r * own.width + v * VL)
