@@ -440,8 +440,13 @@ def test_ctrl_c_keeps_the_last_whole_round(executor):
     constant = {**FEW, "learning_rate": "constant"}
     action = partial(fail, KeyboardInterrupt, "") if executor is None else interrupt
     shards = [LOADERS[0], Loader(4, action), LOADERS[2]]
-    with pytest.warns(UserWarning, match="interrupted by user"):
-        found = fit_shards(RNNClassifier(**constant), shards, executor)
+    # A shell ignores interrupts in what it runs in the background.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.warns(UserWarning, match="interrupted by user"):
+            found = fit_shards(RNNClassifier(**constant), shards, executor)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert found.n_iter_ == len(found.loss_curve_) == 2
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # two epochs are few
