@@ -1439,7 +1439,8 @@ def test_features_in_the_words_of_scikit_learn():
     refuses(lambda: schema.read_rows(VALUES, VALUES[:, :2]), message)
     schema, _ = learn_rows(None, Y)
     message = (
-        "X has 3 features, but SequenceForecaster is expecting 0 features as input."
+        "X has 3 features, but SequenceForecaster is expecting 0 features as input. "
+        "Earlier values go into y_past."
     )
     refuses(lambda: schema.read_future(VALUES), message)
 

@@ -5,6 +5,7 @@ import pytest
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
+plt = pytest.importorskip("matplotlib.pyplot")
 
 from skrnn import SequenceTagger  # noqa: E402
 from skrnn.plotting import TaggingDisplay  # noqa: E402
@@ -13,7 +14,7 @@ from skrnn.plotting import TaggingDisplay  # noqa: E402
 @pytest.fixture(autouse=True)
 def close_figures():
     yield
-    matplotlib.pyplot.close("all")
+    plt.close("all")
 
 
 def texts_of(ax):
@@ -36,7 +37,7 @@ def test_a_table_and_given_axes():
     X = np.random.default_rng(0).normal(size=(30, 2))
     y = np.where(X[:, 0] > 0, "on", "off")
     tagger = SequenceTagger(4, max_iter=5, random_state=0).fit(X, y)
-    _, ax = matplotlib.pyplot.subplots()
+    _, ax = plt.subplots()
     display = TaggingDisplay.from_estimator(tagger, X, y, ax=ax)
     assert display.ax_ is ax
     assert len(display.labels) == 30

@@ -549,3 +549,17 @@ def test_nothing_but_rare_and_missing_tokens():
     for t in range(2):
         expected = clf.predict_proba([gaps[0][: t + 1]])
         assert_same_bits(stream.step(gaps[0][t]), expected)
+
+
+def test_a_text_is_not_a_list_of_tokens():
+    """One list of words for [words] would be read as texts, letter by letter."""
+    X, y = [["to", "Oslo"], ["from", "a", "b"]] * 5, [0, 1] * 5
+    model = RNNClassifier(4, max_iter=1, solver="sgd", random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(X, y)
+        letters = clone(model).fit(["ab", "ba"] * 5, y)
+    for other in (X[0], ["to Oslo"]):
+        with pytest.raises(ValueError, match=r"such as 'Oslo'.*\[X\].*text\.split\(\)"):
+            model.predict(other)
+    assert len(letters.predict(["a", "abc"])) == 2

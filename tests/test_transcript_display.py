@@ -5,6 +5,7 @@ import pytest
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
+plt = pytest.importorskip("matplotlib.pyplot")
 
 from skrnn import SequenceTranscriber  # noqa: E402
 from skrnn.plotting import TranscriptDisplay  # noqa: E402
@@ -14,7 +15,7 @@ from test_transcriber import QUICK, drawn, problem  # noqa: E402
 @pytest.fixture(autouse=True)
 def close_figures():
     yield
-    matplotlib.pyplot.close("all")
+    plt.close("all")
 
 
 def texts_of(ax):
@@ -30,11 +31,11 @@ def test_predicted_and_given_labels():
     assert texts_of(lower) == list(model.predict(X)[2]) == display.labels
     assert len(upper.lines) == 1
     assert np.array_equal(display.spans, model.align(X)[2])
-    _, axes = matplotlib.pyplot.subplots(2)
+    _, axes = plt.subplots(2)
     display = TranscriptDisplay.from_estimator(model, X, y, number=2, ax=axes)
     assert display.axes_[0] is axes[0] and display.figure_ is axes[0].figure
     assert texts_of(axes[1]) == list(y[2])
-    _, ax = matplotlib.pyplot.subplots()
+    _, ax = plt.subplots()
     divided = TranscriptDisplay.from_estimator(model, X, number=2, ax=ax)
     assert divided.figure_ is ax.figure and not ax.axison
     named = [text.get_text() for text in divided.axes_[1].get_legend().get_texts()]

@@ -578,9 +578,10 @@ class SeriesSchema:
                 self._compare_names(names, table.name, warn)
         if table.n_columns != self.n_features_in:
             hint = "" if table.name == "X" else f" ({table.name})"
+            remedy = "" if self.n_features_in else " Earlier values go into y_past."
             raise ValueError(
                 f"X has {table.n_columns} features, but {self.estimator_name} is "
-                f"expecting {self.n_features_in} features as input{hint}."
+                f"expecting {self.n_features_in} features as input{hint}.{remedy}"
             )
         if table.columns is not None and "time" in self.roles:
             column = self.roles.index("time")

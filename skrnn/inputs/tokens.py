@@ -650,11 +650,24 @@ class Categories:
             vocabulary = self.vocabularies[f]
             what = f"The tokens of {tokens.name.format(0)} in feature {f}"
             vocabulary.check_kind(column, what)
+            if column.kind == "character":
+                _refuse_texts_for_tokens(vocabulary)
             ids[:, j] = vocabulary.encode(column)
             unknown = np.flatnonzero(ids[:, j] == vocabulary.unknown)
             if unknown.size and vocabulary.kind == "string":
                 _warn_of_other_form(tokens, column, vocabulary, unknown)
         return sequences.with_ids(ids)
+
+
+def _refuse_texts_for_tokens(vocabulary):
+    """Raise ValueError if sequences of characters meet tokens that are longer."""
+    longer = next((token for token in vocabulary.tokens if len(token) > 1), None)
+    if longer is not None:
+        raise ValueError(
+            "X holds texts, whose steps are characters, but fit has seen lists of "
+            f"tokens such as {longer!r}. One sequence of tokens is [X]; texts are split "
+            "first: [text.split() for text in X]."
+        )
 
 
 def _warn_of_other_form(tokens, column, vocabulary, unknown):

@@ -109,8 +109,8 @@ class SeriesAccess(ABC):
         ]
         listed = ", ".join(names[:5]) + ", ..." * (len(names) > 5)
         warnings.warn(
-            f"Covariates are unknown that {n_unclear} of {n} rows to forecast need: "
-            f"some of {listed}. These rows are forecast from the target alone. Pass "
+            f"Covariates are unknown that {n_unclear} of {n} rows to forecast need "
+            f"(features {listed}). These rows are forecast from the target alone. Pass "
             f"{remedy}.",
             UserWarning,
             stacklevel=4,
