@@ -665,8 +665,8 @@ def _refuse_texts_for_tokens(vocabulary):
     if longer is not None:
         raise ValueError(
             "X holds texts, whose steps are characters, but fit has seen lists of "
-            f"tokens such as {longer!r}. One sequence of tokens is [X]; texts are split "
-            "first: [text.split() for text in X]."
+            f"tokens such as {longer!r}. One sequence of tokens is [X]; texts are "
+            "split first: [text.split() for text in X]."
         )
 
 
