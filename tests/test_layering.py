@@ -83,6 +83,7 @@ INSIDE = {
     "forecasting": [
         "windows",
         "wild",
+        "logarithms",
         "scales",
         "folds",
         "smoothing",

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skrnn.forecasting.linear import clear_gain
+from skrnn.forecasting.linear import NO_HARM_FACTOR, clear_gain
 from skrnn.forecasting.short import drawn, history_sizes, widening
 from skrnn.forecasting.windows import Windows, thinned
 
@@ -23,8 +23,6 @@ __all__ = [
 
 MAX_CALIBRATION_WINDOWS = 8_000  # larger sets are thinned out evenly
 MAX_SHORT_WINDOWS = 250  # of each fold and each length of short histories
-# A correction does no harm in a fold if the error grows by less than this factor.
-NO_HARM_FACTOR = 1.0005
 # With this many forecasts that do not overlap, the errors of both tails together count
 # as much as those of each tail.
 TAIL_FORECASTS = 20

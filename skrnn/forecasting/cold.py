@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skrnn._elementary import exp_above, log_above
 from skrnn.forecasting.calibration import LEVELS, error_quantiles, small_sample
 from skrnn.forecasting.linear import Moments
+from skrnn.forecasting.logarithms import inward, outward
 from skrnn.forecasting.windows import thinned
 
 __all__ = ["LEAST_SERIES", "ColdStart", "fit_cold"]
@@ -47,9 +47,9 @@ class ColdStart(NamedTuple):
 
     def forecast(self, columns):
         """Return forecasts (n_rows, n_targets) by columns (n_rows, n_columns)."""
-        inward = _predicted(columns - self.center, self.coef)
+        logs = _predicted(columns - self.center, self.coef)
         return np.column_stack(
-            [_outward(z, floor) for z, floor in zip(inward.T, self.floor, strict=True)]
+            [outward(z, floor) for z, floor in zip(logs.T, self.floor, strict=True)]
         )
 
     def quantiles(self, middle, levels):
@@ -57,26 +57,9 @@ class ColdStart(NamedTuple):
         out = np.empty((*middle.shape, len(levels)))
         for k, floor in enumerate(self.floor):
             error = np.interp(levels, LEVELS, self.errors[k])
-            inward = _inward(middle[..., k].ravel(), floor)[:, np.newaxis] + error
-            found = _outward(inward.ravel(), floor)
-            out[..., k, :] = found.reshape(*middle.shape[:-1], len(levels))
+            logs = inward(middle[..., k], floor)
+            out[..., k, :] = outward(logs[..., np.newaxis] + error, floor)
         return out
-
-
-def _through(function, values, floor):
-    if not floor:
-        return values
-    out = np.empty(len(values))
-    function(np.ascontiguousarray(values), float(floor), out)
-    return out
-
-
-def _inward(values, floor):
-    return _through(log_above, values, floor)
-
-
-def _outward(values, floor):
-    return _through(exp_above, values, floor)
 
 
 def _predicted(centered, coef):
@@ -125,21 +108,21 @@ def _fit_target(parts):
     least = min(float(y.min()) for y, _ in parts)
     best = None
     for floor in (0.0, least / 2) if least > 0 else (0.0,):
-        inward = [(_inward(y, floor), x) for y, x in parts]
-        found = _tested(inward)
+        logs = [(inward(y, floor), x) for y, x in parts]
+        found = _tested(logs)
         for strength, errors in found.items():
             total = math.fsum(
                 _outside(y, z, error, floor)
-                for (y, _), (z, _), error in zip(parts, inward, errors, strict=True)
+                for (y, _), (z, _), error in zip(parts, logs, errors, strict=True)
             )
             if best is None or total < best[0]:
-                best = total, floor, strength, errors, inward
-    _, floor, strength, errors, inward = best
+                best = total, floor, strength, errors, logs
+    _, floor, strength, errors, logs = best
     error = np.concatenate([_spaced(each) for each in errors])
     both = np.concatenate([error, -error])[:, np.newaxis]
     group = np.zeros(len(both), dtype=np.intp)
     quantiles = error_quantiles(both, group, 1)[0, 0] * small_sample(len(parts) - 1)
-    return _ridge(inward, strength), quantiles, floor
+    return _ridge(logs, strength), quantiles, floor
 
 
 def _spaced(values):
@@ -149,7 +132,7 @@ def _spaced(values):
 
 def _outside(y, z, error, floor):
     """Return the mean absolute error of one series in units of its targets."""
-    found = np.abs(y - _outward(z - error, floor))
+    found = np.abs(y - outward(z - error, floor))
     return math.fsum(found) / len(found)
 
 

@@ -14,6 +14,7 @@ from skrnn.forecasting.smoothing import fit_short, is_short
 from skrnn.forecasting.windows import BLOCK_WINDOWS, Windows, forget_far
 
 __all__ = [
+    "NO_HARM_FACTOR",
     "Home",
     "LinearChoice",
     "LinearForecast",
@@ -26,7 +27,7 @@ __all__ = [
 
 # Strengths of the ridge penalty, in units of the mean square of the inputs.
 STRENGTHS = (1e3, 1e2, 1e1, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 1e-3)
-# A forecast that returns home does no harm in a fold if the error grows by less.
+# A part of a forecast does no harm in a fold if the error grows by less.
 NO_HARM_FACTOR = 1.0005
 TIE_FACTOR = 1.01  # errors within 1 % of the smallest one count as a tie
 

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skrnn._elementary import exp_above, log_above
 from skrnn.forecasting.calibration import LEVELS
 from skrnn.forecasting.cold import ColdStart
 from skrnn.forecasting.linear import Home, LinearForecast
+from skrnn.forecasting.logarithms import inward, outward
 from skrnn.forecasting.network import WindowForecaster, make_spec
 from skrnn.forecasting.short import MovesOfLines, ShortHistories
 from skrnn.forecasting.windows import Lines, WindowOptions, WindowReader, Windows
@@ -216,18 +216,11 @@ class ForecastModel:
 
     def inward(self, y):
         """Return what the model learns of targets: their logarithms, or themselves."""
-        return self._through(log_above, y)
+        return inward(y, self.log_floor)
 
     def outward(self, z):
         """Return the targets that `inward` was given."""
-        return self._through(exp_above, z)
-
-    def _through(self, function, values):
-        if self.log_floor is None:
-            return values
-        out = np.empty(values.size)
-        function(np.ascontiguousarray(values, float).ravel(), self.log_floor, out)
-        return out.reshape(values.shape)
+        return outward(z, self.log_floor)
 
     def standardized(self, x):
         """Return covariates in units of their scale, 0 where they are unknown."""

@@ -7,7 +7,7 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 
 from skrnn.estimators import SequenceForecaster
-from skrnn.plotting._pyplot import import_pyplot
+from skrnn.plotting._pyplot import import_pyplot, legend_above
 
 __all__ = ["ForecastDisplay"]
 
@@ -456,16 +456,8 @@ def _add_legend(ax):
     named = {}
     for artist, label in zip(*ax.get_legend_handles_labels(), strict=True):
         named.setdefault(label, artist)
-    ax.legend(
-        named.values(),
-        named.keys(),
-        loc="lower right",
-        bbox_to_anchor=(1, 1),
-        ncols=len(named) if len(named) <= 5 else -(-len(named) // 2),
-        frameon=False,
-        fontsize="small",
-        borderaxespad=0.2,
-    )
+    ncols = len(named) if len(named) <= 5 else -(-len(named) // 2)
+    legend_above(ax, named.values(), named.keys(), ncols=ncols)
 
 
 # ------------------------------------------------------- what estimators are asked for

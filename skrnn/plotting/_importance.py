@@ -3,7 +3,7 @@
 import numpy as np
 
 from skrnn.inspection import permutation_importance
-from skrnn.plotting._pyplot import import_pyplot
+from skrnn.plotting._pyplot import import_pyplot, legend_above
 
 __all__ = ["ImportanceDisplay"]
 
@@ -233,14 +233,7 @@ class ImportanceDisplay:
         for side in ("top", "right"):
             ax.spines[side].set_visible(False)
         if legend and not both:
-            ax.legend(
-                loc="lower right",
-                bbox_to_anchor=(1, 1),
-                ncols=2,
-                frameon=False,
-                fontsize="small",
-                borderaxespad=0.2,
-            )
+            legend_above(ax, ncols=2)
         self.ax_, self.figure_ = ax, ax.figure
         return self
 

@@ -5,7 +5,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import _safe_indexing
 
-from skrnn.plotting._pyplot import COLORS, import_pyplot, two_axes
+from skrnn.plotting._pyplot import COLORS, import_pyplot, legend_above, two_axes
 
 __all__ = ["OutlierDisplay"]
 
@@ -241,14 +241,7 @@ class OutlierDisplay:
         named = n_targets == 1 and self.target_names and not names[0].isdigit()
         above.set_ylabel(names[0] if named else "value")
         for ax in (above, below):
-            ax.legend(
-                loc="lower right",
-                bbox_to_anchor=(1, 1),
-                ncols=5,
-                frameon=False,
-                fontsize="small",
-                borderaxespad=0.2,
-            )
+            legend_above(ax, ncols=5)
         return self
 
     def _draw_evidence(self, below, places):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["COLORS", "OTHERS", "import_pyplot", "two_axes"]
+__all__ = ["COLORS", "OTHERS", "import_pyplot", "legend_above", "two_axes"]
 
 # Colours that people tell apart who see no red or no green (Okabe & Ito 2008).
 COLORS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442"]
@@ -64,3 +64,16 @@ def two_axes(ax, what, figsize, height_ratios=(1, 1), sharex=False):
     axes = np.empty(2, dtype=object)
     axes[:] = above, below
     return axes
+
+
+def legend_above(ax, *named, ncols):
+    """Put a legend above the axes, where it covers nothing; `named` are its entries."""
+    ax.legend(
+        *named,
+        loc="lower right",
+        bbox_to_anchor=(1, 1),
+        ncols=ncols,
+        frameon=False,
+        fontsize="small",
+        borderaxespad=0.2,
+    )
