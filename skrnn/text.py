@@ -6,6 +6,7 @@ follows from: may a tag go on with a chunk, may it start one, and may it be the 
 """
 
 from collections import namedtuple
+from collections.abc import Mapping, Set
 from functools import lru_cache
 from numbers import Integral
 from reprlib import repr as short
@@ -220,7 +221,7 @@ def scheme_constraints(labels, scheme):
            [ True,  True,  True],
            [False,  True,  True]])
     """
-    labels = list(labels)
+    labels = _items(labels, "labels", "labels")
     n = len(labels)
     every = np.ones(n, dtype=bool)
     if isinstance(scheme, str):
@@ -268,6 +269,13 @@ def is_unlabeled(label):
     return type(label).__name__ in ("NAType", "NaTType")
 
 
+def _items(given, name, what):
+    """The items of a list, or an error if there are none, or no order of them."""
+    if isinstance(given, str | Mapping | Set) or not hasattr(given, "__iter__"):
+        raise ValueError(f"{name} is {short(given)}. A list of {what} is expected.")
+    return list(given)
+
+
 def tag_sequences(y, name):
     """Sequences of tags as lists, and whether `y` was one sequence by itself."""
     if isinstance(y, str):
@@ -280,11 +288,12 @@ def tag_sequences(y, name):
             f"{name} is a {type(y).__name__}. A list of sequences of tags is expected: "
             "take one of its columns, or a list with a Series for each sequence."
         )
-    items = list(y)
+    items = _items(y, name, "tags, or of sequences of tags,")
     if items and (isinstance(items[0], str) or is_unlabeled(items[0])):
         return [items], True
     for i, item in enumerate(items):
-        if isinstance(item, str) or not hasattr(item, "__iter__"):
+        unordered = isinstance(item, Mapping | Set)
+        if isinstance(item, str) or unordered or not hasattr(item, "__iter__"):
             raise ValueError(
                 f"{name}[{i}] is {short(item)}. A sequence of tags is expected there, "
                 f"as in {name}[0]."
@@ -532,7 +541,8 @@ def spans_to_tags(texts, spans, scheme="IOB2", on_misaligned="error"):
             f"texts is one string: {short(texts)}. A list is expected: [texts], and "
             "[spans]."
         )
-    texts, spans = list(texts), list(spans)
+    texts = _items(texts, "texts", "texts")
+    spans = _items(spans, "spans", "lists of spans, one for each text,")
     if len(texts) != len(spans):
         raise ValueError(
             f"There are {len(texts)} texts, but spans of {len(spans)}. Each text needs "
@@ -542,6 +552,7 @@ def spans_to_tags(texts, spans, scheme="IOB2", on_misaligned="error"):
     for i, (text, own) in enumerate(zip(texts, spans, strict=True)):
         tokens, end = _tokens(text, f"texts[{i}]")
         chunks = []
+        own = _items(own, f"spans[{i}]", "spans (start, stop, type)")
         for k, span in enumerate(own):
             where = f"spans[{i}][{k}]"
             start, stop, kind = _check_span(span, end, where)

@@ -9,6 +9,7 @@ from sklearn.utils import check_random_state
 
 from skrnn._generate import Rules, Writer, seeds_of
 from skrnn._stepper import Stepper
+from skrnn.estimators._streams import check_n_seqs
 from skrnn.inputs.texts import open_texts
 
 # How many texts are written side by side, and how many tokens between two looks; more
@@ -220,7 +221,7 @@ class GenerationMixin:
             ``state``.
         """
         self._check_is_fitted()
-        _check_count("n_seqs", n_seqs, 1)
+        check_n_seqs(n_seqs)
         return LanguageStream(self._model, n_seqs)
 
     # Checks --------------------------------------------------------------------------

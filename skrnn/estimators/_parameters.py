@@ -55,6 +55,8 @@ def count_threads(n_jobs):
     """Return how many threads of this process `n_jobs` means."""
     if type(n_jobs) is int and n_jobs == 1:
         return 1  # whatever joblib's backend is
+    if n_jobs is not None and not isinstance(n_jobs, Integral):
+        raise ValueError(f"n_jobs must be None or an int other than 0, got {n_jobs!r}.")
     # A backend of joblib itself says how much of this machine may be used. One of a
     # cluster counts the cores of all its workers, whatever it is asked.
     backend, _ = joblib.parallel.get_active_backend()

@@ -107,10 +107,15 @@ def check_sample_weight(sample_weight, n_seqs, name="sample_weight", some=True):
         return None
     if np.isscalar(sample_weight):
         sample_weight = np.full(n_seqs, sample_weight)
-    with naming(name):
-        sample_weight = check_array(
-            sample_weight, ensure_2d=False, dtype=np.float64, input_name=name
-        )
+    try:
+        with naming(name):
+            sample_weight = check_array(
+                sample_weight, ensure_2d=False, dtype=np.float64, input_name=name
+            )
+    except (TypeError, ValueError) as error:
+        if name in str(error):
+            raise
+        raise type(error)(f"{name} does not hold numbers: {error}.") from error
     if sample_weight.ndim != 1:
         raise ValueError(
             f"{name} must be 1D array or scalar, got {sample_weight.ndim}D"
@@ -120,7 +125,11 @@ def check_sample_weight(sample_weight, n_seqs, name="sample_weight", some=True):
             f"{name}.shape == {sample_weight.shape}, expected {(n_seqs,)}!"
         )
     if sample_weight.min() < 0:
-        raise ValueError(f"Negative values in {name}.")
+        i = int(sample_weight.argmin())
+        raise ValueError(
+            f"Negative values in {name}.\n{name}[{i}] is {sample_weight[i]}. A weight "
+            "of 0 leaves out."
+        )
     if some and not sample_weight.any():
         raise ValueError(f"{name} must contain at least one non-zero number.")
     if some:

@@ -404,6 +404,10 @@ class StepRegressor(RegressorMixin, StepEstimator):
             weight = [np.full(len(t), w) for t, w in zip(checked, weight, strict=True)]
         true = np.concatenate(list(checked))
         known = ~np.isnan(true)
+        if not known.any():
+            raise ValueError(
+                "y has no number to compare with: all of its steps are NaN."
+            )
         if weight is not None:
             weight = np.concatenate(list(weight))[known]
         found = np.concatenate(list(predicted))[known]

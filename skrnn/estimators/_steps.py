@@ -48,7 +48,7 @@ class StepEstimator(SequenceEstimator):
             self._learns_table = table
         if not table:
             return X, y, sample_weight
-        _check_table(X)
+        _check_table(X, y)
         if hasattr(X, "__len__") and len(X) != len(y):
             raise ValueError(
                 "Found input variables with inconsistent numbers of samples: "
@@ -153,8 +153,8 @@ class StepEstimator(SequenceEstimator):
         return tags
 
 
-def _check_table(X):
-    """Refuse what is no table."""
+def _check_table(X, y=None):
+    """Refuse what is no table; `y` are the targets of its rows, if there are any."""
     if open_container(X, "X").kind == "sparse":
         refuse_sparse("X")
     if isinstance(X, str | bytes):
@@ -166,12 +166,24 @@ def _check_table(X):
         n_dims = X.ndim if hasattr(X, "ndim") else np.ndim(X)
     except ValueError:  # items of several shapes
         n_dims = 1
+    if n_dims != 2 and y is not None and _holds_arrays(X):
+        raise ValueError(
+            "y has one target for each sequence of X. For sequences, y is a list with "
+            "the targets of all steps of each, as many as it has steps. For one answer "
+            "to a whole sequence, use RNNClassifier or RNNRegressor."
+        )
     if n_dims != 2:
         raise ValueError(
             "Expected 2D array: y has one target for each row, so X must be a table "
             "with a row for each step. For sequences, y is a list with the targets of "
             "each sequence. Reshape your data."
         )
+
+
+def _holds_arrays(X):
+    """Whether the items of X are arrays or lists, and not numbers."""
+    first = next(iter(X), None) if hasattr(X, "__iter__") else None
+    return np.ndim(first) > 0
 
 
 @contextmanager

@@ -140,16 +140,22 @@ def _column_of(scaler, rows, n_steps):
     return scaled[np.arange(len(rows)), n_steps][:, np.newaxis]
 
 
+def check_n_seqs(n_seqs):
+    """Refuse what is no number of sequences that a stream can follow."""
+    known = isinstance(n_seqs, Integral) and not isinstance(n_seqs, bool | np.bool_)
+    if not known or not 1 <= n_seqs < 2**31:
+        raise ValueError(
+            f"n_seqs must be an int of at least 1 and below 2**31, got {n_seqs!r}."
+        )
+
+
 def make_stream(estimator, n_seqs, method, output=None, path_reader=None):
     """Return a stream of a fitted estimator; see the estimators' method `stream`.
 
     `output` is a maker of an output function, for a `method` that targets have not.
     With a `PathReader` it answers by whole paths.
     """
-    if not isinstance(n_seqs, Integral) or not 1 <= n_seqs < 2**31:
-        raise ValueError(
-            f"n_seqs must be an int of at least 1 and below 2**31, got {n_seqs!r}."
-        )
+    check_n_seqs(n_seqs)
     model = estimator._model
     outputs = model.target.outputs()
     if method not in outputs and output is None:

@@ -615,7 +615,12 @@ class SequenceTagger(StepEstimator):
         ):
             right += float(w[(true >= 0) & (true == guess)].sum())
             total += float(w[true != -1].sum())
-        return right / total if total else np.nan
+        if not total:
+            raise ValueError(
+                "y has no label to compare with: all of its steps are None, or have "
+                "the weight 0."
+            )
+        return right / total
 
     # What was learned ----------------------------------------------------------------
 

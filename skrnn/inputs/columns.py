@@ -319,6 +319,8 @@ def open_table(given, name):
     if container.kind == "column" and container.library == "polars":
         if given.dtype.is_nested():
             container = open_container(given.to_list(), name)
+    if container.kind == "frame":
+        given = container.given
     if container.kind in ("frame", "column"):
         shape = given.shape
         table = Table(name, given, len(shape), shape[0], (*shape, 1)[1])

@@ -90,6 +90,8 @@ def open_container(X, name):
     each = name + "[{}]"
     if isinstance(X, memoryview):
         X = np.asarray(X)
+    if "pyarrow" in sys.modules:
+        X = _read_arrow(X)
     if isinstance(X, np.ndarray):
         return Container("array", X, each)
     if isinstance(X, list | tuple):
@@ -106,11 +108,32 @@ def open_container(X, name):
     if issparse(X):
         return Container("sparse", X, each)
     if hasattr(X, "__array__") or hasattr(X, "__array_interface__"):
-        # Tables and columns of Arrow, too.
+        # Columns of Arrow, too.
         return Container("array", np.asarray(X), each)
     if isinstance(X, Sequence):
         return Container("items", X, each)
     return Container("other", X, each)
+
+
+def _read_arrow(X):
+    """Tables of Arrow as DataFrames, whose columns have names; all else as it is."""
+    pyarrow = sys.modules["pyarrow"]
+    kinds = getattr(pyarrow, "Table", ()), getattr(pyarrow, "RecordBatch", ())
+    if isinstance(X, list | tuple):
+        # The first tells, so that a long list of arrays is not looked through.
+        if len(X) and isinstance(X[0], kinds):
+            return [
+                _frame_of_arrow(item) if isinstance(item, kinds) else item for item in X
+            ]
+        return X
+    return _frame_of_arrow(X) if isinstance(X, kinds) else X
+
+
+def _frame_of_arrow(table):
+    try:
+        return table.to_pandas()
+    except ImportError:  # without pandas, an array whose columns have no names
+        return np.asarray(table)
 
 
 def column_of_sequences(X):

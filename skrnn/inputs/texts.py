@@ -45,7 +45,7 @@ def open_texts(X, name="X"):
         return [X], "text"
     X = column_of_sequences(X)
     if isinstance(X, dict | set | frozenset) or not (
-        hasattr(X, "__len__") and hasattr(X, "__getitem__")
+        hasattr(X, "__len__") and hasattr(X, "__getitem__") and getattr(X, "ndim", 1)
     ):
         raise TypeError(
             f"{name} is {short(X)}. Texts are expected: a list of strings, of token "

@@ -25,6 +25,8 @@ class _Counts:
 
     def __init__(self, y_true, y_pred, scheme, labels, sample_weight, zero_division):
         _check_zero_division(zero_division)
+        if isinstance(labels, str):
+            raise ValueError(f"labels is one str. A list is expected: [{labels!r}].")
         self.zero_division = zero_division
         self.undefined = []
         counts = {}

@@ -1,6 +1,7 @@
 """How far sequences are from those that they should be."""
 
 from array import array
+from collections.abc import Mapping, Set
 from reprlib import repr as short
 
 import numpy as np
@@ -14,6 +15,10 @@ def _labels(item):
     """The labels of a sequence; a label by itself is a sequence of one."""
     if isinstance(item, str):
         return item
+    if isinstance(item, Mapping | Set):
+        raise TypeError(
+            f"{short(item)} has no order. A sequence of labels is expected."
+        )
     return list(item) if hasattr(item, "__iter__") else [item]
 
 

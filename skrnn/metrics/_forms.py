@@ -1,5 +1,6 @@
 """What all metrics ask of their arguments."""
 
+from collections.abc import Mapping, Set
 from reprlib import repr as short
 
 import numpy as np
@@ -17,12 +18,26 @@ def sequences(y, name):
             f"{name} is a {type(y).__name__}. A list of sequences is expected: take "
             "one of its columns."
         )
+    if isinstance(y, Mapping | Set) or not hasattr(y, "__iter__"):
+        raise ValueError(f"{name} is {short(y)}. A list of sequences is expected.")
+    return list(y)
+
+
+def labels(item, name):
+    """The labels of a sequence as a list, or an error if they cannot be counted."""
+    if isinstance(item, bytes | Mapping | Set) or not hasattr(item, "__iter__"):
+        raise TypeError(
+            f"{name} is {short(item)}. A str, or a list of labels, is expected."
+        )
     try:
-        return list(y)
+        found = list(item)
+        hash(tuple(found))
     except TypeError:
-        raise ValueError(
-            f"{name} is {short(y)}. A list of sequences is expected."
+        raise TypeError(
+            f"{name} has a label that cannot be hashed, such as a list. Labels must "
+            "be strings, numbers or tuples."
         ) from None
+    return found
 
 
 def pairs(y_true, y_pred):
@@ -47,7 +62,10 @@ def weights(sample_weight, n):
     """A weight for each of n sequences."""
     if sample_weight is None:
         return np.ones(n)
-    weight = np.asarray(sample_weight, dtype=np.float64)
+    try:
+        weight = np.asarray(sample_weight, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"sample_weight does not hold numbers: {error}.") from error
     if weight.shape != (n,):
         raise ValueError(
             f"sample_weight has the shape {weight.shape}. A weight for each of the {n} "
@@ -61,4 +79,11 @@ def weights(sample_weight, n):
         )
     if not weight.any():
         raise ValueError("All of sample_weight is 0. Some sequence must weigh more.")
+    with np.errstate(over="ignore"):
+        total = weight.sum()
+    if not 1e-30 < total < 1e30:  # what is weighted would overflow, or vanish
+        raise ValueError(
+            f"sample_weight sums up to {total:g}. Multiply it by a constant, so that "
+            "its sum is nearer to 1."
+        )
     return weight

@@ -2,10 +2,11 @@
 
 import math
 from collections import Counter
+from reprlib import repr as short
 
 import numpy as np
 
-from skrnn.metrics._forms import pairs, weights
+from skrnn.metrics._forms import labels, pairs, weights
 
 N_WORDS = 4  # longest n-grams of BLEU
 N_CHARACTERS = 6  # and of chrF
@@ -27,6 +28,18 @@ def _matches(one, other, longest):
     for k, (right, given) in enumerate(zip(one, other, strict=True)):
         found[:, k] = right.total(), given.total(), (right & given).total()
     return found
+
+
+def _characters(text, name):
+    """A text as one str; it may be given in parts."""
+    if isinstance(text, str):
+        return text
+    parts = labels(text, name)
+    if not all(isinstance(part, str) for part in parts):
+        raise TypeError(
+            f"{name} is {short(text)}. A text or a list of str is expected."
+        )
+    return "".join(parts)
 
 
 def bleu_score(y_true, y_pred, *, sample_weight=None):
@@ -64,9 +77,10 @@ def bleu_score(y_true, y_pred, *, sample_weight=None):
     weight = weights(sample_weight, len(y_true))
     total = np.zeros((3, N_WORDS))
     lengths = np.zeros(2)
-    for w, *both in zip(weight, y_true, y_pred, strict=True):
+    for i, (w, *both) in enumerate(zip(weight, y_true, y_pred, strict=True)):
         one, other = (
-            tuple(text.split() if isinstance(text, str) else text) for text in both
+            tuple(text.split() if isinstance(text, str) else labels(text, name))
+            for text, name in zip(both, (f"y_true[{i}]", f"y_pred[{i}]"), strict=True)
         )
         total += w * _matches(one, other, N_WORDS)
         lengths += w * len(one), w * len(other)
@@ -118,10 +132,10 @@ def chrf_score(y_true, y_pred, *, sample_weight=None):
     y_true, y_pred = pairs(y_true, y_pred)
     weight = weights(sample_weight, len(y_true))
     total = np.zeros((3, N_CHARACTERS))
-    for w, *both in zip(weight, y_true, y_pred, strict=True):
+    for i, (w, *both) in enumerate(zip(weight, y_true, y_pred, strict=True)):
         one, other = (
-            "".join((text if isinstance(text, str) else "".join(text)).split())
-            for text in both
+            "".join(_characters(text, name).split())
+            for text, name in zip(both, (f"y_true[{i}]", f"y_pred[{i}]"), strict=True)
         )
         found = _matches(one, other, N_CHARACTERS)
         # A length that the right text does not have says nothing of the other.

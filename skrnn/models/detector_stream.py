@@ -108,7 +108,10 @@ class OutlierStream:
         """Return the targets and the covariates of a row."""
         schema = self._schema
         if self._is_plain:
-            values = np.asarray(row, dtype=float).ravel()
+            values = np.asarray(row)
+            if values.dtype.kind == "c":
+                raise ValueError("Complex data not supported\nThe row is complex.")
+            values = values.astype(float).ravel()
             if len(values) != schema.n_targets:
                 raise ValueError(
                     f"The row has {len(values)} values, but the detector was fitted "

@@ -147,6 +147,7 @@ class SequenceColumns(Stamped, SequenceTransformerMixin, BaseEstimator):
 def _columns_of(X):
     """Pairs of what messages call a column, and the column."""
     container = open_container(X, "X")
+    X = container.given
     if container.kind == "array" and container.given.ndim == 2:
         table = container.given
         columns = [(f"X[:, {j}]", table[:, j]) for j in range(table.shape[1])]

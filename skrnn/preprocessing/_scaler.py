@@ -12,7 +12,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from skrnn._callbacks import CallbackSupportMixin, with_callbacks
 from skrnn._stamp import Stamped
 from skrnn.inputs.blocks import map_blocks
-from skrnn.inputs.containers import column_of_sequences
+from skrnn.inputs.containers import column_of_sequences, open_container
 from skrnn.inputs.frames import naming
 from skrnn.inputs.sequences import check_sequences, check_total_weight, scale_of
 from skrnn.preprocessing._base import SequenceTransformerMixin
@@ -324,7 +324,7 @@ def _like(X, result):
         return polars.Series(X.name, [a.tolist() for a in result], dtype=dtype)
     if isinstance(result, np.ndarray):
         return result
-    for i, item in enumerate(X):
+    for i, item in enumerate(open_container(X, "X").to_list()):
         if hasattr(item, "iloc") and hasattr(item, "columns"):
             result[i] = type(item)(result[i], index=item.index, columns=item.columns)
         elif hasattr(item, "columns"):

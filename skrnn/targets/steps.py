@@ -1,7 +1,7 @@
 """Labels and numbers of each step."""
 
 import reprlib
-from collections.abc import Sized
+from collections.abc import Mapping, Set, Sized
 
 import numpy as np
 
@@ -40,6 +40,11 @@ def is_table(y):
     return False
 
 
+def _has_order(items):
+    """Whether something has items, and an order of them."""
+    return isinstance(items, Sized) and not isinstance(items, Set | Mapping)
+
+
 def labels_of_steps(y, name="y", what="targets"):
     """Return targets as an object array (n_seqs,) of 1-D arrays of objects or numbers.
 
@@ -49,7 +54,7 @@ def labels_of_steps(y, name="y", what="targets"):
     name, what : str
         What messages call `y`, and its items.
     """
-    if y is None or isinstance(y, str) or not isinstance(y, Sized):
+    if y is None or isinstance(y, str) or not _has_order(y):
         raise ValueError(
             f"{name} must hold a sequence of {what} for each sequence of X, got "
             f"{reprlib.repr(y)}."
@@ -63,7 +68,7 @@ def labels_of_steps(y, name="y", what="targets"):
     items = list(y)
     checked = np.empty(len(items), dtype=object)
     for i, item in enumerate(items):
-        if isinstance(item, str) or not isinstance(item, Sized):
+        if isinstance(item, str) or not _has_order(item):
             raise ValueError(
                 f"{name}[{i}] is {reprlib.repr(item)}. The {what} of all steps of "
                 "that sequence are expected: a list or a 1-D array."
@@ -141,7 +146,9 @@ class StepClassTarget(_StepTarget):
             if not classes:
                 raise ValueError("y has no label at all: all of its steps are None.")
         classes = sorted_labels(classes)
-        refuse_no_labels(classes.tolist(), y)
+        # A list of times of NumPy would hold dates, or numbers.
+        times = classes.dtype.kind in "mM"
+        refuse_no_labels(list(classes) if times else classes.tolist(), y)
         if (crf or scheme is not None) and len(classes) > MOST_CLASSES:
             megabytes = len(classes) ** 2 * 8 // 10**6
             raise ValueError(
@@ -307,6 +314,7 @@ class StepNumberTarget(_StepTarget):
         checked = labels_of_steps(y)
         for i, item in enumerate(checked):
             if item.dtype == object:
+                _refuse_times(item, i)
                 item = [np.nan if is_unlabeled(value) else value for value in item]
             try:
                 numbers = np.asarray(item, dtype=np.float64)
@@ -405,10 +413,22 @@ class StepNumberTarget(_StepTarget):
             raise ValueError("_target_scale must be positive.")
 
 
+def _refuse_times(item, i):
+    """Refuse times among numbers: they count in a unit that nobody sees."""
+    for step, value in enumerate(item):
+        if isinstance(value, np.datetime64 | np.timedelta64):
+            raise ValueError(
+                f"y[{i}] has, at step {step}, {value!r}, a time. Make a number of it: "
+                "(y - start) / np.timedelta64(1, 'h')."
+            )
+
+
 def refuse_no_labels(classes, y):
-    """Refuse bytes and numbers that are not whole, which are no labels, by name."""
+    """Refuse bytes, times and numbers that are not whole, which are no labels."""
     for label in classes:
-        if isinstance(label, bytes):
+        if isinstance(label, np.datetime64 | np.timedelta64):
+            remedy = "a time. Make strings of the labels: .astype(str)"
+        elif isinstance(label, bytes):
             remedy = "bytes. Decode it first: .decode('utf-8')"
         elif isinstance(label, float) and not label.is_integer():
             remedy = (
