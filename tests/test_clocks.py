@@ -72,6 +72,7 @@ def test_a_backtest_is_a_loop_of_forecasts_where_clocks_change(season):
             assert (index == y.index[origin + 1 : origin + 25]).all()
 
 
+@pytest.mark.filterwarnings("ignore:From .* rows that it has seen:UserWarning")
 def test_panels_with_covariates_follow_the_clocks():
     panel = []
     for i, day in enumerate(CHANGES.values()):

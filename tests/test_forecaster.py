@@ -838,6 +838,7 @@ def assert_backtest_is_a_loop(model, X, y, start, stride=1):
     return result
 
 
+@pytest.mark.filterwarnings("ignore:From .* rows that it has seen:UserWarning")
 @pytest.mark.parametrize("loss", ["squared_error", "quantile"])
 def test_a_backtest_is_a_loop_of_predicts(loss):
     X, y, model = hourly(loss=loss)
@@ -856,6 +857,7 @@ def test_a_backtest_is_a_loop_of_predicts_where_values_are_unknown():
     assert_backtest_is_a_loop(model, X, y, 31)
 
 
+@pytest.mark.filterwarnings("ignore:From .* rows that it has seen:UserWarning")
 def test_a_backtest_of_a_panel_is_a_loop_of_predicts():
     X = make_panel(n_columns=2)
     model = awake(forecaster(target=1, known_future=[0]).fit(X))
@@ -967,6 +969,36 @@ def test_backtests_that_cannot_be(options, match):
     model = forecaster().fit(None, y)
     with pytest.raises(ValueError, match=match):
         model.backtest(None, y, **options)
+
+
+def test_a_backtest_warns_of_rows_that_were_learned():
+    y = make_series()
+    model = forecaster().fit(None, y[:100])
+    quiet = {"start": 100}
+    model.backtest(None, y, **quiet)
+    model.backtest(None, y + 1, start=60)  # another series
+    model.backtest(None, y, start=90, stride=5, refit=True)
+    with pytest.warns(UserWarning, match="From 4 of 8 origins .* Start at 100, "):
+        model.backtest(None, y, start=80, stride=5)
+    # What an update adds is known, and was not learned; partial_fit learns.
+    model.update(None, y[100:105]).update(None, y[105:110])
+    again = pickle.loads(pickle.dumps(model))
+    for known in (model, again):
+        known.backtest(None, y, **quiet)
+        with pytest.warns(UserWarning, match="Start at 100, "):
+            known.backtest(None, y, start=99)
+    model.partial_fit(None, y[110:115])
+    with pytest.warns(UserWarning, match="Start at 115, "):
+        model.backtest(None, y, **quiet)
+
+
+def test_a_backtest_warns_of_series_that_were_learned():
+    panel = make_panel()
+    model = forecaster().fit([series[:40] for series in panel[:2]])
+    model.backtest(panel[:2], start=40)
+    model.backtest(panel[2:4], start=20)
+    with pytest.warns(UserWarning, match="Start after these rows, "):
+        model.backtest(panel[:2], start=39)
 
 
 def test_what_a_backtest_is_given():

@@ -338,6 +338,7 @@ def test_a_refit_sees_no_row_after_its_moment_of_any_series(refit):
     assert_same_bits(other.interval[before], result.interval[before])
 
 
+@pytest.mark.filterwarnings("ignore:From .* rows that it has seen:UserWarning")
 def test_backtests_start_at_dates_or_count_from_the_end():
     panel = staggered()
     model = forecaster(horizon=3, window=10, max_iter=1).fit(panel)

@@ -83,6 +83,25 @@ def test_scores_are_those_of_the_oracle(parameters):
         np.testing.assert_allclose(values, oracle(model, text), rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    "X, known, new, names",
+    [
+        (["ab", "ba"], {}, ["aß", "", "zß"], "3 of 4 tokens .*: 'ß', 'z'. They"),
+        (["ab", "ba"], {"lowercase": True}, ["AZ"], "1 of 2 tokens .*: 'z'. They"),
+        (["a b"], {"analyzer": "word"}, ["a", "b cat"], "1 of 3 .*: 'cat'. They"),
+        ([["a", "b"]], {}, [["b"], ["dog", "a"]], "1 of 3 .*: 'dog'. They"),
+        ([[1, 2]], {}, [np.array([2, 7])], "1 of 2 tokens .*: 7. They"),
+        (["ab"], {}, ["cdefghabi"], "7 of 9 .*: 'c', 'd', 'e', 'f', 'g', .... They"),
+        (["ab"], {}, ["c" * 60], "60 of 60 .*: 'c', .... They"),
+    ],
+    ids=["char", "lower", "word", "tokens", "ids", "many", "often"],
+)
+def test_a_warning_names_unknown_tokens(X, known, new, names):
+    model = fit(X, max_iter=1, **known)
+    with pytest.warns(UserWarning, match=f"^{names} are read as unknown.$"):
+        model.score_tokens(new)
+
+
 def test_probabilities_of_all_strings_sum_to_one():
     model = fit(["ab", "ba", "a", "b", "aab"], dtype="float64")
     n_known = model.n_tokens_ - 1  # with the unknown token

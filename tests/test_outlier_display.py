@@ -46,6 +46,22 @@ def test_a_detector_is_drawn(panel, dated):
     assert display.threshold_.get_ydata()[0] == pytest.approx(3)
 
 
+def test_lines_are_broken_where_weeks_are_missing():
+    days = pd.date_range("2024-01-01", periods=40, freq="B")  # weekends are no gap
+    kept = np.r_[:12, 22:40]
+    index, y, scores = days[kept], Y[kept], np.full(len(kept), -1.0)
+    interval, p = np.stack([y - 1, y + 1], axis=1), -scores / np.log(10)
+    display = OutlierDisplay.from_predictions(y, scores, index=index, interval=interval)
+    for line, values in ((display.lines_[0], y), (display.evidence_, p)):
+        known = ~np.isnan(line.get_ydata())
+        assert np.flatnonzero(~known).tolist() == [12]
+        np.testing.assert_array_equal(np.asarray(line.get_xdata())[known], index)
+        np.testing.assert_allclose(line.get_ydata()[known], values)
+    assert len(display.intervals_[0].get_paths()) == 2
+    whole = OutlierDisplay.from_predictions(y, scores)
+    assert not np.isnan(whole.lines_[0].get_ydata()).any()
+
+
 def test_predictions_are_drawn():
     frame = pd.DataFrame({"a": Y, "b": -Y})
     scores = np.linspace(-10, 0, 400)

@@ -1,14 +1,16 @@
 """What taggers and step regressors refuse: by name and place, and with a remedy."""
 
 import warnings
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
-from skrnn import SequenceTagger, StepRegressor
+from skrnn import RNNClassifier, RNNRegressor, SequenceTagger, StepRegressor
 
 QUICK = {"hidden_layer_sizes": 2, "max_iter": 1, "random_state": 0}
 WORDS = [["a", "b"], ["b"], ["a", "c", "a"]]
@@ -49,13 +51,16 @@ OF_TAGS = {
     ),
     "y of other lengths": (
         WORDS, [["O"], ["O"], ["O"] * 3], {},
-        r"y\[0\] has 1 targets, and X\[0\] has 2 steps.* None or NaN",
+        r"y\[0\] has 1 targets, and X\[0\] has 2 steps.* without one.$",
+    ),
+    "a label in each list": (
+        WORDS, [["O"], ["O"], ["O"]], {}, "without one. .* use RNNClassifier",
     ),
     "too few y": (WORDS, TAGS[:2], {}, r"inconsistent numbers of samples: \[3, 2\]"),
     "no y": (WORDS, None, {}, "requires y"),
     "y is a string": (WORDS, "OOO", {}, "y must hold a sequence of targets for each"),
-    "y of strings": (WORDS, ["OO", "O", "OOO"], {}, "For sequences, y is a list with"),
-    "y of numbers": (NUMBERS, [1, 2, 3], {}, "For sequences, y is a list with"),
+    "y of strings": (WORDS, ["OO", "O", "OOO"], {}, "use RNNClassifier.$"),
+    "y of numbers": (NUMBERS, [1, 2, 3], {}, "use RNNClassifier.$"),
     "y is too deep": (WORDS, [[["O"], ["O"]], *TAGS[1:]], {}, r"y\[0\] holds a label"),
     "y of tables": (
         NUMBERS, [pd.DataFrame({"a": [1, 2]}), [1], [1, 2, 1]], {},
@@ -114,7 +119,7 @@ OF_NUMBERS = {
         [np.ones((2, 3)), *NUMBERS[1:]], Y, r"X\[1\] has 2 features, but X\[0\] has 3",
     ),
     "table of other rows": (TABLE, [1.0, 2.0], r"numbers of samples: \[3, 2\]"),
-    "column": (TABLE[:, 0], [1.0, 2.0, 3.0], "X must be a table with a row for each"),
+    "column": (TABLE[:, 0], [1.0, 2.0, 3.0], "X must be a table with a row"),
     "sparse": (scipy.sparse.csr_matrix(TABLE), [1.0, 2.0, 3.0], r"X.toarray\(\)"),
     "text of a table": (TABLE, ["a", "b", "c"], "y holds what is not a number"),
     "infinity of a table": (TABLE, [1.0, np.inf, 2.0], "y is infinite at step 1"),
@@ -223,3 +228,14 @@ def test_validation_sequences_are_named():
             lambda y_val=y_val: tagger.fit(WORDS, TAGS, X_val=WORDS, y_val=y_val),
             message,
         )
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array])
+@pytest.mark.parametrize(
+    "estimator, other",
+    [(RNNClassifier(), "SequenceTagger"), (RNNRegressor(), "StepRegressor")],
+)
+def test_estimators_of_sequences_name_those_of_steps(estimator, other, kind):
+    y = [kind([0, 1]), kind([1]), kind([0, 1, 1])]
+    call = partial(clone(estimator).fit, NUMBERS, y)
+    refuses(estimator, call, f"a whole sequence. Use {other}.$")

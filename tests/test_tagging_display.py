@@ -51,6 +51,17 @@ def test_many_classes_and_gaps():
     assert len(legend) == 7 and "others" in legend
 
 
+def test_no_entity_has_no_colour_of_its_own():
+    labels = ["O", "O", "B-city", "I-city", "O", "B-day"]
+    display = TaggingDisplay.from_predictions(labels)
+    colors = [patch.get_facecolor()[:3] for patch in display.ax_.patches]
+    assert len({*colors}) == 4 and len({colors[i] for i in (0, 1, 4)}) == 1
+    assert len({*colors[0]}) == 1  # a grey
+    few = TaggingDisplay.from_predictions(labels).plot(n_classes=1)
+    legend = [t.get_text() for t in few.ax_.get_legend().get_texts()]
+    assert sorted(legend) == ["B-city", "O", "others"]
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [

@@ -1,5 +1,6 @@
 """Forecasts from many origins, compared with what came and with naive ones."""
 
+import warnings
 from numbers import Integral
 from typing import NamedTuple
 
@@ -58,6 +59,7 @@ class Backtest:
         if refit:
             found = self._refitted(owner, origin, int(refit), fit)
         else:
+            self._warn_of_learned(owner, origin)
             found = self._forecast(self.model, self.panel, owner, origin)
         true = true_values(self.panel, owner, origin, self.model.horizon)
         unit = self._changes(starts)[owner]
@@ -120,6 +122,25 @@ class Backtest:
                 f"{max(series.n_past for series in self.panel)}."
             )
         return np.repeat(np.arange(len(starts)), [len(o) for o in starts]), origin
+
+    def _warn_of_learned(self, owner, origin):
+        """Warn if rows are forecast that the model was fitted to."""
+        if len(self.panel) != len(self.model.history):
+            return
+        learned = map(self.model.n_learned, range(len(self.panel)), self.panel)
+        learned = np.array(list(learned))
+        n = np.count_nonzero(origin < learned[owner])
+        if n:
+            start = "after these rows"
+            if len(learned) == 1:
+                start = f"at {learned[0]}, the first row after them"
+            warnings.warn(
+                f"From {n} of {len(origin)} origins the model forecasts rows that it "
+                "has seen in fit, so the errors are smaller than those of new rows. "
+                f"Start {start}, or set refit=True.",
+                UserWarning,
+                stacklevel=4,
+            )
 
     def _finish(self, values):
         return values[:, :, 0] if self.model.schema.target_is_1d else values

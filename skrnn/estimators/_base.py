@@ -36,6 +36,7 @@ from skrnn.estimators._split import split_validation
 from skrnn.estimators._streams import make_stream
 from skrnn.inputs.convolved import LEAST_POOLED, Convolutions
 from skrnn.inputs.frames import naming
+from skrnn.inputs.hints import are_of_steps
 from skrnn.inputs.packed import auto_segment_length
 from skrnn.inputs.sequences import (
     Sequences,
@@ -136,6 +137,8 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
         "shuffle": ["boolean", StrOptions({"blocks"})],
     }
 
+    # What learns targets of steps where this learns those of sequences, or the reverse.
+    _counterpart = None
     _model_kind = SequenceModel
     _packed_fields: dict = SEQUENCE_FIELDS  # what `_model_kind` packs
     _check_model = staticmethod(check_sequence_model)
@@ -160,6 +163,15 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
 
     def _check_lengths(self, y, sequences):
         """Refuse targets that do not go with the lengths of the sequences."""
+
+    def _refuse_targets_of_steps(self, y, lengths):
+        """Raise ValueError if there is a target for each step of the sequences."""
+        if self._counterpart and are_of_steps(y, lengths):
+            raise ValueError(
+                f"y has a target for each step of each sequence, but "
+                f"{type(self).__name__} learns one for a whole sequence. Use "
+                f"{self._counterpart}."
+            )
 
     def _check_weight(self, sample_weight, sequences, name):
         """Return checked weights, or None."""
@@ -319,8 +331,14 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
                 "the target y is None."
             )
         # What is odd about one target for each sequence may be well for steps.
-        with naming("y", None if self._target_kind.per == "step" else y):
-            checked = self._target_kind.check(y)
+        of_steps = self._target_kind.per == "step"
+        try:
+            with naming("y", None if of_steps else y):
+                checked = self._target_kind.check(y)
+        except (TypeError, ValueError):
+            if not of_steps:
+                self._refuse_targets_of_steps(y, sequences.lengths)
+            raise
         check_number_of(checked, sequences, "X" + suffix)
         self._check_lengths(checked, sequences)
         if groups is not None:

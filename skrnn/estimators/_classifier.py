@@ -318,6 +318,7 @@ class RNNClassifier(ClassifierMixin, SequenceEstimator):
     }
     _fields = {**SequenceEstimator._fields, "classes_": labels, "_multilabel": boolean}
     _target_kind = ClassTarget
+    _counterpart = "SequenceTagger"
     classes_ = Of("_model")
 
     def __init__(

@@ -647,7 +647,9 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
             The targets of these rows.
         start : int, str or date
             The first origin: the number of rows before it, if it is negative the number
-            of rows after it, or the date of the first row to forecast.
+            of rows after it, or the date of the first row to forecast. If rows of `fit`
+            come after it, the model has seen them, and without `refit` a warning says
+            so.
         stride : int, default=1
             Rows from an origin to the next one. The last one is that after which the
             whole horizon is known.

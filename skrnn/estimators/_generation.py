@@ -3,6 +3,7 @@
 import codecs
 import warnings
 from numbers import Integral, Real
+from reprlib import repr as short
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -15,25 +16,31 @@ from skrnn.inputs.texts import open_texts
 # How many texts are written side by side, and how many tokens between two looks; more
 # where no string can end a text.
 ROWS, STEPS, FREE_STEPS = 64, 32, 512
+# How many unknown tokens a warning looks at, and how many of them it names.
+MOST_LOOKED_AT, MOST_NAMED = 50, 5
 
 
 class GenerationMixin:
     """The methods of a language model that write."""
 
-    def _warn_of_unknown(self, texts):
+    def _warn_of_unknown(self, texts, reader, items):
         """Warn of tokens that the model does not know."""
-        unknown = self._model.unknown
-        if unknown is None or not len(texts.ids):
+        unknown, counts = self._model.unknown, self._model.vocabulary.counts
+        if unknown is None or counts is None or counts[-1]:
+            return  # rare tokens are meant to be unknown
+        rows = np.flatnonzero(texts.ids == unknown)
+        if not len(rows):
             return
-        n = int((texts.ids == unknown).sum())
-        if n and self._model.vocabulary.counts is not None:
-            if self._model.vocabulary.counts[-1]:
-                return  # rare tokens are meant to be unknown
-            warnings.warn(
-                f"{n} of {len(texts.ids)} tokens did not occur in fit. They are read "
-                "as unknown.",
-                stacklevel=4,
-            )
+        first = rows[:MOST_LOOKED_AT]
+        owner = np.searchsorted(texts.start, first, side="right") - 1
+        places = zip(owner.tolist(), (first - texts.start[owner]).tolist(), strict=True)
+        names = list(dict.fromkeys(short(reader.token(items, *at)) for at in places))
+        more = ", ..." * (len(names) > MOST_NAMED or len(rows) > len(first))
+        warnings.warn(
+            f"{len(rows)} of {len(texts.ids)} tokens did not occur in fit: "
+            f"{', '.join(names[:MOST_NAMED])}{more}. They are read as unknown.",
+            stacklevel=4,
+        )
 
     # Writing -----------------------------------------------------------------------
 
@@ -309,7 +316,7 @@ class _Lines:
         model = self._model
         texts = model.texts(self._reader, prefixes)
         if any(map(len, prefixes)):
-            estimator._warn_of_unknown(texts)
+            estimator._warn_of_unknown(texts, self._reader, prefixes)
         self._writer = make_writer(model, seeds)
         self._read(texts)
         n = len(prefixes)

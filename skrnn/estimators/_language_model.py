@@ -691,7 +691,7 @@ class LanguageModel(
             self._check_form(form, name)
         reader = self._reader()
         texts = self._model.texts(reader, items)
-        self._warn_of_unknown(texts)
+        self._warn_of_unknown(texts, reader, items)
         return texts, items, reader
 
     # The state ---------------------------------------------------------------------

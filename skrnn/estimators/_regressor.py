@@ -293,6 +293,7 @@ class RNNRegressor(RegressorMixin, SequenceEstimator):
         "convolutions": CONVOLUTIONS,
     }
     _target_kind = NumberTarget
+    _counterpart = "StepRegressor"
     _fields = {
         **SequenceEstimator._fields,
         "_target_shape": tuple_of(integer(1)),

@@ -272,6 +272,7 @@ class StepRegressor(RegressorMixin, StepEstimator):
         "loss": [StrOptions({"squared_error", "absolute_error"})],
     }
     _target_kind = StepNumberTarget
+    _counterpart = "RNNRegressor"
     _fields = {
         **StepEstimator._fields,
         "_loss": one_of("squared_error", "absolute_error"),

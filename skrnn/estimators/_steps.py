@@ -48,7 +48,7 @@ class StepEstimator(SequenceEstimator):
             self._learns_table = table
         if not table:
             return X, y, sample_weight
-        _check_table(X, y)
+        _check_table(X, self._counterpart)
         if hasattr(X, "__len__") and len(X) != len(y):
             raise ValueError(
                 "Found input variables with inconsistent numbers of samples: "
@@ -92,10 +92,14 @@ class StepEstimator(SequenceEstimator):
         lengths = sequences.lengths
         for i, (item, n_steps) in enumerate(zip(y, lengths, strict=True)):
             if len(item) != n_steps:
+                hint = ""
+                if len(y) > 1 and all(len(item) == 1 for item in y):
+                    other = self._counterpart
+                    hint = f" If these are targets of whole sequences, use {other}."
                 raise ValueError(
                     f"y[{i}] has {len(item)} targets, and {sequences.name(i)} has "
                     f"{n_steps} steps. Each step needs one target; None or NaN is for "
-                    "a step without one."
+                    f"a step without one.{hint}"
                 )
 
     def _check_weight(self, sample_weight, sequences, name):
@@ -153,8 +157,8 @@ class StepEstimator(SequenceEstimator):
         return tags
 
 
-def _check_table(X, y=None):
-    """Refuse what is no table; `y` are the targets of its rows, if there are any."""
+def _check_table(X, counterpart=None):
+    """Refuse what is no table; `counterpart` learns targets of whole sequences."""
     if open_container(X, "X").kind == "sparse":
         refuse_sparse("X")
     if isinstance(X, str | bytes):
@@ -166,11 +170,11 @@ def _check_table(X, y=None):
         n_dims = X.ndim if hasattr(X, "ndim") else np.ndim(X)
     except ValueError:  # items of several shapes
         n_dims = 1
-    if n_dims != 2 and y is not None and _holds_arrays(X):
+    if n_dims != 2 and counterpart is not None and _holds_arrays(X):
         raise ValueError(
             "y has one target for each sequence of X. For sequences, y is a list with "
-            "the targets of all steps of each, as many as it has steps. For one answer "
-            "to a whole sequence, use RNNClassifier or RNNRegressor."
+            "the targets of all steps of each, as many as it has steps. For one target "
+            f"of a whole sequence, use {counterpart}."
         )
     if n_dims != 2:
         raise ValueError(

@@ -318,6 +318,7 @@ class SequenceTagger(StepEstimator):
         ],
     }
     _target_kind = StepClassTarget
+    _counterpart = "RNNClassifier"
     _fields = {
         **StepEstimator._fields,
         "classes_": labels,

@@ -7,6 +7,7 @@ import numpy as np
 from skrnn.inputs.containers import is_missing, open_container
 
 __all__ = [
+    "are_of_steps",
     "hint_about_container",
     "hint_about_labels",
     "hint_about_lengths",
@@ -130,6 +131,18 @@ def hint_about_number(sequences, n_targets, input_name="X"):
         f"other, split it: np.split({input_name}, np.cumsum(lengths)[:-1]), or, with "
         f"the name of the sequence of each row, [{input_name}[names == name] for name "
         "in np.unique(names)]."
+    )
+
+
+def are_of_steps(y, lengths):
+    """Whether each item of targets holds as many as its sequence has steps."""
+    if open_container(y, "y").kind not in ("items", "column", "array"):
+        return False
+    if len(y) != len(lengths) or not len(y) or max(lengths) < 2:
+        return False
+    return all(
+        isinstance(item, list | tuple | np.ndarray) and len(item) == n
+        for item, n in zip(y, lengths, strict=True)
     )
 
 

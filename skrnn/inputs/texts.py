@@ -176,6 +176,14 @@ class TextReader:
         vocabulary.check_kind(column)
         return vocabulary.encode(column).astype(dtype), start
 
+    def token(self, items, i, place):
+        """Return one token of text `i`, as `encode` reads it."""
+        if self.form == "text" and self.unit != "word":
+            return self._lower(items[i], i)[place]
+        [part] = self._parts(items[i : i + 1])
+        token = part[place]
+        return token.item() if isinstance(token, np.generic) else token
+
     def decode(self, tokens):
         """Return a text, a token list or an array of ids of tokens.
 

@@ -115,6 +115,9 @@ class ForecastModel:
         How series of a panel without a value are forecast.
     home, plain_home : Home or None
         Where the linear forecast returns to, and that of the targets alone.
+    unlearned : ndarray of shape (n_series,) or None
+        How many of the last rows of each history `update` has added: nothing was
+        learned from these. None if there are no such rows.
     """
 
     structure: dict[str, Any]
@@ -139,6 +142,7 @@ class ForecastModel:
     cold: ColdStart | None = None
     home: Home | None = None
     plain_home: Home | None = None
+    unlearned: np.ndarray | None = None
     _idle: Lender = field(default_factory=Lender, repr=False)
 
     def with_theta(self, theta):
@@ -154,7 +158,31 @@ class ForecastModel:
         """Return the model with the rows that follow its history."""
         later = self.access.read_later(X, y)
         pairs = zip(self.history, later, strict=True)
-        return self.with_history([self.schema.join(a, b) for a, b in pairs])
+        history = [self.schema.join(a, b) for a, b in pairs]
+        pairs = zip(self.history, history, strict=True)
+        grown = np.array([b.n_past - a.n_past for a, b in pairs], dtype=np.int64)
+        if self.unlearned is not None:
+            grown += self.unlearned
+        return replace(self.with_history(history), unlearned=grown)
+
+    def n_learned(self, number, series):
+        """Return the number of the first rows of a series that were learned from.
+
+        These are rows of the series of that number in `fit`: as far as both are known,
+        their values are equal.
+        """
+        history = self.history[number]
+        begin = series.position - history.position
+        if self.schema.mode == "rows" and self.schema.time_kind is None:
+            begin = 0  # rows without an index stand after the history
+        n = history.n_past
+        if self.unlearned is not None:
+            n -= int(self.unlearned[number])
+        first, last = max(begin, 0), min(n, begin + series.n_past)
+        if first >= last:
+            return 0
+        seen, given = history.y[first:last], series.y[first - begin : last - begin]
+        return last - begin if np.array_equal(seen, given, equal_nan=True) else 0
 
     # Facts -----------------------------------------------------------------------
 
@@ -595,6 +623,8 @@ class ForecastModel:
             if home is not None:
                 plain[f"_{name}_levels"] = np.array(home[:3])
                 plain[f"_{name}_pull"] = home.pull
+        if self.unlearned is not None:
+            plain["_unlearned"] = self.unlearned
         return plain | {
             "_structure": self.structure,
             "_reader": self.reader.get_state(),
@@ -650,6 +680,7 @@ class ForecastModel:
             fields.get("_log_floor"),
             cold,
             *homes,
+            fields.get("_unlearned"),
         )
 
 

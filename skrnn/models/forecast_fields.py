@@ -62,6 +62,10 @@ def _n_ahead(state):
     return _n_known_future(state) + _n_calendar(state)
 
 
+def _n_series(state):
+    return len(state["_history"]["name"])
+
+
 def _n_sizes(state):
     return len(history_sizes(state["_reader"]["window"]))
 
@@ -259,6 +263,8 @@ FORECAST_FIELDS = {
     "_cold_center": Optional(array("float64", _n_ahead)),
     "_cold_errors": Optional(array("float64", _n_targets, len(LEVELS))),
     "_cold_floor": Optional(array("float64", _n_targets, low=0)),
+    # Of one that has had an update.
+    "_unlearned": Optional(array("int64", _n_series, low=0)),
 }
 
 

@@ -6,6 +6,7 @@ list of series, whose targets are among their columns.
 
 import warnings
 from abc import ABC, abstractmethod
+from dataclasses import replace
 
 import numpy as np
 from sklearn.metrics import r2_score
@@ -231,7 +232,7 @@ class RowsAccess(SeriesAccess):
     def read_more(self, X, y):
         """Append new rows, and learn to forecast these."""
         before = self.model.history[0].n_past
-        model = self.model.updated(X, y)
+        model = replace(self.model.updated(X, y), unlearned=None)
         if not np.isfinite(model.history[0].y[before:]).any():
             raise ValueError("There is nothing to learn: no value of y is known.")
         return model, model.history, np.full(self.model.n_targets, before)

@@ -7,7 +7,7 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 
 from skrnn.estimators import SequenceForecaster
-from skrnn.plotting._pyplot import import_pyplot, legend_above
+from skrnn.plotting._pyplot import import_pyplot, legend_above, shorten_dates
 
 __all__ = ["ForecastDisplay"]
 
@@ -402,12 +402,7 @@ class ForecastDisplay:
                 style = {"linewidth": 0, **style}
             interval = draw(where, low, high, **style)
         (line,) = ax.plot(where, self.y_pred[:, k], **styles["line"])
-        if np.asarray(where).dtype.kind == "M":
-            from matplotlib import dates
-
-            locator = dates.AutoDateLocator()
-            ax.xaxis.set_major_locator(locator)
-            ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
+        shorten_dates(ax, np.asarray(where))
         if self.target_names is not None:
             ax.set_ylabel(self.target_names[k])
         return history, truth, line, interval, ax

@@ -5,7 +5,13 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import _safe_indexing
 
-from skrnn.plotting._pyplot import COLORS, import_pyplot, legend_above, two_axes
+from skrnn.plotting._pyplot import (
+    COLORS,
+    import_pyplot,
+    legend_above,
+    shorten_dates,
+    two_axes,
+)
 
 __all__ = ["OutlierDisplay"]
 
@@ -191,6 +197,9 @@ class OutlierDisplay:
     def plot(self, ax=None, *, line_kwargs=None, alarm_kwargs=None):
         """Draw.
 
+        Lines are broken where rows are missing: at steps more than twice as long as
+        nine of ten steps.
+
         Parameters
         ----------
         ax : matplotlib Axes or array-like of two, default=None
@@ -216,6 +225,8 @@ class OutlierDisplay:
         self.axes_ = above, below = axes
         self.figure_ = above.figure
         places = _places(self.index, len(self.scores))
+        gaps = _gaps(places)
+        drawn = np.insert(places, gaps, places[gaps - 1])
         alarms = self.scores < self.offset
         self.lines_, self.alarms_, self.intervals_ = [], [], []
         n_targets = self.values.shape[1]
@@ -224,28 +235,29 @@ class OutlierDisplay:
             color = COLORS[k % 5]  # alarms have the sixth one
             options = {"linewidth": 1, "color": color}
             options["label"] = names[k] if n_targets > 1 else "value"
-            [line] = above.plot(places, values, **options | (line_kwargs or {}))
+            options |= line_kwargs or {}
+            [line] = above.plot(drawn, _broken(values, gaps), **options)
             self.lines_.append(line)
             if self.interval is not None:
-                ends = self.interval[:, k].T
+                ends = _broken(self.interval[:, k], gaps).T
                 options = {"alpha": 0.25, "color": line.get_color(), "linewidth": 0}
                 options["label"] = "expected" if k == 0 else None
-                self.intervals_.append(above.fill_between(places, *ends, **options))
+                self.intervals_.append(above.fill_between(drawn, *ends, **options))
         for k, values in enumerate(self.values.T):
             options = {"color": COLORS[5], "s": 14, "zorder": 3}
             options["label"] = "alarm" if k == 0 else None
             options |= alarm_kwargs or {}
             dots = above.scatter(places[alarms], values[alarms], **options)
             self.alarms_.append(dots)
-        self._draw_evidence(below, places)
+        self._draw_evidence(below, drawn, gaps)
         named = n_targets == 1 and self.target_names and not names[0].isdigit()
         above.set_ylabel(names[0] if named else "value")
         for ax in (above, below):
             legend_above(ax, ncols=5)
         return self
 
-    def _draw_evidence(self, below, places):
-        evidence = -self.scores / np.log(10)
+    def _draw_evidence(self, below, places, gaps):
+        evidence = _broken(-self.scores / np.log(10), gaps)
         options = {"linewidth": 1, "color": "0.35", "label": "evidence"}
         [self.evidence_] = below.plot(places, evidence, **options)
         options = {"linewidth": 1, "color": COLORS[5], "linestyle": "--"}
@@ -254,6 +266,7 @@ class OutlierDisplay:
         below.set_ylabel("$-\\log_{10} p$")
         if places.dtype.kind in "iuf":
             below.set_xlabel("row")
+        shorten_dates(below, places)
 
 
 def _places(index, n_rows):
@@ -267,3 +280,16 @@ def _places(index, n_rows):
     if getattr(index, "tz", None) is not None:
         index = index.tz_localize(None)
     return np.asarray(index)
+
+
+def _gaps(places):
+    """Return the numbers of the rows that follow others after a long time."""
+    steps = np.diff(places).astype(float)
+    if not len(steps):
+        return np.zeros(0, dtype=int)
+    return np.flatnonzero(steps > 2 * np.quantile(steps, 0.9)) + 1
+
+
+def _broken(values, gaps):
+    """Return values, (n_rows, ...), with a row of NaN before each gap's end."""
+    return np.insert(values.astype(float), gaps, np.nan, axis=0)

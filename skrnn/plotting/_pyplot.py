@@ -2,11 +2,20 @@
 
 import numpy as np
 
-__all__ = ["COLORS", "OTHERS", "import_pyplot", "legend_above", "two_axes"]
+__all__ = [
+    "COLORS",
+    "NOTHING",
+    "OTHERS",
+    "import_pyplot",
+    "legend_above",
+    "shorten_dates",
+    "two_axes",
+]
 
 # Colours that people tell apart who see no red or no green (Okabe & Ito 2008).
 COLORS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442"]
-OTHERS = "#999999"
+OTHERS = "#888888"
+NOTHING = "#D4D4D4"  # what is none of the things that are looked for
 
 
 def import_pyplot(what):
@@ -77,3 +86,13 @@ def legend_above(ax, *named, ncols):
         fontsize="small",
         borderaxespad=0.2,
     )
+
+
+def shorten_dates(ax, places):
+    """Let labels of dates say no more than they must, so that they stay apart."""
+    if places.dtype.kind == "M":
+        from matplotlib import dates
+
+        locator = dates.AutoDateLocator()
+        ax.xaxis.set_major_locator(locator)
+        ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))

@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from skrnn.plotting._pyplot import COLORS, OTHERS, import_pyplot
+from skrnn.plotting._pyplot import COLORS, NOTHING, OTHERS, import_pyplot
 
 __all__ = ["TaggingDisplay"]
 
 LETTER = 0.1  # inches of a letter
+OUTSIDE = "O"  # the label of steps outside of all chunks, in all schemes
 
 
 class TaggingDisplay:
@@ -184,7 +185,8 @@ class TaggingDisplay:
             Axes to draw on. None makes new ones.
         n_classes : int, default=6
             How many classes have a colour of their own: the most frequent ones of this
-            sequence. Others are grey.
+            sequence. Others are grey, and ``'O'``, which names no entity, is light
+            grey.
 
         Returns
         -------
@@ -235,9 +237,10 @@ class TaggingDisplay:
         shown = np.asarray(self.labels).tolist()
         if self.true_labels is not None:
             shown = shown + _without_gaps(self.true_labels)
-        order = sorted(set(shown), key=lambda label: (-shown.count(label), str(label)))
-        kept = order[: min(n_classes, len(COLORS))]
-        return dict(zip(kept, COLORS, strict=False))
+        named = {*shown} - {OUTSIDE}
+        order = sorted(named, key=lambda label: (-shown.count(label), str(label)))
+        colors = dict(zip(order[:n_classes], COLORS, strict=False))
+        return colors | ({OUTSIDE: NOTHING} if OUTSIDE in shown else {})
 
     def _draw_bands(self, ax, bands, colors):
         named = set()
