@@ -13,6 +13,7 @@
 cdef enum:
     LINE = 64                    # bytes of a line of the cache, or fewer
     PRODUCT_K = 512              # terms of a part of a long sum
+    FAR_OUTPUTS = 131072         # sums that do not stay in the cache
 
 
 cdef inline void term(int ROWS, int VECS, int FIRST, int LAST, vec* acc,
@@ -190,8 +191,10 @@ cdef void product(const void* panels, Py_ssize_t n_k, Py_ssize_t n_out,
     cdef vec out[24]
     cdef vec start[2]
     cdef Py_ssize_t p, row, left, j, first, n
-    cdef int height, n_rows, n_vec, i, v
+    cdef int height, n_rows, n_vec, i, v, nth
     cdef real* target
+    cdef const char* ahead
+    cdef bint far = n_out * (row_stop - row_start) > FAR_OUTPUTS
     if row_stop <= row_start:
         return
     state = denormals_off()
@@ -209,9 +212,19 @@ cdef void product(const void* panels, Py_ssize_t n_k, Py_ssize_t n_out,
                 if bias != NULL:
                     start[v] = load_lanes(<const real*>bias + j + v * VL,
                                           n_out - j - v * VL)
-            row = row_start
+            row, nth = row_start, 0
             while row < row_stop:
                 n_rows = <int>(height if row_stop - row > height else row_stop - row)
+                ahead = NULL
+                if far:
+                    # The sums of this tile are far away, and so is the next panel.
+                    for i in range(n_rows):
+                        prefetch_near(<real*>c + (row + i) * ldc + j)
+                        prefetch_near(<real*>c + (row + i) * ldc + j + VL)
+                    if nth < 2:
+                        ahead = <const char*>panels + nth * n * LINE
+                        ahead += ((p + 1) * n_k + first) * 2 * VL * sizeof(real)
+                    nth += 1
                 for i in range(n_rows):
                     target = <real*>c + (row + i) * ldc + j
                     for v in range(n_vec):
@@ -221,7 +234,7 @@ cdef void product(const void* panels, Py_ssize_t n_k, Py_ssize_t n_out,
                                                             n_out - j - v * VL)
                 panel_product(n_rows, n_vec, out, <const real*>a + row * lda + first,
                               lda, <const real*>panels + (p * n_k + first) * 2 * VL, n,
-                              NULL)
+                              ahead)
                 for i in range(n_rows):
                     target = <real*>c + (row + i) * ldc + j
                     for v in range(n_vec):
@@ -237,6 +250,8 @@ cdef void product(const void* panels, Py_ssize_t n_k, Py_ssize_t n_out,
 cdef enum:
     CHUNK = 256                  # rows that a weight gradient sums before it adds to dw
     PACKED_COLUMNS = 256         # from how many columns on a strip is packed
+    FAR_COLUMNS = 64             # the same where rows are a page apart
+    PAGE = 4096                  # bytes
 
 
 cdef inline void tile_outer(int COLUMNS, int VECS, real* c, Py_ssize_t ldc,
@@ -309,12 +324,16 @@ cdef void outer_chunk(real* c, Py_ssize_t ldc, const real* a, Py_ssize_t lda,
     cdef const real** rows = NULL
     cdef Py_ssize_t j = 0, r
     cdef int v
+    cdef bint packs = n_a >= PACKED_COLUMNS
+    # Rows that are pages apart are read slowly.
+    if ldd * <Py_ssize_t>sizeof(real) >= PAGE and n_a >= FAR_COLUMNS:
+        packs = True
     if a != NULL:
         rows = places
         for r in range(n_rows):
             places[r] = a + (index[r] if index != NULL else r) * lda
     while j < n_d:
-        if n_d - j > 3 * VL and n_a >= PACKED_COLUMNS:
+        if n_d - j > 3 * VL and packs:
             for r in range(n_rows):
                 for v in range(4):
                     vstore(strip + (r * 4 + v) * VL, vload(d + r * ldd + j + v * VL))
