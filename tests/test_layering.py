@@ -121,6 +121,7 @@ INSIDE = {
         "convolved",
         "series",
         "covariates",
+        "facts",
         "learning",
         "schema",
     ],
