@@ -1452,12 +1452,13 @@ def test_columns_that_are_not_there(parameter):
 # Ctrl-C
 
 SCRIPT = """
-import dataclasses, sys, warnings
+import dataclasses, signal, sys, warnings
 import numpy as np
 from forecasts import make_series
 from skrnn import SequenceForecaster
 from skrnn.training import Trainer
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may ignore it
 y = make_series(400)
 model = SequenceForecaster(
     4, window=12, hidden_layer_sizes=16, max_iter=10**6, random_state=0, verbose=True,
