@@ -17,8 +17,13 @@ def import_oracle(name):
         # Deprecations inside these packages are not ours to mend.
         warnings.simplefilter("ignore", DeprecationWarning)
         if os.environ.get("SKRNN_REQUIRE_PARITY") == "1":
-            return importlib.import_module(name)
-        return pytest.importorskip(name)
+            module = importlib.import_module(name)
+        else:
+            module = pytest.importorskip(name)
+    if name == "torch":
+        # Networks of tests are small: more threads mostly wait for each other.
+        module.set_num_threads(1)
+    return module
 
 
 class TorchNetwork:

@@ -457,30 +457,6 @@ def test_equal_models_are_equal_bytes():
     assert saved(other) == expected
 
 
-def test_bytes_do_not_depend_on_the_process(tmp_path):
-    program = (
-        "import sys; from toys import *; from skrnn import RNNClassifier\n"
-        "from skrnn.export import save\n"
-        "weights = {name: 1 for name in {'no', 'yes', 'perhaps'}}\n"
-        f"model = RNNClassifier(**{QUICK!r}, class_weight=weights)\n"
-        "save(model.fit(*make_classes()), sys.argv[1])\n"
-    )
-    found = set()
-    for seed in ("0", "1"):
-        path = tmp_path / seed
-        subprocess.run(
-            [sys.executable, "-c", program, path],
-            check=True,
-            env={
-                **os.environ,
-                "PYTHONHASHSEED": seed,
-                "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path]),
-            },
-        )
-        found.add(path.read_bytes())
-    assert len(found) == 1
-
-
 def test_a_file_is_as_its_description_says():
     """Read and written by the few lines of ``mutations.py``."""
     data = saved(fitted())

