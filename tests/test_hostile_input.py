@@ -1,22 +1,41 @@
 """What a careless user hands in: a clear error, or the same as in a usual form."""
 
+import copy
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
+from sklearn.base import clone
 
+import skrnn
 from skrnn import (
     LanguageModel,
     RNNClassifier,
     SequenceForecaster,
     SequenceTagger,
+    SequenceTranscriber,
+    SequenceTranslator,
     SeriesOutlierDetector,
     StepRegressor,
 )
+from skrnn.distributed import JoinedSequences, fit_shards
+from skrnn.export import load
+from skrnn.inspection import permutation_importance
 from skrnn.metrics import (
     bleu_score,
     chrf_score,
     chunk_f1_score,
     edit_distance,
     sequence_accuracy_score,
+)
+from skrnn.plotting import (
+    AttentionDisplay,
+    ForecastDisplay,
+    ImportanceDisplay,
+    OutlierDisplay,
+    TaggingDisplay,
+    TranscriptDisplay,
 )
 from skrnn.preprocessing import SequenceColumns, SequenceScaler
 from skrnn.text import scheme_constraints, spans_to_tags, tags_to_spans
@@ -245,3 +264,201 @@ def test_a_complex_row_of_a_stream():
     )
     with pytest.raises(ValueError, match="Complex data not supported"):
         stream.step(values[0] + 1j)
+
+
+# Shards --------------------------------------------------------------------------
+
+
+def test_more_rounds_than_batches():
+    shards = [(X, ["a", "b", "a"]), (X[:2], ["b", "a"])]
+    model = RNNClassifier(**SMALL, batch_size=1)
+    fit_shards(model, shards, rounds_per_epoch=5)
+    with pytest.raises(ValueError, match="rounds_per_epoch=6 is more than the 5"):
+        fit_shards(model, shards, rounds_per_epoch=6)
+    texts = [(["ab", "ba"],), (["aab"],)]
+    with pytest.raises(ValueError, match="rounds_per_epoch=1000 is more than the 2"):
+        fit_shards(LanguageModel(**SMALL), texts, rounds_per_epoch=1000)
+
+
+def test_a_class_of_executors_makes_one():
+    shards = [(X, ["a", "b", "a"])]
+    expected = fit_shards(RNNClassifier(**SMALL), shards).predict_proba(X)
+    found = fit_shards(RNNClassifier(**SMALL), shards, ThreadPoolExecutor)
+    np.testing.assert_array_equal(found.predict_proba(X), expected)
+    with pytest.raises(TypeError, match="What executor returns"):
+        fit_shards(RNNClassifier(**SMALL), shards, lambda: None)
+
+
+def test_joined_sequences_of_nothing():
+    with pytest.raises(TypeError, match="X is None"):
+        JoinedSequences(None)
+    for place in (1.5, "a", None):
+        with pytest.raises(TypeError):
+            JoinedSequences(X)[place]
+
+
+def test_too_small_a_share_of_sequences():
+    model = RNNClassifier(**SMALL).fit(X, ["a", "b", "a"])
+    with pytest.raises(ValueError, match="less than one of 3 sequences"):
+        permutation_importance(model, X, ["a", "b", "a"], max_samples=0.1)
+
+
+def test_a_number_is_no_path():
+    for number in (0, 3, True):
+        with pytest.raises(TypeError, match="path must be a path or a file"):
+            load(number)
+
+
+# Streams -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("learn", [False, True])
+def test_copies_of_a_stream_of_outliers(learn):
+    values = np.random.RandomState(0).randn(60, 2)
+    forecaster = SequenceForecaster(window=3, **SMALL)
+    detector = SeriesOutlierDetector(
+        forecaster=forecaster, warm_up=20, random_state=0, refit=8, refractory=2
+    )
+    stream = detector.fit(values[:40]).stream(learn)
+    for row in values[40:44]:
+        stream.step(row)
+    copies = copy.copy(stream), copy.deepcopy(stream)
+    expected = [(stream.step(row), stream.alarm) for row in values[44:56]]
+    for other in copies:
+        found = [(other.step(row), other.alarm) for row in values[44:56]]
+        assert found == expected
+    with pytest.raises(TypeError, match="A stream cannot be pickled"):
+        pickle.dumps(stream)
+
+
+@pytest.mark.parametrize("ngram_order", [None, 2])
+@pytest.mark.parametrize("token", ["a", ["a", "b"]])
+def test_copies_of_a_stream_of_texts(token, ngram_order):
+    model = LanguageModel(**SMALL, ngram_order=ngram_order).fit(["ab", "ba", "aab"])
+    stream = model.stream(np.size(token))
+    stream.step(token)
+    copies = copy.copy(stream), copy.deepcopy(stream)
+    expected = [stream.step(token) for _ in range(3)]
+    for other in copies:
+        found = [other.step(token) for _ in range(3)]
+        np.testing.assert_array_equal(found, expected)
+    with pytest.raises(TypeError, match="A stream cannot be pickled"):
+        pickle.dumps(stream)
+
+
+def test_states_of_other_streams_of_outliers():
+    values = np.random.RandomState(0).randn(60, 2)
+    forecaster = SequenceForecaster(window=3, **SMALL)
+    detector = SeriesOutlierDetector(forecaster=forecaster, warm_up=20, random_state=0)
+    stream = detector.fit(values[:40]).stream()
+    stream.step(values[40])
+    before = stream.state
+    of_one = clone(detector).fit(values[:40, :1]).stream().state
+    other = {**before, "memory": of_one["memory"]}
+    learning = detector.stream(learn=True).state
+    for state in (None, {}, 3, {"alarm": True}, of_one, other, learning):
+        with pytest.raises(ValueError, match="A state is a dict|is not of|One of the"):
+            stream.state = state
+        twin = detector.stream()
+        twin.state = before
+        assert copy.copy(stream).step(values[41]) == twin.step(values[41])
+
+
+@pytest.mark.parametrize("token", [None, {"a": 1}, {1}, [1], 1.5, np.nan, "1", 1j])
+def test_steps_that_are_no_ids(token):
+    stream = LanguageModel(**SMALL).fit([[1, 2], [2, 1]]).stream()
+    before = stream.log_proba()
+    with pytest.raises(ValueError, match="tokens in fit were numbers"):
+        stream.step([token])
+    np.testing.assert_array_equal(stream.log_proba(), before)
+    stream.step(np.int64(2))
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (LanguageModel(), "A stream of LanguageModel has no method to choose"),
+        (SequenceForecaster(), "SequenceForecaster has no stream"),
+        (RNNClassifier, "has no stream. Pass a fitted RNNClassifier"),
+    ],
+)
+def test_what_has_no_stream(model, message):
+    with pytest.raises(TypeError, match=message):
+        skrnn.stream(model)
+
+
+# Displays ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    pytest.importorskip("matplotlib")
+    tagger = SequenceTagger(**SMALL).fit(X, LABELS)
+    translator = SequenceTranslator(**SMALL).fit(["ab", "b", "a"], ["ba", "b", "a"])
+    options = SMALL | {"segment_length": 1}
+    transcriber = SequenceTranscriber(**options).fit(X, ["a", "b", "ab"])
+    return {
+        "tagger": (TaggingDisplay, tagger, X),
+        "translator": (AttentionDisplay, translator, ["ab", "b", "a"]),
+        "transcriber": (TranscriptDisplay, transcriber, X),
+    }
+
+
+@pytest.mark.parametrize("name", ["tagger", "translator", "transcriber"])
+def test_which_sequence_is_drawn(name, drawn):
+    from matplotlib import pyplot
+
+    display, model, sequences = drawn[name]
+    for number in (3, -4, 1.0, "a", None):
+        with pytest.raises(ValueError, match="number=.* does not exist: there are 3"):
+            display.from_estimator(model, sequences, number=number)
+    targets = LABELS if name == "tagger" else ["a", "b", "a"]
+    with pytest.raises(ValueError, match="y has 1 targets, and X has 3"):
+        display.from_estimator(model, sequences, targets[:1], number=1)
+    pandas = pytest.importorskip("pandas")
+    column = pandas.Series(sequences, index=[7, 8, 9])
+    rows = pandas.Series(targets, index=[7, 8, 9])
+    assert display.from_estimator(model, column, rows, number=-1).figure_
+    pyplot.close("all")
+
+
+@pytest.mark.parametrize("name", ["tagger", "translator", "transcriber"])
+@pytest.mark.parametrize("other", [None, "a regressor"])
+def test_what_displays_draw(name, other, drawn):
+    display, _, sequences = drawn[name]
+    if other is not None:
+        other = StepRegressor(**SMALL).fit(X, NUMBERS)
+    with pytest.raises(TypeError, match="draws a Sequence.*, got "):
+        display.from_estimator(other, sequences)
+
+
+@pytest.mark.parametrize("name", ["tagger", "translator", "transcriber"])
+def test_axes_of_displays(name, drawn):
+    from matplotlib import pyplot
+
+    display, model, sequences = drawn[name]
+    figure = pyplot.figure()
+    polar = figure.add_subplot(projection="polar")
+    for ax in ("x", figure, polar, np.array([polar, polar]), [polar] * 3):
+        with pytest.raises((TypeError, ValueError), match="ax must be one"):
+            display.from_estimator(model, sequences, ax=ax)
+    pyplot.close("all")
+
+
+def test_numbers_of_displays():
+    pytest.importorskip("matplotlib")
+    with pytest.raises(ValueError, match="proba must have a row for each of 2 steps"):
+        TaggingDisplay.from_predictions(
+            ["a", "b"], proba=[0.5, 0.5], classes=["a", "b"]
+        )
+    with pytest.raises(ValueError, match="importances must be an array"):
+        ImportanceDisplay([1.0, 2.0]).plot()
+    with pytest.raises(ValueError, match="y_pred must have the shape"):
+        ForecastDisplay.from_predictions(None, 3.0)
+    for rate in (0, 1, -1, np.nan, "a"):
+        with pytest.raises(ValueError, match="false_alarm_rate must be a number"):
+            OutlierDisplay.from_predictions([1.0], [-1.0], false_alarm_rate=rate)
+    with pytest.raises(ValueError, match="X must be a series of shape"):
+        OutlierDisplay.from_predictions([], [])
+    with pytest.raises(TypeError, match="draws a SeriesOutlierDetector, got NoneType"):
+        OutlierDisplay.from_estimator(None, [1.0])

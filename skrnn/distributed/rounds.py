@@ -128,8 +128,20 @@ class Rounds:
             states = states_after
             mean.write(job)
             generator.set_state(states[first])
+            if i == 0:
+                self._check_number(n_batches.values(), len(job.data.used))
         self.states, self.n_batches = states, n_batches
         return total
+
+    def _check_number(self, n_batches, n_items):
+        """Refuse more rounds than there can be batches, which would do nothing."""
+        n_batches = list(n_batches)
+        most = n_items if None in n_batches else sum(n_batches)
+        if self.n_rounds > most:
+            raise ValueError(
+                f"rounds_per_epoch={self.n_rounds} is more than the {most} batches "
+                "that the shards have together in an epoch. Set a smaller one."
+            )
 
     def _tasks(self, job, mean_weight, part, begin, states):
         solver = job.solver

@@ -26,7 +26,9 @@ class Runner:
         self.executor, self.retries = executor, retries
         self._make = None
         self._left = False  # whether tasks were begun that nobody waits for
-        if executor is not None and not hasattr(executor, "submit"):
+        # A class of executors has the method, and makes an executor when it is called.
+        makes = isinstance(executor, type) or not hasattr(executor, "submit")
+        if executor is not None and makes:
             if not callable(executor):
                 raise TypeError(
                     "executor must have a method submit, like those of "
@@ -35,6 +37,11 @@ class Runner:
                 )
             self._make = executor
             self.executor = executor()
+            if not hasattr(self.executor, "submit"):
+                raise TypeError(
+                    "What executor returns must have a method submit, got "
+                    f"{self.executor!r}."
+                )
 
     def close(self):
         """Shut down an executor that was made here."""

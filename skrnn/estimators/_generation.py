@@ -487,6 +487,20 @@ class LanguageStream:
         self._contexts = None  # with n-grams, the newest tokens of each text
         self.reset()
 
+    def __copy__(self):
+        other = LanguageStream(self._model, self.n_seqs)
+        other.state = self.state
+        return other
+
+    def __deepcopy__(self, memo):
+        return self.__copy__()  # the parameters never change
+
+    def __reduce__(self):
+        raise TypeError(
+            "A stream cannot be pickled. Pickle the estimator and `stream.state`, then "
+            "make a new stream by the estimator's `stream` and give it the state."
+        )
+
     def reset(self):
         """Begin new texts."""
         self._stepper.reset()
@@ -532,8 +546,10 @@ class LanguageStream:
             )
         kind = self._model.vocabulary.kind
         for each in tokens:
-            is_string = isinstance(each, str)
-            if kind is not None and is_string != (kind == "string"):
+            is_kind = isinstance(each, str)
+            if kind == "number":
+                is_kind = isinstance(each, Real | np.bool_) and each % 1 == 0
+            if kind is not None and not is_kind:
                 raise ValueError(
                     f"The step has {each!r}, but the tokens in fit were {kind}s."
                 )

@@ -1,6 +1,7 @@
 """Streams of fitted estimators and of pipelines."""
 
 from copy import copy
+from inspect import signature
 from numbers import Integral
 
 import joblib
@@ -77,10 +78,16 @@ def stream(model, n_seqs=1, *, method="predict"):
     True
     """
     *transformers, estimator = _steps(model) or [model]
-    if not callable(getattr(estimator, "stream", None)):
+    name = type(estimator).__name__
+    follow = getattr(estimator, "stream", None)
+    if not callable(follow) or isinstance(estimator, type):
         raise TypeError(
-            f"{type(estimator).__name__} has no stream. Pass a fitted RNNClassifier or "
-            "RNNRegressor, or a pipeline that ends with one."
+            f"{name} has no stream. Pass a fitted RNNClassifier or RNNRegressor, or a "
+            "pipeline that ends with one."
+        )
+    if "method" not in signature(follow).parameters:
+        raise TypeError(
+            f"A stream of {name} has no method to choose. Call its own method `stream`."
         )
     plain = estimator.stream(n_seqs, method=method)
     if not transformers:

@@ -150,6 +150,8 @@ def load(path):
     ...
     skrnn.export.ModelFileError: <_io.BytesIO object at ...> is not a model file.
     """
+    if isinstance(path, int):
+        raise TypeError(f"path must be a path or a file, got the number {path!r}.")
     if hasattr(path, "read"):
         return _read(path, getattr(path, "name", path))
     with open(path, "rb") as file:

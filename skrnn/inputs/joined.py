@@ -1,5 +1,6 @@
 """Sequences of numbers in one array or one file, so that they travel as one."""
 
+import operator
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -58,6 +59,8 @@ class JoinedSequences(Sequence):
     __module__ = "skrnn.distributed"  # so that pickles do not know of private modules
 
     def __init__(self, X, file=None):
+        if not hasattr(X, "__iter__"):
+            raise TypeError(f"X is {X!r}. A list of sequences is expected.")
         arrays = [_as_numbers(x, i) for i, x in enumerate(X)]
         for i, array in enumerate(arrays):
             if array.shape[1:] != arrays[0].shape[1:]:
@@ -86,7 +89,7 @@ class JoinedSequences(Sequence):
         """Return sequence `i`, a view; a list of views for a slice."""
         if isinstance(i, slice):
             return [self[j] for j in range(*i.indices(len(self)))]
-        place = int(i)
+        place = operator.index(i)
         if not -len(self) <= place < len(self):
             raise IndexError(f"sequence {place} of {len(self)}")
         place %= len(self)

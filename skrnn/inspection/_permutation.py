@@ -158,6 +158,11 @@ def permutation_importance(
     n_seqs = len(opened.tables)
     if n_seqs < 2:
         raise ValueError("X has one sequence, and there is no other to exchange with.")
+    if isinstance(max_samples, float) and 0 < max_samples * n_seqs < 1:
+        raise ValueError(
+            f"max_samples={max_samples} is less than one of {n_seqs} sequences. Set it "
+            "higher, or to the number of sequences to draw."
+        )
     check_consistent_length(opened.tables, y, sample_weight)
     columns, names = _groups(opened, over, features, targets)
     segments = [None]

@@ -160,13 +160,54 @@ class OutlierStream:
 
     @state.setter
     def state(self, state):
-        state = copy.deepcopy(state)
-        self.alarm = state["alarm"]
-        self._scorer.set_state(*state["memory"])
-        self._refractory.last, self._refractory.left = state["refractory"]
+        before = self.state
+        if not isinstance(state, dict) or state.keys() != before.keys():
+            raise ValueError(
+                "A state is a dict, what `state` of another stream of this detector "
+                "was."
+            )
         if (state["learned"] is None) != (self._learner is None):
             raise ValueError("One of the two streams learns, and the other does not.")
+        try:
+            self._set(copy.deepcopy(state))
+        except (KeyError, TypeError, ValueError) as error:
+            self._set(before)
+            raise ValueError(
+                f"The state is not of this detector: {error}. The stream is as it was "
+                "before."
+            ) from error
+
+    def _set(self, state):
+        series = Series.from_state(state["series"])
+        for name in ("x", "y"):
+            n_columns = getattr(self._series, name).shape[1:]
+            if getattr(series, name).shape[1:] != n_columns:
+                raise ValueError("its series has other columns")
+        self._scorer.set_state(*state["memory"])
+        self._refractory.last, self._refractory.left = state["refractory"]
         if self._learner is not None:
             self._learner.set_state(state["learned"])
             self._set_forecast(self._learner.model or self._model.forecast)
-        self._follow(Series.from_state(state["series"]))
+        self._follow(series)
+        self.alarm = state["alarm"]
+
+    def __copy__(self):
+        other = type(self).__new__(type(self))
+        vars(other).update(vars(self))
+        other._scorer, other._refractory = (
+            self._scorer.copy(), copy.copy(self._refractory),
+        )  # fmt: skip
+        other._learner = copy.copy(self._learner)
+        if self._evidence is not None:
+            other._evidence = RowEvidence(self._forecast, self._scorer.names)
+        other.state = self.state
+        return other
+
+    def __deepcopy__(self, memo):
+        return self.__copy__()  # the models never change
+
+    def __reduce__(self):
+        raise TypeError(
+            "A stream cannot be pickled. Pickle the detector and `stream.state`, then "
+            "make a new stream by the detector's `stream` and give it the state."
+        )

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from skrnn.plotting._pyplot import import_pyplot
+from skrnn.estimators import SequenceTranslator
+from skrnn.plotting._pyplot import check_axes, import_pyplot, one_of
 
 __all__ = ["AttentionDisplay"]
 
@@ -102,8 +103,15 @@ class AttentionDisplay:
         """
         if isinstance(X, str):
             raise ValueError("X is one str. A list of sequences is expected: [X].")
-        one = [X[number]]
-        written = estimator.predict(one) if y is None else [y[number]]
+        if not isinstance(estimator, SequenceTranslator):
+            raise TypeError(
+                "AttentionDisplay.from_estimator draws a SequenceTranslator, got "
+                f"{type(estimator).__name__}. Weights of another estimator are drawn "
+                "by from_weights, as a table."
+            )
+        source, target = one_of(number, X, y)
+        one = [source]
+        written = estimator.predict(one) if y is None else [target]
         weights = estimator.attention_weights(one, written)[0]
         model = estimator._model
         return cls.from_weights(
@@ -194,7 +202,9 @@ class AttentionDisplay:
         if not end and rows and rows[-1] == END:
             weights, rows = weights[:-1], rows[:-1]
         columns = None if self.source is None else list(map(_shown, self.source))
-        if ax is None:
+        if ax is not None:
+            check_axes(ax)
+        else:
             plt = import_pyplot("AttentionDisplay.plot")
             size = self._size(rows, columns)
             _, ax = plt.subplots(figsize=size, layout="constrained")

@@ -249,7 +249,7 @@ class ForecastDisplay:
         if past_index is None:
             past_index = _index_of(y_past)
         names = next((n for n in map(_names_of, given) if n is not None), None)
-        y_pred = _as_table(y_pred)
+        y_pred = _as_table(y_pred, "y_pred")
         shape = y_pred.shape
         names = names or list(range(shape[1]))
         if interval is not None:
@@ -264,7 +264,7 @@ class ForecastDisplay:
                 )
             interval = interval.reshape(*shape, 2)
         if y_past is not None:
-            y_past = _as_table(y_past)
+            y_past = _as_table(y_past, "y_past")
             if y_past.shape[1] != shape[1]:
                 raise ValueError(
                     f"y_past has {y_past.shape[1]} targets, but y_pred {shape[1]}."
@@ -548,8 +548,13 @@ def _names(names, y):
     return [n if isinstance(n, str) else f"target {n}" for n in names]
 
 
-def _as_table(values):
+def _as_table(values, name="y"):
     values = np.asarray(values, dtype=float)
+    if values.ndim not in (1, 2):
+        raise ValueError(
+            f"{name} must have the shape (n_steps,) or (n_steps, n_targets), got "
+            f"{values.shape}."
+        )
     return values[:, np.newaxis] if values.ndim == 1 else values
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from skrnn.inspection import permutation_importance
-from skrnn.plotting._pyplot import import_pyplot, legend_above
+from skrnn.plotting._pyplot import check_axes, import_pyplot, legend_above
 
 __all__ = ["ImportanceDisplay"]
 
@@ -209,6 +209,9 @@ class ImportanceDisplay:
             Itself.
         """
         plt = import_pyplot("ImportanceDisplay.plot")
+        if ax is not None:
+            check_axes(ax)
+        self._check()
         means = self.importances.mean(axis=-1)
         both = means.ndim == 2
         over_time = self.edges is not None and not both
@@ -236,6 +239,14 @@ class ImportanceDisplay:
             legend_above(ax, ncols=2)
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+    def _check(self):
+        shape = np.shape(self.importances)
+        if not hasattr(self.importances, "mean") or len(shape) not in (2, 3):
+            raise ValueError(
+                "importances must be an array of shape (n_parts, n_repeats), or "
+                f"(n_features, n_segments, n_repeats), got shape {shape}."
+            )
 
     def _order(self, means, n_features, sort):
         """The features to draw, from above to below."""

@@ -1,10 +1,11 @@
 """Pictures of unusual rows of series."""
 
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 from sklearn.utils import _safe_indexing
 
+from skrnn.estimators import SeriesOutlierDetector
 from skrnn.plotting._pyplot import (
     COLORS,
     import_pyplot,
@@ -105,6 +106,12 @@ class OutlierDisplay:
             The display, drawn.
         """
         import_pyplot(f"{cls.__name__}.from_estimator")
+        if not isinstance(estimator, SeriesOutlierDetector):
+            raise TypeError(
+                "OutlierDisplay.from_estimator draws a SeriesOutlierDetector, got "
+                f"{type(estimator).__name__}. What others score is drawn by "
+                "from_predictions."
+            )
         estimator._check_is_fitted()
         model = estimator._model
         X = estimator._given(X)
@@ -174,6 +181,16 @@ class OutlierDisplay:
         if index is None and found is not None and not callable(found):
             index = found
         values = np.asarray(X, dtype=float)
+        if values.ndim not in (1, 2) or not values.size:
+            raise ValueError(
+                "X must be a series of shape (n_rows,) or (n_rows, n_targets), got "
+                f"shape {values.shape}."
+            )
+        if not isinstance(false_alarm_rate, Real) or not 0 < false_alarm_rate < 1:
+            raise ValueError(
+                "false_alarm_rate must be a number between 0 and 1, got "
+                f"{false_alarm_rate!r}."
+            )
         values = values.reshape(len(values), -1)
         scores = np.asarray(scores, dtype=float)
         if scores.shape != (len(values),):

@@ -1,13 +1,19 @@
 """matplotlib, which is imported where it is used."""
 
+from numbers import Integral
+
 import numpy as np
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples
 
 __all__ = [
     "COLORS",
     "NOTHING",
     "OTHERS",
+    "check_axes",
     "import_pyplot",
     "legend_above",
+    "one_of",
     "shorten_dates",
     "two_axes",
 ]
@@ -28,6 +34,48 @@ def import_pyplot(what):
             "pip install 'skrnn[plot]'"
         ) from error
     return pyplot
+
+
+def one_of(number, X, y=None):
+    """Return one sequence of X, in whatever form it is, and its target.
+
+    Parameters
+    ----------
+    number : int
+        Which one; a negative one counts from the last.
+    X : sequences
+    y : array-like or None
+        Targets, one for each sequence.
+
+    Returns
+    -------
+    sequence : object
+    target : object
+        None if there are no targets.
+    """
+    n_seqs = _num_samples(X)
+    if not isinstance(number, Integral) or not -n_seqs <= number < n_seqs:
+        raise ValueError(
+            f"number={number!r} does not exist: there are {n_seqs} sequences."
+        )
+    number = int(number) % n_seqs
+    if y is None:
+        return _safe_indexing(X, number), None
+    if number >= _num_samples(y):
+        raise ValueError(
+            f"y has {_num_samples(y)} targets, and X has {n_seqs} sequences. Give one "
+            "for each."
+        )
+    return _safe_indexing(X, number), _safe_indexing(y, number)
+
+
+def check_axes(ax):
+    """Refuse what is not one pair of rectangular axes of matplotlib."""
+    if not hasattr(ax, "get_subplotspec") or "top" not in getattr(ax, "spines", ()):
+        raise TypeError(
+            "ax must be one Axes of matplotlib, with four sides, got "
+            f"{type(ax).__name__}."
+        )
 
 
 def two_axes(ax, what, figsize, height_ratios=(1, 1), sharex=False):
@@ -57,7 +105,10 @@ def two_axes(ax, what, figsize, height_ratios=(1, 1), sharex=False):
         axes = np.ravel(np.asarray(ax, dtype=object))
         if len(axes) != 2:
             raise ValueError(f"ax must be one or two axes, got {len(axes)}.")
+        for ax in axes:
+            check_axes(ax)
         return axes
+    check_axes(ax)
     place = ax.get_subplotspec()
     if place is None:
         raise ValueError(

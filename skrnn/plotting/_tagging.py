@@ -2,7 +2,14 @@
 
 import numpy as np
 
-from skrnn.plotting._pyplot import COLORS, NOTHING, OTHERS, import_pyplot
+from skrnn.plotting._pyplot import (
+    COLORS,
+    NOTHING,
+    OTHERS,
+    check_axes,
+    import_pyplot,
+    one_of,
+)
 
 __all__ = ["TaggingDisplay"]
 
@@ -88,13 +95,17 @@ class TaggingDisplay:
         display : TaggingDisplay
             What was drawn.
         """
+        if not hasattr(estimator, "predict_proba"):
+            raise TypeError(
+                "TaggingDisplay.from_estimator draws a SequenceTagger, got "
+                f"{type(estimator).__name__}."
+            )
         labels, proba = estimator.predict(X), estimator.predict_proba(X)
         given = X
         if labels.dtype == object and len(labels) and hasattr(labels[0], "__len__"):
             if not isinstance(labels[0], str):
+                given, y = one_of(number, X, y)
                 labels, proba = labels[number], proba[number]
-                given = X[number]
-                y = None if y is None else y[number]
         if steps is None and _are_tokens(given):
             steps = list(given)
         return cls.from_predictions(
@@ -167,10 +178,17 @@ class TaggingDisplay:
             known = [*labels.tolist()]
             known += [] if true_labels is None else _without_gaps(true_labels)
             classes = sorted(set(known))
+        classes = np.asarray(classes)
+        proba = None if proba is None else np.asarray(proba, dtype=float)
+        if proba is not None and proba.shape != (len(labels), len(classes)):
+            raise ValueError(
+                f"proba must have a row for each of {len(labels)} steps and a column "
+                f"for each of {len(classes)} classes, got shape {proba.shape}."
+            )
         display = cls(
             labels,
-            proba=None if proba is None else np.asarray(proba, dtype=float),
-            classes=np.asarray(classes),
+            proba=proba,
+            classes=classes,
             true_labels=true_labels,
             steps=steps,
         )
@@ -194,6 +212,8 @@ class TaggingDisplay:
             Itself.
         """
         plt = import_pyplot("TaggingDisplay.plot")
+        if ax is not None:
+            check_axes(ax)
         n_steps = len(self.labels)
         if ax is None:
             width = min(14, max(6, 0.7 * n_steps if self.steps is not None else 9))

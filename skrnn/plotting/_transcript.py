@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from skrnn.plotting._pyplot import COLORS, OTHERS, two_axes
+from skrnn.estimators import SequenceTranscriber
+from skrnn.plotting._pyplot import COLORS, OTHERS, one_of, two_axes
 
 __all__ = ["TranscriptDisplay"]
 
@@ -86,8 +87,14 @@ class TranscriptDisplay:
         display : TranscriptDisplay
             What was drawn.
         """
-        one = [X[number]]
-        read = estimator.predict(one) if y is None else [y[number]]
+        if not isinstance(estimator, SequenceTranscriber):
+            raise TypeError(
+                "TranscriptDisplay.from_estimator draws a SequenceTranscriber, got "
+                f"{type(estimator).__name__}."
+            )
+        signal, target = one_of(number, X, y)
+        one = [signal]
+        read = estimator.predict(one) if y is None else [target]
         labels = read[0]
         if isinstance(labels, str) and estimator.target_unit == "word":
             labels = labels.split()
@@ -96,7 +103,7 @@ class TranscriptDisplay:
         return cls.from_predictions(
             list(labels),
             estimator.align(one, read)[0],
-            X[number],
+            signal,
             proba=np.exp(estimator.label_log_proba(one)[0]),
             classes=estimator.classes_,
             segment_length=estimator.segment_length_,
