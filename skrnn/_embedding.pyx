@@ -368,6 +368,11 @@ cdef class StartRows:
                           offset=r.w.cell.x_first * r.w.width * r.itemsize,
                           strides=(r.run.ldz * r.itemsize, r.itemsize))
 
+    def room(self, Py_ssize_t n_columns):
+        """Return the memory of the starts, which nobody reads any more, as rows."""
+        n = len(self.table)
+        return self.table.reshape(-1)[: n * n_columns].reshape(n, n_columns)
+
     def backward(self, sums, dW, de):
         """Gradients of what `make` was given, after `Recurrence.backward`.
 

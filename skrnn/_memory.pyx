@@ -44,6 +44,7 @@ LEVEL2 = level2_cache() or 2**20
 cdef enum:
     LARGE_PAGE = 2097152         # bytes
     LARGE_ENOUGH = 1048576       # from how many bytes on a buffer has such pages
+    ALIGNED = 16777216           # from how many bytes on it begins at one
 
 
 cdef Py_ssize_t second_level_cache():
@@ -64,12 +65,13 @@ cdef class Buffer:
         self.array = None
         self.data = NULL
         self.capacity = 0
-        page = 64 if n_bytes < LARGE_ENOUGH else LARGE_PAGE
+        # A smaller one would hold up to twice as much, for pages that are not full.
+        page = 64 if n_bytes < ALIGNED else LARGE_PAGE
         array = np.empty((n_bytes + page - 1) // page * page + page, dtype=np.uint8)
         memory = array
         start = (page - <size_t>&memory[0] % page) % page
-        if page == LARGE_PAGE:
-            advise_large_pages(&memory[0], memory.shape[0], page)
+        if n_bytes >= LARGE_ENOUGH:
+            advise_large_pages(&memory[0], memory.shape[0], LARGE_PAGE)
         self.array = array[start : start + n_bytes]
         memory = self.array
         self.data = &memory[0]

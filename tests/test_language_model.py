@@ -3,6 +3,7 @@
 import functools
 import itertools
 import pickle
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ from skrnn._generate import Rules, uniform_at
 from skrnn.losses import TokenLogLoss
 from skrnn.network import Network, NetworkSpec
 from skrnn.network.inputs import TokenInput
-from skrnn.network.readout import BlockedReadout, LinearReadout
+from skrnn.network.readout import BlockedReadout, LinearReadout, row_blocks
 from skrnn.solvers import SGD
 from skrnn.training import Trainer, TrainingOptions
 from skrnn.training.lanes import LaneData, Texts
@@ -747,3 +748,29 @@ def test_the_loss_of_tokens_in_floats(n_tokens):
     expected, exact = loss.value_and_gradient(y, raw.astype(np.float64), weight)
     assert value == pytest.approx(expected, rel=1e-6, abs=1e-9)
     np.testing.assert_allclose(gradient, exact, rtol=3e-6, atol=1e-12)
+
+
+def test_a_pass_holds_few_outputs():
+    """The outputs of 2,048 tokens alone would take 67 MB."""
+    assert max(s.stop - s.start for s in row_blocks(999, 20_000)) == 32
+    parameters = {"hidden_layer_sizes": 64, "max_iter": 1, "batch_size": 32}
+    model = fit([np.arange(8192)], **parameters, dropout=0)
+    texts = model._model.texts(model._reader(), [np.arange(8192).repeat(2)])
+    data = model._lanes(texts, None, True)
+    batch, targets, weight = data.batch(np.array([0]), np.float32)
+    network = Network(model._model.spec, options=model._pass_options())
+    network.load(model._model.theta)
+    grad = np.zeros_like(model._model.theta)
+    tracemalloc.start()
+    network.add_gradient(
+        model._model.loss,
+        batch,
+        targets,
+        weight,
+        grad,
+        random_state=np.random.RandomState(0),
+        n_threads=1,
+    )
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(targets) == 2048 and peak < 9e6

@@ -160,7 +160,9 @@ class Network:
     def _backward(self, dpooled, g, run, dx=None):
         dstates = self.pooling.backward(dpooled, g, run)
         if dx is None and self.input.wants_dx:
-            dx = self.input.memory("dx", self.stack.n_read, self.input.n_out)
+            # Once all is done that reads x, its memory is free.
+            name = "x" if len(self.stack.directions) == 1 else "dx"
+            dx = self.input.memory(name, self.stack.n_read, self.input.n_out)
         self.stack.backward(dstates, g, run, dx=dx)
         if self.input.wants_dx:
             self.input.backward(dx, g, run)

@@ -23,6 +23,8 @@ __all__ = [
 
 # The rows whose outputs a BlockedReadout holds at once; more, if these are few.
 BLOCK_ROWS, BLOCK_OUTPUTS = 128, 2**16
+# Fewer, down to so many, if they have more outputs than these.
+LEAST_ROWS, MOST_OUTPUTS = 32, 3 * 2**18
 
 
 class Readout(Part):
@@ -290,9 +292,11 @@ class TiedReadout(BlockedReadout):
         g[self.W][: self.n_out] += dW.T
 
 
-def row_blocks(n_rows, n_out=BLOCK_OUTPUTS):
+def row_blocks(n_rows, n_out=BLOCK_OUTPUTS // BLOCK_ROWS):
     """Yield slices of rows that have a bounded number of outputs together."""
     size = BLOCK_ROWS * min(max(BLOCK_OUTPUTS // (BLOCK_ROWS * n_out), 1), 8)
+    while size > LEAST_ROWS and size * n_out > MOST_OUTPUTS:
+        size //= 2
     for start in range(0, n_rows, size):
         yield slice(start, start + size)
 

@@ -278,6 +278,6 @@ class RecurrentStack(Part):
         # The gradients of W and of the rows that the first layer shared.
         starts, found = self._starts[d], self._shared.found
         dz = starts.gradient_of_sums()
-        sums = self.memory("sums", self.n_read, dz.shape[1])
+        sums = starts.room(dz.shape[1])
         sum_by_id(dz, found.order, found.starts, None, sums)
         starts.backward(sums, dW, dx)
