@@ -383,15 +383,6 @@ def test_n_jobs_heeds_threadpoolctl():
             assert estimator._n_threads() == min(_recurrence.max_threads(), 7)
 
 
-@needs_openmp
-@pytest.mark.parametrize("limit", [1, 3])
-def test_n_jobs_heeds_the_limit_of_joblib_within_a_worker(limit):
-    estimator = classifier(n_jobs=7)
-    with joblib.parallel_config("loky", n_jobs=2, inner_max_num_threads=limit):
-        inner = joblib.Parallel()(joblib.delayed(estimator._n_threads)() for _ in "ab")
-    assert inner == [limit, limit]
-
-
 # Weights -------------------------------------------------------------------------
 
 

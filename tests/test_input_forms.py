@@ -43,11 +43,13 @@ ESTIMATORS = [
 # What the estimators have beside the methods of scikit-learn's.
 METHODS = ("hidden_states", "attention_weights")
 PIPELINE = make_pipeline(SequenceScaler(), RNNClassifier(**TINY))
+# Forecasters train in folds, too, and have a window for each row.
+SMALL = {"hidden_layer_sizes": 4, "max_iter": 1, "batch_size": 100}
 FORECASTERS = [
-    SequenceForecaster(2, **TINY),
+    SequenceForecaster(2, **SMALL),
     SequenceForecaster(
         3,
-        **TINY,
+        **SMALL,
         cell="lstm",
         window=7,
         segment_length=3,

@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 import sysconfig
-import tempfile
 import time
 import warnings
 from pathlib import Path
@@ -22,9 +21,7 @@ import joblib
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV
 
-from cases import assert_same_bits
 from skrnn import RNNRegressor
 from skrnn.preprocessing import SequenceScaler
 from strategies import snapshot
@@ -86,38 +83,6 @@ def test_the_loky_backend_of_joblib():
 
 def is_memmap_and_results(estimator, X, y):
     return isinstance(X, np.memmap), predict_and_fit(estimator, X, y)
-
-
-def test_dask_distributed():
-    pytest.importorskip("distributed")
-    in_dask()
-
-
-@alone
-def in_dask():
-    import dask
-    import distributed
-
-    X, y = data()
-    estimator = classifier().fit(X, y)
-    expected = results(estimator, X)
-    with tempfile.TemporaryDirectory() as folder:
-        dask.config.set(temporary_directory=folder)
-        options = {"n_workers": 2, "threads_per_worker": 2, "dashboard_address": None}
-        with (
-            distributed.LocalCluster(processes=True, **options) as cluster,
-            distributed.Client(cluster) as client,
-        ):
-            calls = [
-                client.submit(predict_and_fit, estimator, X, y, pure=False)
-                for _ in range(4)
-            ]
-            for found in client.gather(calls):
-                assert_both(found, expected)
-            with joblib.parallel_config("dask"):
-                search = GridSearchCV(estimator, {"random_state": [0, 1]}, cv=2)
-                found = search.fit(X, y).predict_proba(X)
-    assert_same_bits(found, clone(search).fit(X, y).predict_proba(X))
 
 
 def test_objects_by_value():

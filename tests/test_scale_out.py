@@ -15,7 +15,8 @@ from cases import assert_same_bits
 from skrnn import RNNClassifier
 from skrnn.distributed import fit_shards
 from test_distributed import FEW, LOADERS, assert_same_model, die_once
-from test_threads import alone
+from test_processes import assert_both, predict_and_fit
+from test_threads import alone, classifier, data, results
 
 RECIPES = Path(__file__).parents[1] / "doc" / "recipes"
 
@@ -72,7 +73,19 @@ def with_two_workers(folder):
             assert_same_bits(recipes.predict(model, X), model.predict_proba(X))
             labels = recipes.predict_long_table(model, X)
             assert labels.tolist() == model.predict(X).tolist()
+            fit_and_predict(client)
             lose_a_worker(client, space)
+
+
+def fit_and_predict(client):
+    """Workers come to the same results as this process."""
+    X, y = data()
+    estimator = classifier().fit(X, y)
+    calls = [
+        client.submit(predict_and_fit, estimator, X, y, pure=False) for _ in range(2)
+    ]
+    for found in client.gather(calls):
+        assert_both(found, results(estimator, X))
 
 
 def lose_a_worker(client, folder):

@@ -68,7 +68,7 @@ ESTIMATORS = [
     RNNRegressor(
         (16, 16),
         learning_rate_init=0.02,
-        n_iter_no_change=60,
+        n_iter_no_change=20,
         dropout=0.1,
         recurrent_dropout=0.0,
         early_stopping=True,

@@ -17,7 +17,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
-from sklearn.base import clone, is_classifier
+from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from threadpoolctl import threadpool_limits
 
@@ -96,6 +96,9 @@ def classifier(**parameters):
 
 def regressor(**parameters):
     return RNNRegressor(**OPTIONS | parameters)
+
+
+KINDS = (classifier, regressor)
 
 
 def results(estimator, X):
@@ -213,10 +216,14 @@ def _fit(estimator, X, y):
 # Python's threads ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
 @alone
-def test_python_threads_share_an_estimator(n_jobs):
+def test_python_threads_share_an_estimator():
     X, y = data(200)
+    for n_jobs in (1, 2):
+        _share_an_estimator(X, y, n_jobs)
+
+
+def _share_an_estimator(X, y, n_jobs):
     estimator = classifier(n_jobs=n_jobs, bidirectional=True).fit(X[:64], y[:64])
     # Short calls, whose network is kept for the next one, and long ones.
     parts = [slice(i, i + n) for n in (1, 3, 64) for i in range(0, 200 - n, 23)]
@@ -272,17 +279,18 @@ def test_the_threading_backend_of_joblib():
 # OpenMP's threads ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 @alone
-def test_n_jobs_changes_no_bit(cell):
+def test_n_jobs_changes_no_bit():
     X, y = data()
-    before = n_threads()
-    for estimator in (classifier(cell=cell), regressor(cell=cell)):
-        fits = {}
+    before, first = n_threads(), True
+    kinds = [(kind, c) for c in ("lstm", "gru", "rnn") for kind in KINDS]
+    for kind, cell in kinds:
+        fits, estimator = {}, kind(cell=cell)
         for n_jobs in (1, 2, 3, -1):
             fits[n_jobs] = _fit(estimator.set_params(n_jobs=n_jobs), X, y)
-            if is_classifier(estimator) and n_jobs > 0 and cell != "rnn" and COUNTS:
+            if first and n_jobs > 0 and COUNTS:  # later ones find these threads
                 assert n_threads() == before + n_jobs - 1
+        first = False
         for found in fits.values():
             assert_same_results(found, fits[1])
         fitted = clone(estimator).fit(X, y)
@@ -294,14 +302,14 @@ def test_n_jobs_changes_no_bit(cell):
 
 @needs_openmp
 @needs_proc
-@pytest.mark.parametrize("limit", [1, 3])
 @alone
-def test_threadpoolctl_limits_a_fit(limit):
+def test_threadpoolctl_limits_a_fit():
     X, y = data()
-    with threadpool_limits(limit):
-        before = n_threads()  # some of BLAS among them
-        classifier(n_jobs=8).fit(X, y).predict(X)
-        assert n_threads() == before + limit - 1
+    for limit in (1, 3):
+        with threadpool_limits(limit):
+            before = n_threads()  # some of BLAS among them
+            classifier(n_jobs=8).fit(X, y).predict(X)
+            assert n_threads() == before + limit - 1
 
 
 @needs_openmp

@@ -108,8 +108,10 @@ def shares(monkeypatch):
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm", "rnn"])
-@pytest.mark.parametrize("sizes", [(3, 2), (4, 0), (0, 0)])
-@pytest.mark.parametrize("options", [{}, {"embedding_dropout": 0.4}])
+@pytest.mark.parametrize(
+    "sizes, options",
+    [((3, 2), {}), ((4, 0), {"embedding_dropout": 0.4}), ((0, 0), {})],
+)
 def test_rows_that_are_shared(shares, cell, sizes, options):
     batch = batch_of_ids((14, 9, 9, 1), n_numbers=0)
     net = make_network(
