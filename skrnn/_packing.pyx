@@ -587,7 +587,18 @@ cdef inline void gather_one(
     cdef Py_ssize_t full = view.length // k, s = 0, j, t, at
     cdef Py_ssize_t stride = view.step if n_features == 1 else view.feature
     cdef const char *row = view.address
+    cdef const source *values
     cdef target *out
+    # One number a step: most of the time would go to calls for it.
+    if fill == NULL and n_in == 1:
+        for s in range(full):
+            values = <const source *> row
+            if mean == NULL:
+                x[offset[s] + b] = <target> values[0]
+            else:
+                x[offset[s] + b] = <target> ((<double> values[0] - mean[0]) / scale[0])
+            row += view.step
+        return
     # A whole segment is one run of numbers when its steps lie end to end.
     if fill == NULL and (
         (view.step == n_features * size and (view.feature == size or n_features == 1))

@@ -173,11 +173,17 @@ cdef inline void forward_any(int VECS, int X_FIRST, int X_LAST, int H_FIRST, int
 
 cdef void drop_state(real* h_in, const real* h, const real* mask, Py_ssize_t ldmask,
                      Py_ssize_t n_rows, Py_ssize_t n, Py_ssize_t width) noexcept nogil:
-    # h_in (n_rows, n) = h * mask: recurrent dropout, the same mask at every step
+    # h_in (n_rows, n) = h * mask: recurrent dropout, the same mask at every step. n is
+    # whole vectors.
     cdef Py_ssize_t i, j
     for i in range(n_rows):
-        for j in range(n):
-            h_in[i * width + j] = h[i * width + j] * mask[i * ldmask + j]
+        j = 0
+        while j < n:
+            vstore(h_in + j, vload(h + j) * vload(mask + j))
+            j += VL
+        h_in += width
+        h += width
+        mask += ldmask
 
 
 # Panels of weights that rows go through together: one, or two for a row alone.
@@ -479,20 +485,23 @@ cdef void dropped_product(vec* out, int n_rows, int n_vec, const Steps* s, const
     # out += mask * (dz @ U'), and nothing for rows where the gradient is cut
     cdef vec part[24]
     cdef int i, v
-    cdef const real* mask
+    cdef const real* mask = NULL
     for i in range(n_rows * n_vec):
         part[i] = vset1(0)
     panel_product(n_rows, n_vec, part, dz, r.ldz, panel, n_k, ahead)
+    if r.mask != NULL:
+        mask = <const real*>r.mask + b * r.ldmask + unit
     for i in range(n_rows):
-        if t >= 0 and is_cut(s, r, t, b + i):
-            continue
-        mask = NULL
-        if r.mask != NULL:
-            mask = <const real*>r.mask + (b + i) * r.ldmask + unit
-        for v in range(n_vec):
-            if mask != NULL:
-                part[i * n_vec + v] = part[i * n_vec + v] * vload(mask + v * VL)
-            out[i * n_vec + v] = out[i * n_vec + v] + part[i * n_vec + v]
+        if r.bptt_steps == 0 or t < 0 or not is_cut(s, r, t, b + i):
+            if mask == NULL:
+                for v in range(n_vec):
+                    out[i * n_vec + v] = out[i * n_vec + v] + part[i * n_vec + v]
+            else:
+                for v in range(n_vec):
+                    out[i * n_vec + v] = (out[i * n_vec + v]
+                                          + part[i * n_vec + v] * vload(mask + v * VL))
+        if mask != NULL:
+            mask += r.ldmask
 
 
 cdef void backward_step(const Weights* w, const Steps* s, const Run* r, Py_ssize_t t,
