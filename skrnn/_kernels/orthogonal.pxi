@@ -37,22 +37,27 @@ cdef real dot(const real* x, const real* y, Py_ssize_t n) noexcept nogil:
 cdef inline void project(int ROWS, real* x, const real* y, const real* next, real* dots,
                          Py_ssize_t n) noexcept nogil:
     # x (ROWS, n) -= dots y, and then dots = x next, for ROWS rows side by side: each
-    # waits for its own sums only. The row behind `next` is asked for.
+    # waits for its own sums only. The row behind `next` is asked for. All is read
+    # before anything is written: where rows are pages apart, a processor takes what is
+    # read for what was just written elsewhere, and waits.
     cdef vec parts[2 * PARTS]
-    cdef vec one
+    cdef vec rest[2]
+    cdef vec one, other
     cdef Py_ssize_t i = 0, k
     cdef int r, j
     for j in range(ROWS * (PARTS // VL)):
         parts[j] = vset1(0)
     while i + PARTS <= n:
         prefetch_near(next + n + i)
-        for r in range(ROWS):
-            for j in range(PARTS // VL):
-                k = i + j * VL
-                one = vload(x + r * n + k) - vset1(dots[r]) * vload(y + k)
-                vstore(x + r * n + k, one)
+        for j in range(PARTS // VL):
+            k = i + j * VL
+            one, other = vload(y + k), vload(next + k)
+            for r in range(ROWS):
+                rest[r] = vload(x + r * n + k) - vset1(dots[r]) * one
+            for r in range(ROWS):
+                vstore(x + r * n + k, rest[r])
                 parts[r * (PARTS // VL) + j] = (
-                    parts[r * (PARTS // VL) + j] + one * vload(next + k))
+                    parts[r * (PARTS // VL) + j] + rest[r] * other)
         i += PARTS
     for r in range(ROWS):
         for k in range(i, n):
