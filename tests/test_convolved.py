@@ -8,6 +8,7 @@ import pytest
 from sklearn.base import clone
 
 from skrnn import RNNClassifier, RNNRegressor
+from skrnn.distributed import fit_shards
 from skrnn.export import from_torch, load, save, to_torch
 from skrnn.inputs import convolved
 from skrnn.inputs.convolutions import TAPS, weights_of
@@ -166,13 +167,16 @@ def test_no_convolutions_are_no_part_of_the_model():
 
 
 @pytest.mark.parametrize(
-    ("n_steps", "n_features", "n_kernels"), [(40, 1, 96), (39, 1, 0), (60, 2, 0)]
+    ("n_steps", "n_features", "marks", "n_kernels"),
+    [(40, 1, 0, 96), (39, 2, 0, 0), (40, 2, 0, 96), (60, 2, 1, 0), (60, 1, 1, 96)],
 )
-def test_auto(n_steps, n_features, n_kernels):
+def test_auto(n_steps, n_features, marks, n_kernels):
     model = RNNClassifier(5, max_iter=1, random_state=0)
     with pytest.raises(AttributeError):
         model.attention_weights(X)
     long = RNG.normal(size=(6, n_steps, n_features))
+    if marks:
+        long[..., -1] = long[..., -1] > 0
     model.fit(long, [0, 1] * 3)
     found = model._model
     structure = found.structure
@@ -195,6 +199,34 @@ def test_auto(n_steps, n_features, n_kernels):
     ).fit(long, [0, 1] * 3)  # fmt: skip
     model.set_params(warm_start=False).fit(long, [0, 1] * 3)
     assert np.array_equal(explicit.predict_proba(long), model.predict_proba(long))
+
+
+def test_marks_are_zeros_and_ones_in_all_sequences():
+    rng = np.random.default_rng(3)
+    sequences = [rng.normal(size=(5, 4)) for _ in range(6)]
+    for x in sequences:
+        x[:, 1:] = x[:, 1:] > 0
+    sequences[0][2, 1] = np.nan  # what is unknown does not count
+    sequences[-1][3, 2] = 2
+    found = check_sequences(sequences, missing="indicator")
+    expected = [False, True, False, True]
+    assert found.marks().tolist() == expected
+    parts = found.take([0, 1, 2]).marks(), found.take([3, 4, 5]).marks()
+    assert np.all(parts, axis=0).tolist() == expected
+
+
+def test_shards_have_the_kernels_of_all_together():
+    rng = np.random.default_rng(4)
+    X = [rng.normal(size=(41, 2)) for _ in range(12)]
+    for x in X[:6]:
+        x[:, 1] = x[:, 1] > 0
+    y = [0, 1] * 6
+    shards = [(X[:6], y[:6]), (X[6:], y[6:])]
+    estimator = RNNClassifier(4, max_iter=1, random_state=0)
+    assert len(fit_shards(estimator, shards)._model.convolutions.threshold) == 96
+    for x in X:
+        x[:, 1] = x[:, 1] > 0
+    assert fit_shards(estimator, shards)._model.convolutions is None
 
 
 def test_the_default_regressor_learns_the_last_value():

@@ -33,6 +33,8 @@ class ShardSummary:
         How many segments these sequences need; then a length may come several times.
     moments : Moments or None
         Those of the features, if the estimator needs them.
+    marks : ndarray of shape (n_numeric,)
+        Which features of numbers are zeros and ones only.
     tokens : dict
         The counts of tokens by feature.
     target : Target
@@ -54,6 +56,7 @@ class ShardSummary:
     counts: np.ndarray
     least_segments: np.ndarray | None
     moments: Moments | None
+    marks: np.ndarray
     tokens: dict
     target: Any
     no_targets: np.ndarray
@@ -80,6 +83,7 @@ class ShardSummary:
             np.bincount(which, weight).astype(np.float64),
             least,
             sequences.statistics(weight) if needs_moments else None,
+            sequences.marks(),
             sequences.token_counts(weight),
             target,
             samples.y[:0],
@@ -120,6 +124,7 @@ class MergedSequences:
                     "The variance of a feature is too large for a float. Divide its "
                     "values by a constant."
                 )
+        self._marks = np.all([part.marks for part in parts], axis=0)
         self._tokens = {
             f: merge_counts(part.tokens[f] for part in parts) for f in first.tokens
         }
@@ -130,6 +135,10 @@ class MergedSequences:
     def moments(self, sample_weight=None):
         """The mean and the variance of each feature over all steps."""
         return self._moments.mean, self._moments.variance
+
+    def marks(self):
+        """Whether each feature of numbers is zeros and ones only."""
+        return self._marks
 
     def token_counts(self, sample_weight=None):
         """What there is of each token, by feature."""

@@ -67,9 +67,10 @@ class RNNClassifier(ClassifierMixin, SequenceEstimator):
         are in the segment. Kernels are drawn, thresholds and scales are learned by the
         first call to :meth:`fit`, and stay. Without `bidirectional` an output depends
         on no later step, so that the network can follow a stream. 96 is a good number,
-        0 means none. 'auto' is 96 for sequences of one feature, a number, whose median
-        length is at least 40 steps, and 0 for others. With convolutions, a
-        `segment_length` of 'auto' is at least 2.
+        0 means none. 'auto' is 96 for sequences of numbers whose median length is at
+        least 40 steps, and 0 for others. It is 0, too, where one of several features is
+        zeros and ones only: such marks say which single steps count. With convolutions,
+        a `segment_length` of 'auto' is at least 2.
     standardize : bool, default=True
         Whether to subtract the mean of each feature and to divide by its standard
         deviation. Both are taken over all training steps, in float64.
@@ -386,10 +387,11 @@ class RNNClassifier(ClassifierMixin, SequenceEstimator):
             )
 
     def _auto_convolutions(self, sequences):
-        """Kernels pay in long sequences of one feature: see doc/defaults.rst."""
-        if sequences.categorical or sequences.n_features > 1:
+        """Kernels pay in long sequences, but where marks say which steps count."""
+        if sequences.categorical or np.median(sequences.lengths) < LONG:
             return 0
-        return N_KERNELS if np.median(sequences.lengths) >= LONG else 0
+        several = sequences.n_features > 1
+        return 0 if several and sequences.marks().any() else N_KERNELS
 
     def _loss_weight(self, target, samples, training):
         return target.weights(

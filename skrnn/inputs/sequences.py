@@ -263,6 +263,20 @@ class Sequences:
             )
         return Moments(weight, mean, var)
 
+    def marks(self):
+        """Whether each feature is zeros and ones only, (n_numeric,).
+
+        What is not known does not count. Reading ends as soon as no feature is.
+        """
+        found = np.ones(self.n_numeric, dtype=bool)
+        for i in range(len(self) if self.n_numeric else 0):
+            numbers = self.numbers(i)
+            mark = (numbers == 0) | (numbers == 1) | (numbers != numbers)
+            found &= mark.all(axis=0)
+            if not found.any():
+                break
+        return found
+
     def spread_around(self, center):
         """The root of the mean square distance of each feature from `center`."""
         _, mean, var = statistics_of(
