@@ -2,6 +2,7 @@
 
     python benchmarks/defaults.py table [--data ../shared/data] [--seeds 5]
     python benchmarks/defaults.py search [--kinds regression] [--repeats 2] [--first 0]
+    python benchmarks/defaults.py several [--repeats 2] [--first 0]
 
 `table` fits plain defaults on each training set in the folders `classification` and
 `regression` of the data, once a seed, and scores them on the test set: accuracy, or
@@ -14,10 +15,14 @@ training mean that a model takes away. A gain is the mean difference from the de
 on the same folds and seeds, ± its standard error over folds; these overlap, and the
 best of many rows is so in part by luck. The choice was made with repeats 0 to 2, and
 `--first 3` begins with other folds. Seconds of a fit are those of one thread.
+
+`several` compares kernels with none on sequences of several features: pen strokes,
+spoken digits, four days of a transformer, noisy motion, and two that are made up.
 """
 
 import argparse
 import gzip
+import sys
 import warnings
 from pathlib import Path
 from time import process_time
@@ -131,6 +136,77 @@ def read_tasks(data, kind):
     return {k: sample(*t, SIZES[k]) if k in SIZES else t for k, t in tasks.items()}
 
 
+def smooth(random, n, width):
+    """Smooth noise, (n,)."""
+    window = np.hanning(2 * width + 1) / width
+    noise = np.convolve(random.randn(n + 4 * width), window, "same")
+    return noise[2 * width : 2 * width + n]
+
+
+def warped_motion(random):
+    """Six movements of three features, each time at another pace and height."""
+    seeds = 300 + np.arange(18)
+    shapes = [smooth(np.random.RandomState(seed), 60, 7) for seed in seeds]
+    X, y = [], np.arange(84) % 6
+    for kind in y:
+        n = random.randint(30, 80)
+        at = np.linspace(0, 59, n)
+        at += 4 * np.sin(np.linspace(0, 3, n) + 6 * random.rand())
+        own = [np.interp(at, np.arange(60), s) for s in shapes[3 * kind : 3 * kind + 3]]
+        x = np.stack(own, axis=1) * (1 + 0.2 * random.randn(3)) + random.randn(3) / 2
+        x += 0.6 * np.stack([smooth(random, n, 5) for _ in range(3)], axis=1)
+        X.append(x + 0.15 * random.randn(n, 3))
+    return X, y
+
+
+def rhythms(random):
+    """Five rhythms, with overtones or without, of six noisy sensors."""
+    X, y = [], np.arange(90) % 5
+    for kind in y:
+        rate = [0.05, 0.07, 0.05, 0.09, 0.07][kind] * (1 + 0.1 * random.randn())
+        heights = np.random.RandomState(400 + kind).rand(6)
+        heights *= 1 + 0.4 * random.randn(6)
+        at = 2 * np.pi * (rate * np.arange(100)[:, np.newaxis] + random.rand())
+        waves = np.sin(at + np.arange(6))
+        waves += [0, 0, 0.5, 0.5, 1][kind] * np.sin(2 * at + np.arange(6))
+        X.append(heights * waves + 0.8 * random.randn(100, 6))
+    return X, y
+
+
+def read_several(data):
+    """Return tasks of several features by name: sequences, and their class."""
+    random = np.random.RandomState(21)
+    strokes = np.load(data / "handwriting" / "pendigits_30writers.npz")
+    digits = np.split(strokes["points"], np.cumsum(strokes["lengths"])[:-1])
+    X, digit = sample(digits, strokes["digits"], 150)
+    tasks = {"strokes": ([(x - x.mean(0)) / x.std(0) for x in X], digit)}
+    sys.path.insert(0, str(data / "speech"))
+    from fsdd_digits import load
+
+    waves, digits, *_ = load(data / "speech" / "fsdd_4speakers.npz")
+    X, digit = sample(waves, digits, 150)
+    tasks["speech"] = [bands(x) for x in X], digit
+    X, y = read_sets(data, "classification", "TRAIN")["BasicMotions"]
+    spread = 1.5 * np.concatenate(X).std(axis=0)
+    halves = [half for x in X for half in (x[:50], x[50:])]
+    halves = [x + spread * random.randn(*x.shape) for x in halves]
+    tasks["noisy motion"] = halves, np.repeat(y, 2)
+    ett = pd.read_csv(data / "forecasting" / "ETTh1.csv.gz", parse_dates=[0])[:17280]
+    days = ett.iloc[:, 1:].to_numpy().reshape(-1, 96, 7)
+    tasks["season"] = sample(days, ett.date[::96].dt.month // 3 % 4, 150, seed=3)
+    return tasks | {"movements": warped_motion(random), "rhythms": rhythms(random)}
+
+
+def bands(wave):
+    """Logarithms of the power in eight bands, each 80 samples."""
+    wave = np.pad(wave.astype(float), (0, max(0, 256 - len(wave))))
+    frames = np.lib.stride_tricks.sliding_window_view(wave, 256)[::80]
+    power = abs(np.fft.rfft(frames * np.hanning(256))) ** 2
+    ends = np.geomspace(3, 128, 9).astype(int)
+    parts = [power[:, i:j].sum(axis=1) for i, j in zip(ends, ends[1:], strict=False)]
+    return np.log(np.stack(parts, axis=1) + 10)
+
+
 def evaluate(kind, train, test, seed, **changes):
     """Return the score of a model, the seconds of its fit, and the model."""
     model = KINDS[kind][0](random_state=seed, **changes)
@@ -184,9 +260,23 @@ def search(kind, args):
     table(f"Search, {kind}:", ["change", "mean", "gain", "fit, s", *tasks], rows)
 
 
+def compare_several(kind, args):
+    changes = [{"convolutions": 0}, {"convolutions": 96}]
+    changes.append({"bidirectional": True, "pooling": "joined", **changes[0]})
+    rows = []
+    for name, task in read_several(args.data).items():
+        rows.append([name])
+        for change in changes:
+            scores = [score for score, _ in evaluate_folds(kind, *task, change, args)]
+            rows[-1].append(f"{np.mean(scores):.3f}")
+        print("..", *rows[-1], flush=True)
+    table("Several features:", ["task", "none", "96", "none, both directions"], rows)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(usage=__doc__)
-    parser.add_argument("command", choices=["table", "search"])
+    commands = {"table": make_table, "search": search, "several": compare_several}
+    parser.add_argument("command", choices=commands)
     shared = Path(__file__).parents[2] / "shared" / "data"
     parser.add_argument("--data", type=Path, default=shared)
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
@@ -195,5 +285,6 @@ if __name__ == "__main__":
     args = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
     Machine(np.matmul, rounds=5).describe(numpy=np.__version__)
-    for kind in args.kinds:
-        {"table": make_table, "search": search}[args.command](kind, args)
+    kinds = ["classification"] if args.command == "several" else args.kinds
+    for kind in kinds:
+        commands[args.command](kind, args)

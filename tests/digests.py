@@ -200,6 +200,7 @@ def make_cases():
         # Work enough for several threads, which smaller ones stay below.
         options = {**TRAINING, **parameters, "max_iter": 1, "batch_size": 64}
         options |= {"hidden_layer_sizes": 64, "segment_length": 1, "pooling": "max"}
+        options |= {"convolutions": 0}
         many = sequences(64, 24, 120)
         estimator = RNNClassifier(**options)
         cases[f"{cell}, large"] = Case(estimator, (many, labels(64)), many)

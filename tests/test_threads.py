@@ -91,7 +91,7 @@ OPTIONS = {
 
 
 def classifier(**parameters):
-    return RNNClassifier(**OPTIONS | parameters)
+    return RNNClassifier(**OPTIONS | {"convolutions": 0} | parameters)
 
 
 def regressor(**parameters):

@@ -57,7 +57,8 @@ X_test, y_test, turns = make_strokes(150, seed=1)
 
 rng = np.random.default_rng(2)
 beginnings = [x[: rng.integers(1, len(x) + 1)] for x in X * 4]
-options = {"pooling": "last", "segment_length": 1, "random_state": 0}
+options = {"convolutions": 0, "bidirectional": False, "pooling": "last"}
+options |= {"segment_length": 1, "random_state": 0}
 models = {
     "whole strokes": RNNClassifier(32, **options).fit(X, y),
     "beginnings, too": RNNClassifier(32, max_iter=8, **options).fit(
