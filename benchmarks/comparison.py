@@ -183,7 +183,8 @@ def run(args):
             row.append(f"{score:.3f} ({fit + predict:.2g} s)")
             print("..", name, each, results[name][each], file=sys.stderr, flush=True)
         rows.append(row)
-    table("Accuracy on the test set, and seconds of a fit and the test", ["method", *trains], rows)
+    title = "Accuracy on the test set, and seconds of a fit and the test"
+    table(title, ["method", *trains], rows)
     print(json.dumps(results))
 
 
