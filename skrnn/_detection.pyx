@@ -24,6 +24,7 @@ cdef:
     double MOST_SHAPE = 0.5  # with a heavier tail there would be no variance
     double LEAST_SHAPE = 1e-6  # a smaller one is that of an exponential tail
     double LOG_2 = 0.6931471805599453
+    double LEAST_CHANGE = 1e-3  # of the usual one: less is as still
 
 LEAST = FEWEST
 
@@ -265,6 +266,8 @@ cdef:
     double MOST_CREDIT = 3.0
     # A row that alarms is remembered as one whose log p is so far below the rate.
     double CLIP = 2.0
+    # The share of the false alarms that is left to evidence outside of the sum.
+    double ASIDE = 0.05
 
 
 cdef class RowScorer:
@@ -286,12 +289,15 @@ cdef class RowScorer:
     n_recent : int
         Number of these rows.
     weights : (n_memories,)
-        How much each log p-value counts.
+        How much each log p-value counts. One with the weight 0 stands beside the sum:
+        a row is as unusual as the sum or as that says, whichever is more (Bonferroni).
 
     Attributes
     ----------
     credit : float
         Number of unusual rows that may be remembered.
+    n_quiet : int
+        Number of rows since the last unusual one.
     """
 
     cdef:
@@ -301,6 +307,7 @@ cdef class RowScorer:
         bint adds_up
         double log_rate, rate, onset
         public double credit
+        public Py_ssize_t n_quiet
         const double[::1] weights
         double[::1] recent  # sums of the last rows, a ring
         Py_ssize_t n_seen
@@ -317,6 +324,7 @@ cdef class RowScorer:
         self.credit, self.onset = MOST_CREDIT, onset
         self.recent = np.zeros(n_recent)
         self.n_seen = 0
+        self.n_quiet = n_recent
 
     def get_recent(self):
         """Return the sums of the last rows, from the oldest on."""
@@ -357,8 +365,9 @@ cdef class RowScorer:
     cdef double score_row(self, const double* row, double* evidence) except 1:
         cdef:
             Py_ssize_t j, kind, n_memories = len(self.memories)
-            double log_p, most, total = 0.0, score = 0.0
-            bint is_ready = False, is_known = False
+            double log_p, most, total = 0.0, score = 0.0, aside = 0.0
+            bint is_ready = False, is_known = False, is_first
+            Py_ssize_t n_aside = 0
             Memory memory
         for kind in range(n_memories // self.n_targets):
             evidence[kind] = 0.0
@@ -373,6 +382,10 @@ cdef class RowScorer:
             log_p = memory.log_p(row[j])
             kind = j // self.n_targets
             evidence[kind] = min(evidence[kind], log_p)
+            if self.weights[j] == 0:
+                aside = min(aside, log_p)
+                n_aside += 1
+                continue
             log_p *= self.weights[j]
             total = total - log_p if self.adds_up else max(total, -log_p)
         if not is_known:
@@ -380,13 +393,18 @@ cdef class RowScorer:
         if is_ready:
             total = self.with_news(total)
             score = self.whole.log_p(total)
+            if n_aside:
+                score = min(score - log1p(-ASIDE), aside + log(n_aside / ASIDE), 0.0)
         most = 0.0  # no value is clipped
         if score < self.log_rate:
-            if self.credit < 1:
+            is_first = self.n_quiet >= self.recent.shape[0]
+            self.n_quiet = 0
+            if self.credit < 1 and not is_first:
                 return score
-            self.credit -= 1
+            self.credit = max(self.credit - 1, 0.0)
             most = self.log_rate - CLIP
         else:
+            self.n_quiet += 1
             self.credit = min(MOST_CREDIT, self.credit + self.rate)
         for j in range(n_memories):
             if row[j] == row[j]:
@@ -410,6 +428,138 @@ cdef class RowScorer:
             self.n_seen = n  # a ring that is full
         news = total - largest
         return total + self.onset * news if news > 0 else total
+
+
+# ------------------------------------------------------------------- bounds and changes
+
+
+cdef class Bounds:
+    """Values of a series, no farther out than those of the rows before.
+
+    The second largest of fifty rows, and the second smallest, are bounds with half of
+    their distance beyond them: a single wild value shall not enter the means of all
+    rows after it, but a level that lasts does.
+
+    Parameters
+    ----------
+    n_rows : int
+        How many rows before a row bound it; half of them must be known.
+    """
+
+    cdef:
+        readonly Py_ssize_t n_rows
+        Py_ssize_t n
+        double[::1] in_order
+
+    def __init__(self, Py_ssize_t n_rows):
+        if n_rows < 1:
+            raise ValueError("there must be rows before.")
+        self.n_rows, self.n = n_rows, 0
+        self.in_order = np.empty(n_rows + 1)
+
+    def start(self, const double[::1] y, Py_ssize_t row):
+        """Make ready for a row of a series."""
+        cdef Py_ssize_t i
+        if not 0 <= row <= y.shape[0]:
+            raise ValueError("there is no such row.")
+        self.n = 0
+        for i in range(max(row - self.n_rows, 0), row):
+            self._put(y[i])
+
+    def follow(self, const double[::1] y, Py_ssize_t start, double[::1] out):
+        """Write the bounded values of rows from `start` on, which go on."""
+        cdef Py_ssize_t i, row
+        if start < 0 or start + out.shape[0] > y.shape[0]:
+            raise ValueError("there is no such row.")
+        for i in range(out.shape[0]):
+            row = start + i
+            out[i] = self._bound(y[row])
+            self._put(y[row])
+            if row >= self.n_rows:
+                self._drop(y[row - self.n_rows])
+
+    cdef double _bound(self, double value) noexcept nogil:
+        cdef Py_ssize_t rank = max(self.n // 50, 1)
+        cdef double low, high, more
+        if 2 * self.n < self.n_rows or value != value:
+            return value
+        low, high = self.in_order[rank - 1], self.in_order[self.n - rank]
+        more = 0.5 * (high - low)
+        return min(max(value, low - more), high + more)
+
+    cdef Py_ssize_t _place(self, double value) noexcept nogil:
+        cdef Py_ssize_t low = 0, high = self.n, middle
+        while low < high:
+            middle = (low + high) // 2
+            if self.in_order[middle] < value:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    cdef void _put(self, double value) noexcept nogil:
+        cdef Py_ssize_t at
+        cdef double* values = &self.in_order[0]
+        if value != value:
+            return
+        at = self._place(value)
+        memmove(values + at + 1, values + at, (self.n - at) * sizeof(double))
+        values[at] = value
+        self.n += 1
+
+    cdef void _drop(self, double value) noexcept nogil:
+        cdef Py_ssize_t at
+        cdef double* values = &self.in_order[0]
+        if value != value:
+            return
+        at = self._place(value)
+        self.n -= 1
+        memmove(values + at, values + at + 1, (self.n - at) * sizeof(double))
+
+
+cdef double mean_change(
+    const double[:, ::1] y, Py_ssize_t k, Py_ssize_t first, Py_ssize_t last
+) noexcept nogil:
+    """Mean change from row to row of the rows up to `last`; NaN if half is unknown."""
+    cdef Py_ssize_t i, known = 0
+    cdef double change, total = 0.0
+    for i in range(max(first, 1), last + 1):
+        change = fabs(y[i, k] - y[i - 1, k])
+        if change == change:
+            total += change
+            known += 1
+    return total / known if 2 * known > last - first + 1 else NAN
+
+
+def stillness(const double[:, ::1] y, Py_ssize_t n_rows, Py_ssize_t n_before,
+              Py_ssize_t start, Py_ssize_t stop, double[:, ::1] out):
+    """How much less the last rows change than those before.
+
+    Parameters
+    ----------
+    y : (n, n_targets)
+        NaN is unknown.
+    n_rows, n_before : int
+        How many rows are compared, and with how many up to the same one.
+    start, stop : int
+        The rows from `start` to `stop`, which may be numbers below 0.
+    out : OUT (stop - start, n_targets)
+        Minus the log of the quotient of the mean changes, which is taken to be at
+        least `LEAST_CHANGE`. NaN if half of the changes are unknown, or all are 0.
+    """
+    cdef Py_ssize_t t, k
+    cdef double now, usual
+    if (out.shape[0] != stop - start or out.shape[1] != y.shape[1] or n_rows < 1
+            or n_before < n_rows or stop > y.shape[0]):
+        raise ValueError("the shapes do not match.")
+    for t in range(start, stop):
+        for k in range(y.shape[1]):
+            now = mean_change(y, k, t - n_rows + 1, t)
+            usual = mean_change(y, k, t - n_before + 1, t)
+            out[t - start, k] = (
+                -log(max(now / usual, LEAST_CHANGE)) if usual > 0 and now == now
+                else NAN
+            )
 
 
 # ------------------------------------------------------------------------------- means

@@ -14,14 +14,17 @@ from cases import assert_same_bits
 from skrnn import SequenceForecaster, SeriesOutlierDetector
 from skrnn._detection import (
     LEAST,
+    Bounds,
     Memory,
     NearestWindow,
     RowScorer,
     means,
+    stillness,
     window_distances,
 )
+from skrnn._elementary import log
 from skrnn.detection.episodes import episodes_of, with_refractory
-from skrnn.detection.evidence import drifts, levels
+from skrnn.detection.evidence import bounded, drifts, levels, stills
 from skrnn.export import load, save, to_onnx
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -182,7 +185,7 @@ def test_rows_are_scored_by_a_loop(adds_up):
     table[600] = np.nan
     rate, onset, n_recent = 0.01, 1.5, 7
     memories, whole = [Memory(400) for _ in range(4)], Memory(400)
-    weights = np.array([1.0, 0.5, 2.0, 1.0])
+    weights = np.array([1.0, 0.5, 2.0, 0.0])  # the last one stands beside the sum
     rows = RowScorer([m.copy() for m in memories], whole.copy(), 2, adds_up, rate,
                      onset, n_recent, weights)  # fmt: skip
     scores, evidence = np.empty(900), np.empty((900, 2))
@@ -190,7 +193,7 @@ def test_rows_are_scored_by_a_loop(adds_up):
     recent = rows.get_recent()
     rows.set_recent(recent)
     rows.score(table[450:], scores[450:], evidence[450:])
-    credit, sums = 3.0, []
+    credit, n_quiet, sums = 3.0, n_recent, []
     for row, score, found in zip(table, scores, evidence, strict=True):
         log_p = [
             m.log_p(x) if np.isfinite(x) else 0.0
@@ -203,19 +206,24 @@ def test_rows_are_scored_by_a_loop(adds_up):
             continue
         is_ready = any(len(m) >= LEAST for m in np.array(memories)[known])
         total, expected, most = 0.0, 0.0, 0.0
-        for value in log_p * weights:
+        for value in log_p[:3] * weights[:3]:
             total = total - value if adds_up else max(total, -value)
         if is_ready:
             news = total - max(sums[-n_recent:], default=total)
             sums.append(total)
             total += onset * max(news, 0)
             expected = whole.log_p(total)
-        assert score == expected
+            if np.isfinite(row[3]) and len(memories[3]) >= LEAST:
+                beside = log_p[3] + log(1 / 0.05)
+                expected = min(expected - np.log1p(-0.05), beside, 0.0)
+        assert score == pytest.approx(expected, rel=1e-15)
         if score < np.log(rate):
-            if credit < 1:
+            is_first, n_quiet = n_quiet >= n_recent, 0
+            if credit < 1 and not is_first:
                 continue
-            credit, most = credit - 1, np.log(rate) - 2
+            credit, most = max(credit - 1, 0.0), np.log(rate) - 2
         else:
+            n_quiet += 1
             credit = min(3.0, credit + rate)
         for m, x in zip(memories, row, strict=True):
             if np.isfinite(x):
@@ -223,6 +231,7 @@ def test_rows_are_scored_by_a_loop(adds_up):
         if is_ready:
             whole.add(whole.clipped(total, most) if most else total)
     assert rows.credit == pytest.approx(credit, rel=1e-12)
+    assert rows.n_quiet == n_quiet
     assert len(whole) == len(rows.whole)
     assert (scores[500:503] < np.log(1e-3)).any()
 
@@ -269,6 +278,57 @@ def test_levels_are_differences_of_means():
         means(y, 5, 0, 300, np.empty((299, 1)))
 
 
+def test_wild_values_are_bounded_by_those_before():
+    y = np.random.default_rng(0).standard_t(1, size=(700, 2))
+    y[300:380, 0] = np.nan
+    found = bounded(y, 12, 0, 700, ["window"])
+    for t in range(700):
+        value, before = y[t, 0], np.sort(y[max(t - 120, 0) : t, 0])
+        before = before[np.isfinite(before)]
+        if len(before) >= 60:
+            rank = max(len(before) // 50, 1)
+            low, high = before[rank - 1], before[-rank]
+            more = 0.5 * (high - low)
+            value = np.clip(value, low - more, high + more)
+        assert_same_bits(found[t, 0], value)
+    part = bounded(y, 12, 600, 650, ["drift"])
+    assert_same_bits(part[600:650], found[600:650])
+    assert_same_bits(part[:400], y[:400])
+    with pytest.raises(ValueError, match="no such row"):
+        Bounds(5).start(y[:, 0].copy(), 701)
+    with pytest.raises(ValueError, match="no such row"):
+        Bounds(5).follow(y[:, 0].copy(), 700, np.empty(1))
+
+
+def test_a_wild_value_does_not_last():
+    y = make_y(600, phi=0.0)
+    y[400] = 1000
+    usual = levels(bounded(y[:, None], 24, 0, 400, ["level"]), 24, 300, 400)
+    after = levels(bounded(y[:, None], 24, 0, 600, ["level"]), 24, 400, 500)
+    assert np.abs(after).max() < 2 * np.abs(usual).max()
+    y[400:] += 1000  # but a level that lasts does
+    after = levels(bounded(y[:, None], 24, 0, 600, ["level"]), 24, 420, 424)
+    assert after.min() > 100
+
+
+def test_stillness_is_the_quotient_of_changes():
+    y = make_y(300)[:, np.newaxis]
+    y[200:230] = y[200]
+    y[50] = np.nan
+    found = stills(y, 8, 0, 300)
+    change = np.abs(np.diff(y[:, 0], prepend=np.nan))
+    for t in (100, 150, 203, 299):
+        quotient = change[t - 3 : t + 1].mean() / np.nanmean(change[t - 79 : t + 1])
+        assert found[t, 0] == pytest.approx(-np.log(max(quotient, 1e-3)), rel=1e-9)
+    assert found[215, 0] == pytest.approx(np.log(1000))
+    assert np.isnan(found[:40]).all()
+    for start, stop in ((0, 1), (43, 44), (250, 300)):
+        assert_same_bits(stills(y, 8, start, stop), found[start:stop])
+    assert np.isnan(stills(np.ones((200, 1)), 8, 0, 200)).all()
+    with pytest.raises(ValueError, match="shapes"):
+        stillness(y, 4, 3, 0, 300, np.empty((300, 1)))
+
+
 @pytest.mark.parametrize("n_back", [15, 400])
 def test_windows_are_compared_with_earlier_ones(n_back):
     y = np.column_stack([make_y(120), make_y(120, seed=1)])
@@ -310,6 +370,15 @@ def test_faults_are_found():
     assert scores[600:606].min() < np.log(1e-2)
     scores = detector(onset=0).fit(y).score_samples_
     assert (scores[600:640] < np.log(1e-2)).mean() > 0.25
+
+
+@pytest.mark.parametrize("spike", [0, 20])
+def test_a_sensor_that_is_stuck_is_found(spike):
+    y = make_y(1000)
+    y[900] += spike
+    y[902:924] = y[902]
+    model = detector(horizon=24).fit(y[:800])
+    assert model.score_samples(y[800:])[102:124].min() < np.log(1e-3)
 
 
 def test_outliers_of_different_size_differ(fitted):
@@ -413,7 +482,15 @@ def test_not_all_streams_learn(fitted):
 
 @pytest.mark.parametrize(
     "evidence",
-    [["step"], ["ahead"], ["path", "drift", "window"], ["window"], ["level", "step"]],
+    [
+        ["step"],
+        ["ahead"],
+        ["path", "drift", "window"],
+        ["window"],
+        ["level", "step"],
+        ["still"],
+        ["still", "level"],
+    ],
     ids="-".join,
 )
 def test_each_kind_of_evidence_alone(evidence, monkeypatch):
@@ -422,6 +499,8 @@ def test_each_kind_of_evidence_alone(evidence, monkeypatch):
     y[700:706, 0] = np.nan
     y[706] = np.nan
     y[760:800] += 9
+    if evidence == ["still"]:
+        y[770:800] = y[770]
     model = detector(evidence=evidence, onset=0).fit(y[:650])
     scores = model.score_samples(y[650:])
     assert model.evidence_of(y[650:]).shape == (250, len(evidence))
@@ -594,7 +673,7 @@ def test_episodes():
 
 def test_evidence_and_expectations(fitted):
     evidence = fitted.evidence_of(Y[800:])
-    assert evidence.shape == (200, 6)
+    assert evidence.shape == (200, 7)
     assert (evidence <= 0).all()
     fitted.set_params(false_alarm_rate=0.1)
     expected, interval = fitted.predict_expected(Y[800:])

@@ -5,7 +5,12 @@ a horizon ago, and `path` the mean error of all steps of that forecast: three vi
 one batch of forecasts. `level` and `drift` have no forecast in them: a fault that lasts
 is soon forecast well, but the mean of the last rows stays far from that of the rows
 before, and means of more rows from all earlier ones. `window` is the distance of the
-last rows from those of the past that are most like them.
+last rows from those of the past that are most like them. `still` is how much less the
+last rows change than those before: a sensor that is stuck at a usual value is forecast
+well, and all else is usual.
+
+These four are taken of bounded values. A single wild value is for `step` to see. In the
+means of many rows it would look unusual for as many rows.
 
 Each number depends on a bounded number of rows before its own, and has the same bits
 whatever other rows it is computed with.
@@ -14,10 +19,12 @@ whatever other rows it is computed with.
 import numpy as np
 
 from skrnn._detection import (
+    Bounds,
     NearestWindow,
     errors_of_row,
     means,
     means_of_errors,
+    stillness,
     window_distances,
 )
 from skrnn.inputs.series import Series, newest_rows
@@ -32,10 +39,12 @@ __all__ = [
     "statistics",
 ]
 
-EVIDENCE = ("step", "ahead", "path", "level", "drift", "window")
-NO_FORECAST = ("level", "drift", "window")
+EVIDENCE = ("step", "ahead", "path", "level", "drift", "window", "still")
+NO_FORECAST = ("level", "drift", "window", "still")
 TWO_SIDED = {"level", "drift"}
 BACKGROUND = 10  # horizons that the level is compared with
+LEAST_BOUNDING = 100  # rows that bound the next one
+LEAST_STILL = 4  # rows that are compared with those before
 SLOW = 8  # horizons of the means of `drift`
 WINDOW_ROWS = 5000  # that earlier windows are looked for in
 BLOCK_ROWS = 2048  # whose forecasts are in memory at once
@@ -85,12 +94,16 @@ def statistics(model, series, start, stop, names, n_threads=1):
             name: np.concatenate([block[name] for block in blocks])
             for name in forecasts
         }
+    if len(forecasts) < len(names):
+        y, horizon = bounded(series.y, model.horizon, start, stop, names), model.horizon
     if "level" in names:
-        values["level"] = levels(series.y, model.horizon, start, stop)
+        values["level"] = levels(y, horizon, start, stop)
     if "drift" in names:
-        values["drift"] = drifts(series.y, SLOW * model.horizon, start, stop)
+        values["drift"] = drifts(y, SLOW * horizon, start, stop)
     if "window" in names:
-        values["window"] = distances(series, model.horizon, start, stop)
+        values["window"] = distances(y, series.position, horizon, start, stop)
+    if "still" in names:
+        values["still"] = stills(y, horizon, start, stop)
     known = np.isfinite(series.y[start:stop])
     for each in values.values():
         each[~known] = np.nan
@@ -99,8 +112,33 @@ def statistics(model, series, start, stop, names, n_threads=1):
 
 def n_rows_without_forecast(names, horizon):
     """Return how many rows the evidence looks back on that has no forecast in it."""
-    n_rows = (BACKGROUND + 1) * horizon
+    n_rows = _n_rows_of_bounded(names, horizon)
+    return n_rows + _n_bounding(horizon) if n_rows else 0
+
+
+def _n_rows_of_bounded(names, horizon):
+    """Return on how many bounded rows the evidence looks back."""
+    n_rows = (BACKGROUND + 1) * horizon + LEAST_STILL
+    if not {*names} & {*NO_FORECAST}:
+        return 0
     return max(n_rows, WINDOW_ROWS + 2 * horizon) if "window" in names else n_rows
+
+
+def _n_bounding(horizon):
+    return max(BACKGROUND * horizon, LEAST_BOUNDING)
+
+
+def bounded(y, horizon, start, stop, names):
+    """Return values of which those that evidence of some rows looks at are bounded."""
+    out = y.copy()
+    begin = max(start - _n_rows_of_bounded(names, horizon), 0)
+    for k in range(y.shape[1]):
+        bounds, column = Bounds(_n_bounding(horizon)), np.ascontiguousarray(y[:, k])
+        found = np.empty(max(stop - begin, 0))
+        bounds.start(column, begin)
+        bounds.follow(column, begin, found)
+        out[begin : begin + len(found), k] = found
+    return out
 
 
 def _forecast_errors(model, series, rows, names, n_threads):
@@ -223,40 +261,57 @@ class RowEvidence:
         first = max(n_known - self.horizon + 1, 1)
         if self._forecasts and n_known > first:
             self._forecast(np.arange(first, n_known))
+        self._columns = list(np.ascontiguousarray(series.y.T))
+        if max(self._places[3:]) < 0:
+            return
+        y = bounded(series.y, self.horizon, n_known, n_known, self.names)
+        self._bounded, self._bounded_columns = y, list(np.ascontiguousarray(y.T))
+        self._bounds = [Bounds(_n_bounding(self.horizon)) for _ in self._columns]
+        for bounds, column in zip(self._bounds, self._columns, strict=True):
+            bounds.start(column, n_known)
         if "window" in self.names:
             number = series.position + n_known
-            for nearest, column in zip(self._nearest, self._columns(), strict=True):
+            for nearest, column in zip(
+                self._nearest, self._bounded_columns, strict=True
+            ):
                 nearest.start(column, n_known, number)
 
     def of(self, row):
         """Return the evidence of a row that has come, (1, n_evidence * n_targets)."""
-        y, horizon, places = self._series.y, self.horizon, self._places
+        y, places = self._series.y, self._places
         values = y[row]
         self._lines.values[self._lines.begin + row] = values
         table = np.full((len(self.names), len(values)), np.nan)
         if self._forecasts and row > 0:
             self._forecast(np.array([row]))
             errors_of_row(y, self._middle, self._spread, row, table, *places[:3])
-        if places[3] >= 0:
-            table[places[3]] = levels(y, horizon, row, row + 1)[0]
-        if places[4] >= 0:
-            table[places[4]] = drifts(y, SLOW * horizon, row, row + 1)[0]
-        if places[5] >= 0:
-            table[places[5]] = self._distance(row)
+        if max(places[3:]) >= 0:
+            self._look_back(row, table)
         if np.isnan(values).any():
             table[:, np.isnan(values)] = np.nan
         return table.reshape(1, -1)
 
-    def _columns(self):
-        if self._series.y.shape[1] == 1:
-            return [self._series.y[:, 0]]
-        return [np.ascontiguousarray(column) for column in self._series.y.T]
-
-    def _distance(self, row):
-        out = np.empty((len(self._nearest), 1))
-        for nearest, column, o in zip(self._nearest, self._columns(), out, strict=True):
-            nearest.distances(column, row, o)
-        return out[:, 0]
+    def _look_back(self, row, table):
+        """Write the evidence without forecasts into the table."""
+        horizon, y = self.horizon, self._bounded
+        level, drift, window, still = self._places[3:]
+        for k, (bounds, column) in enumerate(
+            zip(self._bounds, self._columns, strict=True)
+        ):
+            column[row] = self._series.y[row, k]
+            found = self._bounded_columns[k][row : row + 1]
+            bounds.follow(column, row, found)
+            y[row, k] = found[0]
+            if window >= 0:
+                self._nearest[k].distances(
+                    self._bounded_columns[k], row, table[window, k : k + 1]
+                )
+        if level >= 0:
+            table[level] = levels(y, horizon, row, row + 1)[0]
+        if drift >= 0:
+            table[drift] = drifts(y, SLOW * horizon, row, row + 1)[0]
+        if still >= 0:
+            table[still] = stills(y, horizon, row, row + 1)[0]
 
     def _forecast(self, origin):
         model, n_targets = self.model, self.model.n_targets
@@ -301,12 +356,25 @@ def drifts(y, n_rows, start, stop):
     return out
 
 
-def distances(series, n_rows, start, stop):
+def stills(y, horizon, start, stop):
+    """Return how much less the last rows change, (stop - start, n_targets).
+
+    That is half a horizon, compared with as many horizons as `level` is.
+    """
+    out = np.empty((stop - start, y.shape[1]))
+    n_rows = max(horizon // 2, LEAST_STILL)
+    stillness(y, n_rows, max(BACKGROUND * horizon, n_rows), start, stop, out)
+    return out
+
+
+def distances(y, number, n_rows, start, stop):
     """Return distances of the last rows from the nearest earlier ones.
 
     Parameters
     ----------
-    series : Series
+    y : ndarray of shape (n_rows, n_targets)
+    number : int
+        The number of row 0 on the time axis.
     n_rows : int
         Number of rows of a window.
     start, stop : int
@@ -316,7 +384,6 @@ def distances(series, n_rows, start, stop):
     distances : ndarray of shape (stop - start, n_targets)
         NaN if a row of the window is unknown, or nothing came before it.
     """
-    y, number = series.y, series.position
     out = np.empty((stop - start, y.shape[1]))
     window_distances(y, n_rows, WINDOW_ROWS, number, start, stop, out)
     return out

@@ -12,7 +12,9 @@ fault says more than each of the rows in which it lasts.
 An unusual row enters no memory, or else a long fault would become normal. But a share
 of normal rows looks unusual, and memories without these would raise more and more
 alarms. So there is a credit: each row that is normal adds its share of an unusual one.
-What is far out is remembered as less so: an outlier shall not hide the next one.
+The first of a group of unusual rows is remembered in any case: otherwise heavy tails,
+once there are more alarms than promised, would never be learned. What is far out is
+remembered as less so: an outlier shall not hide the next one.
 """
 
 import numpy as np
@@ -24,7 +26,8 @@ __all__ = ["Scorer"]
 
 # How much log p-values count in a sum; others count 1. Both are errors of a single row,
 # and so alike. Chosen by made-up faults, labelled files and alarms on normal series.
-WEIGHTS = {"step": 0.6, "ahead": 0.25}
+# `still` stands beside the sum: only when it is very unusual, it says something.
+WEIGHTS = {"step": 0.6, "ahead": 0.25, "still": 0.0}
 
 
 class Scorer:
@@ -60,6 +63,8 @@ class Scorer:
     def _set(self, memories, whole):
         adds_up = self.combine == "fisher"
         weights = [WEIGHTS.get(name, 1.0) if adds_up else 1.0 for name in self.names]
+        if not any(weights):
+            weights = [1.0 for _ in self.names]
         self._rows = RowScorer(
             memories,
             whole,
@@ -77,7 +82,7 @@ class Scorer:
         vars(new).update(vars(self))
         rows = self._rows
         new._set([memory.copy() for memory in rows.memories], rows.whole.copy())
-        new._rows.credit = rows.credit
+        new._rows.credit, new._rows.n_quiet = rows.credit, rows.n_quiet
         new._rows.set_recent(rows.get_recent())
         return new
 
@@ -119,7 +124,8 @@ class Scorer:
 
         Returns
         -------
-        credit : float
+        credit : tuple of float and int
+            With the number of rows since the last unusual one.
         values : list of ndarray
             Those of each memory, from the oldest on, and the sums of the last rows.
         tails : ndarray of shape (n_memories, 9)
@@ -128,7 +134,8 @@ class Scorer:
         rows = self._rows
         states = [memory.get_state() for memory in (*rows.memories, rows.whole)]
         values = [*(values for values, _ in states), rows.get_recent()]
-        return rows.credit, values, np.array([tails for _, tails in states])
+        tails = np.array([tails for _, tails in states])
+        return (rows.credit, rows.n_quiet), values, tails
 
     def set_state(self, credit, values, tails):
         """Go on where `get_state` was called."""
@@ -137,5 +144,5 @@ class Scorer:
         memories = *rows.memories, rows.whole
         for memory, each, numbers in zip(memories, values, tails, strict=True):
             memory.set_state(each, numbers)
-        rows.credit = credit
+        rows.credit, rows.n_quiet = credit
         rows.set_recent(recent)

@@ -55,18 +55,19 @@ class SeriesOutlierDetector(OutlierMixin, FittedEstimator, BaseEstimator):
         rows 'level' is the mean. 'auto' is a season, or as many seasons as make 12
         rows, and at most 48; 24 without a season.
     evidence : array-like of str, default=('step', 'ahead', 'path', 'level', 'drift', \
-            'window')
+            'window', 'still')
         What is looked at. 'step' is the error of the forecast from the row before,
         'ahead' that of the forecast made `horizon` rows ago, 'path' the mean error of
         all steps of that forecast, 'level' how far the mean of the last `horizon`
         rows is from that of ten times as many rows before, 'drift' the mean of the
-        last 8 `horizon` rows, which is compared with all earlier ones, and 'window' the
+        last 8 `horizon` rows, which is compared with all earlier ones, 'window' the
         distance of the last `horizon` rows from those of the last 5000 rows that are
-        most like them.
+        most like them, and 'still' how much less the last `horizon` / 2 rows change
+        than usual. The last four do not see the size of a single wild value.
     combine : {'fisher', 'max'}, default='fisher'
         How evidence is combined: by the sum of the logarithms of the p-values, or by
-        the smallest p-value.
-    onset : float, default=4
+        the smallest p-value. 'still' stands beside the sum.
+    onset : float, default=3
         How much the beginning of a fault counts: what the combined evidence of a row
         is larger by than that of each of the last `horizon` rows is added to it so many
         times. 0 marks more rows of long faults, larger values find more faults.
@@ -197,9 +198,9 @@ class SeriesOutlierDetector(OutlierMixin, FittedEstimator, BaseEstimator):
         false_alarm_rate=1e-3,
         *,
         horizon="auto",
-        evidence=("step", "ahead", "path", "level", "drift", "window"),
+        evidence=("step", "ahead", "path", "level", "drift", "window", "still"),
         combine="fisher",
-        onset=4.0,
+        onset=3.0,
         memory="auto",
         warm_up="auto",
         refit="doubling",

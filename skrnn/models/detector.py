@@ -208,7 +208,8 @@ def pack_scorers(scorers):
         "capacity": first.capacity,
         "rate": first.rate,
         "onset": first.onset,
-        "credit": np.array([credit for credit, _, _ in states]),
+        "credit": np.array([credit for (credit, _), _, _ in states]),
+        "n_quiet": np.array([n_quiet for (_, n_quiet), _, _ in states], np.int64),
         "sizes": np.array([[len(v) for v in values] for _, values, _ in states]),
         "values": np.concatenate([v for _, values, _ in states for v in values]),
         "tails": np.array([tails for _, _, tails in states]),
@@ -222,7 +223,10 @@ def unpack_scorers(packed, n_targets, horizon):
     scorers, ends = [], np.cumsum(packed["sizes"].ravel())[:-1]
     values = np.split(packed["values"], ends)
     n_parts = packed["sizes"].shape[1]
-    for i, credit in enumerate(packed["credit"].tolist()):
+    n_quiet = packed.get("n_quiet", np.full(len(packed["credit"]), horizon))
+    for i, credit in enumerate(
+        zip(packed["credit"].tolist(), n_quiet.tolist(), strict=True)
+    ):
         scorer = Scorer(*options)
         part = values[i * n_parts : (i + 1) * n_parts]
         scorer.set_state(credit, part, packed["tails"][i])

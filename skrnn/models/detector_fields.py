@@ -44,6 +44,7 @@ def _memory(value, name, fields):
             "rate": number,
             "onset": number,
             "credit": array("float64", _n_series, low=0),
+            "n_quiet": Optional(array("int64", _n_series, low=0)),
             "sizes": array("int64", _n_series, _n_parts, low=0),
             "values": array("float64", None),
             "tails": array("float64", _n_series, _n_memories, 9),
