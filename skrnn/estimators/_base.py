@@ -549,7 +549,7 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
         if samples is None:
             return None
         model = self._model
-        y = model.target.encode(samples.y)
+        y = samples.encoded(model.target)
         weight = self._loss_weight(model.target, samples, training)
         sequences = model.read(samples.sequences)
         if model.convolutions is not None:

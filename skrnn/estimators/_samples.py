@@ -1,7 +1,7 @@
 """What one fit learns from: checked sequences, their targets and weights."""
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from sklearn.utils import _safe_indexing, check_array
@@ -22,6 +22,7 @@ class Samples:
     sample_weight: np.ndarray | None = None
     groups: np.ndarray | None = None
     source: tuple | None = None  # the user's X and y, of which `rows` are these
+    _encoded: tuple | None = field(default=None, init=False, repr=False)
 
     def as_given(self):
         """Return the samples as the user has handed them in: X and y."""
@@ -33,6 +34,12 @@ class Samples:
     def scaled(self, target, sample_weight, standardize):
         """Return a target with the scale of `y`."""
         return target.scaled(self.y, sample_weight, standardize)
+
+    def encoded(self, target):
+        """Return `y` as the network learns it; that is worked out once."""
+        if self._encoded is None or self._encoded[0] is not target:
+            self._encoded = target, target.encode(self.y)
+        return self._encoded[1]
 
     def take(self, indices):
         """Return some of the samples."""

@@ -36,7 +36,7 @@ def needed(samples, target):
     """Return how many segments the labels of each of some samples need, (n_seqs,)."""
     if hasattr(samples, "least_segments"):  # those of several shards
         return samples.least_segments
-    return least_segments(target.encode(samples.y))
+    return least_segments(samples.encoded(target))
 
 
 def longest_segments(lengths, least):

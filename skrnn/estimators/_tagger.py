@@ -402,7 +402,7 @@ class SequenceTagger(StepEstimator):
         weight = samples.sample_weight
         if self.class_weight is None:
             return weight
-        counted = np.concatenate(list(target.encode(training.y)))
+        counted = np.concatenate(list(training.encoded(target)))
         counted_weight = _step_weights(training.y, training.sample_weight)
         known = counted >= 0
         by_class = class_weights(
@@ -412,7 +412,7 @@ class SequenceTagger(StepEstimator):
             np.concatenate(list(counted_weight))[known],
         )
         weights = _step_weights(samples.y, weight)
-        for i, codes in enumerate(target.encode(samples.y)):
+        for i, codes in enumerate(samples.encoded(target)):
             weights[i] = weights[i] * np.where(codes >= 0, by_class[codes], 0.0)
         return weights
 

@@ -530,8 +530,8 @@ class SequenceTranscriber(SequenceEstimator):
     def _make_data(self, samples, training):
         if samples is not None:
             name = "y" if samples.sequences.name(0).startswith("X[") else "y_val"
-            model, codes = self._model, self._model.target.encode(samples.y)
-            check_segments(samples, codes, model.segment_length, name)
+            codes = samples.encoded(self._model.target)
+            check_segments(samples, codes, self._model.segment_length, name)
         return super()._make_data(samples, training)
 
     def _data(self, sequences, encoder, y, weight):

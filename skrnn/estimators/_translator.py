@@ -695,7 +695,8 @@ class SequenceTranslator(TranslationMixin, SequenceEstimator):
         return replace(model, structure=structure, source_unit=unit)
 
     def _train(self, theta, samples, *more):
-        self._model = self._model.with_lengths(samples.sequences, samples.y)
+        codes = samples.encoded(self._model.target)
+        self._model = self._model.with_lengths(samples.sequences, codes)
         super()._train(theta, samples, *more)
 
     def _training_loss(self):

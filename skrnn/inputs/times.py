@@ -148,74 +148,86 @@ def times_of(frame, name):
     """
     pandas = sys.modules.get("pandas")
     if pandas is not None and isinstance(frame, pandas.Series | pandas.DataFrame):
-        index = frame.index
-        if isinstance(index, pandas.MultiIndex):
-            raise ValueError(
-                f"{name} has an index of {index.nlevels} levels. "
-                + advice_on_levels(pandas, index, name)
-            )
-        index = _readable(pandas, index, f"{name}.index")
-        if isinstance(index, pandas.DatetimeIndex | pandas.PeriodIndex):
-            return _of_pandas(index, name, f"{name}.sort_index()"), None
-        if frame.ndim == 2:
-            columns = [
-                j
-                for j, dtype in enumerate(frame.dtypes)
-                if _is_time(pandas, dtype) or _has_dates(pandas, frame.iloc[:, j])
-            ]
-            if len(columns) == 1:
-                column = frame.iloc[:, columns[0]]
-                where = f"{name}[{column.name!r}]"
-                if isinstance(column.dtype, pandas.PeriodDtype):
-                    index = pandas.PeriodIndex(column)
-                else:
-                    index = _readable(pandas, pandas.Index(column), where)
-                remedy = f"{name}.sort_values({column.name!r})"
-                return _of_pandas(index, name, remedy), columns[0]
-        if index.dtype.kind not in "iu":
-            return None, None
-        values = index.to_numpy().astype(np.int64)
-        if not isinstance(index, pandas.RangeIndex):
-            refuse_number_dates(values, f"{name}.index")
-        if frame.ndim == 2:
-            for column, dtype in zip(frame.columns, frame.dtypes, strict=True):
-                if dtype.kind in "iu" and str(column).lower() in TIME_NAMES:
-                    numbers = frame[column].to_numpy(dtype=float, na_value=0)
-                    where = f"{name}[{column!r}]"
-                    refuse_number_dates(np.unique(numbers).astype(np.int64), where)
-        # As pandas makes them, or reads them from a file with index_col=0.
-        default = bool((values == np.arange(len(values))).all())
-        remedy = f"{name}.sort_index()"
-        times = Times("integer", values, is_default_range=default, remedy=remedy)
-        return times, None
+        return _times_of_pandas(pandas, frame, name)
     if hasattr(frame, "columns"):
-        polars = sys.modules["polars"]
+        return _times_of_polars(sys.modules["polars"], frame, name)
+    return None, None
+
+
+def _times_of_pandas(pandas, frame, name):
+    index = frame.index
+    if isinstance(index, pandas.MultiIndex):
+        raise ValueError(
+            f"{name} has an index of {index.nlevels} levels. "
+            + advice_on_levels(pandas, index, name)
+        )
+    index = _readable(pandas, index, f"{name}.index")
+    if isinstance(index, pandas.DatetimeIndex | pandas.PeriodIndex):
+        return _of_pandas(index, name, f"{name}.sort_index()"), None
+    if frame.ndim == 2:
         columns = [
             j
             for j, dtype in enumerate(frame.dtypes)
-            if dtype == polars.Date
-            or dtype == polars.Datetime
-            or (
-                dtype == polars.String
-                and is_like_dates(frame.to_series(j).drop_nulls().head(5).to_list())
-            )
+            if _is_time(pandas, dtype) or _has_dates(pandas, frame.iloc[:, j])
         ]
         if len(columns) == 1:
-            column = frame.to_series(columns[0])
-            if column.null_count():
-                _refuse_no_time(name, int(column.is_null().arg_max()))
-            if column.dtype == polars.String:
-                where = f"{name}[{column.name!r}]"
-                dates = dates_of_text(column.to_list(), where)
-                values = _parsed(lambda: np.array(dates, dtype="M8[ns]"), where)
+            column = frame.iloc[:, columns[0]]
+            where = f"{name}[{column.name!r}]"
+            if isinstance(column.dtype, pandas.PeriodDtype):
+                index = pandas.PeriodIndex(column)
             else:
-                values = column.to_numpy()
-            values = nanoseconds(values, name)
-            tz = getattr(column.dtype, "time_zone", None)
-            remedy = f"{name}.sort({column.name!r})"
-            times = Times("datetime", values, tz=tz, remedy=remedy, unit=None)
-            return times, columns[0]
-    return None, None
+                index = _readable(pandas, pandas.Index(column), where)
+            remedy = f"{name}.sort_values({column.name!r})"
+            return _of_pandas(index, name, remedy), columns[0]
+    if index.dtype.kind not in "iu":
+        return None, None
+    return _times_of_numbers(pandas, frame, index, name), None
+
+
+def _times_of_numbers(pandas, frame, index, name):
+    """Return the times that an index of integers tells."""
+    values = index.to_numpy().astype(np.int64)
+    if not isinstance(index, pandas.RangeIndex):
+        refuse_number_dates(values, f"{name}.index")
+    if frame.ndim == 2:
+        for column, dtype in zip(frame.columns, frame.dtypes, strict=True):
+            if dtype.kind in "iu" and str(column).lower() in TIME_NAMES:
+                numbers = frame[column].to_numpy(dtype=float, na_value=0)
+                where = f"{name}[{column!r}]"
+                refuse_number_dates(np.unique(numbers).astype(np.int64), where)
+    # As pandas makes them, or reads them from a file with index_col=0.
+    default = bool((values == np.arange(len(values))).all())
+    remedy = f"{name}.sort_index()"
+    return Times("integer", values, is_default_range=default, remedy=remedy)
+
+
+def _times_of_polars(polars, frame, name):
+    columns = [
+        j
+        for j, dtype in enumerate(frame.dtypes)
+        if dtype == polars.Date
+        or dtype == polars.Datetime
+        or (
+            dtype == polars.String
+            and is_like_dates(frame.to_series(j).drop_nulls().head(5).to_list())
+        )
+    ]
+    if len(columns) != 1:
+        return None, None
+    column = frame.to_series(columns[0])
+    if column.null_count():
+        _refuse_no_time(name, int(column.is_null().arg_max()))
+    if column.dtype == polars.String:
+        where = f"{name}[{column.name!r}]"
+        dates = dates_of_text(column.to_list(), where)
+        values = _parsed(lambda: np.array(dates, dtype="M8[ns]"), where)
+    else:
+        values = column.to_numpy()
+    values = nanoseconds(values, name)
+    tz = getattr(column.dtype, "time_zone", None)
+    remedy = f"{name}.sort({column.name!r})"
+    times = Times("datetime", values, tz=tz, remedy=remedy, unit=None)
+    return times, columns[0]
 
 
 def _is_time(pandas, dtype):

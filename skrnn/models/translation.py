@@ -70,10 +70,9 @@ class TranslationModel(SequenceModel):
         """Return a network that is not loaded."""
         return TranslationNetwork(self.spec, options)
 
-    def with_lengths(self, sequences, y):
-        """Return the model with a limit of lengths that checked pairs respect, too."""
+    def with_lengths(self, sequences, codes):
+        """Return the model with a limit of lengths that pairs respect, too."""
         n_steps = sequences.lengths
-        codes = self.target.encode(y)
         n_tokens = np.array([len(own) for own in codes])
         long = n_steps >= np.median(n_steps)
         factor = float((n_tokens[long] / n_steps[long]).max())
