@@ -93,7 +93,8 @@ def seconds(function, *args, **kwargs):
 
 
 def language_model(cell="lstm", **more):
-    options = {"ends": False, "batch_size": LANES, "bptt_steps": STEPS} | more
+    options = {"ends": False, "batch_size": LANES, "bptt_steps": STEPS, "dropout": 0.1}
+    options |= more
     return LanguageModel(UNITS, cell=cell, random_state=0, n_jobs=1, **options)
 
 

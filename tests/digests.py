@@ -291,10 +291,11 @@ def make_cases():
         words = [written[i % len(written)] for i in range(n)]
         cases[f"translator, {name}"] = Case(model, (X_of, words), X_of)
     language = {"max_iter": 3, "batch_size": 3, "bptt_steps": 4, "random_state": 7}
+    language |= {"dropout": 0.1, "learning_rate_init": 0.008}
     for name, more in (
-        ("lstm", {"embedding_dropout": 0.25}),
+        ("lstm", {"cell": "lstm", "embedding_dropout": 0.25}),
         ("gru, tied", {"cell": "gru", "tie_embeddings": True, "dtype": "float64"}),
-        ("n-grams", {"ngram_order": 3}),
+        ("n-grams", {"cell": "lstm", "ngram_order": 3}),
     ):
         model = LanguageModel((9, 7), **language, **more)
         cases[f"language model, {name}"] = Case(model, (characters,), characters)

@@ -20,6 +20,12 @@ from fitted import set_theta, theta_of
 from gradcheck import numerical_gradient
 from skrnn import LanguageModel, export
 from skrnn._generate import Rules, uniform_at
+from skrnn.estimators._language_defaults import (
+    auto_dropout,
+    auto_epochs,
+    auto_rate,
+    auto_units,
+)
 from skrnn.losses import TokenLogLoss
 from skrnn.network import Network, NetworkSpec
 from skrnn.network.inputs import TokenInput
@@ -30,6 +36,7 @@ from skrnn.training.lanes import LaneData, Texts
 
 WORDS = ["anna", "hanna", "susanna", "johanna", "ann", "hannah", "", "o"]
 QUICK = {"hidden_layer_sizes": 6, "max_iter": 2, "batch_size": 4, "random_state": 0}
+QUICK |= {"cell": "lstm", "dropout": 0.1}
 
 
 def fit(X=WORDS, **parameters):
@@ -748,6 +755,32 @@ def test_the_loss_of_tokens_in_floats(n_tokens):
     expected, exact = loss.value_and_gradient(y, raw.astype(np.float64), weight)
     assert value == pytest.approx(expected, rel=1e-6, abs=1e-9)
     np.testing.assert_allclose(gradient, exact, rtol=3e-6, atol=1e-12)
+
+
+def test_what_a_model_chooses():
+    assert [auto_units(n, 65) for n in (49_999, 50_000, 800_000)] == [128, 256, 352]
+    assert auto_units(400_000, 1001) == 128
+    dropout = [auto_dropout(n) for n in (0, 20_000, 200_000, 10**6, 10**8)]
+    assert dropout == [0.5, 0.5, 0.35, 0.25, 0.1]
+    assert [auto_rate((n,)) for n in (8, 128, 512)] == [0.008, 0.008, 0.004]
+    assert [auto_epochs(n, 65, 10**6) for n in (0, 833_333, 10**8)] == [8, 2, 1]
+    assert auto_epochs(1000, 1001, 1000) == 4
+    model = LanguageModel(ngram_order="auto", random_state=0, n_jobs=1).fit(WORDS)
+    told = LanguageModel(
+        128,
+        ngram_order=7,
+        dropout=0.5,
+        learning_rate_init=0.008,
+        max_iter=8,
+        random_state=0,
+    )
+    assert model.n_iter_ == 8 and model.mixture_weights_.shape == (7, 8)
+    assert model.loss_curve_ == told.fit(WORDS).loss_curve_
+    assert model.set_params(warm_start=True).fit(WORDS).n_iter_ == 8
+    words = LanguageModel(4, ngram_order="auto", max_iter=1, analyzer="word")
+    assert words.fit(WORDS).mixture_weights_.shape == (4, 8)
+    lists = LanguageModel(4, ngram_order="auto", max_iter=1)
+    assert lists.fit([list(word) for word in WORDS]).mixture_weights_.shape == (4, 8)
 
 
 def test_a_pass_holds_few_outputs():

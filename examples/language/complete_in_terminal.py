@@ -24,7 +24,7 @@ def learn(path):
     """Fit a model to a file, or to the plays that come with the package."""
     text = Path(path).read_text() if path else load_shakespeare(subset="train").data
     print(f"Learning {len(text):,} characters, some seconds for each 100,000 ...")
-    model = LanguageModel(ends=False, max_iter=4, ngram_order=7, random_state=0)
+    model = LanguageModel(128, ends=False, max_iter=4, ngram_order=7, random_state=0)
     return model.fit(text)
 
 

@@ -29,7 +29,7 @@ def lines(subset):
 
 train, usual = lines("train"), lines("test")[:200]
 model = LanguageModel(
-    max_iter=4, batch_size=16, ngram_order=5, dropout=0.2, random_state=0
+    128, max_iter=4, batch_size=16, ngram_order=5, dropout=0.2, random_state=0
 ).fit(train)
 print(f"{len(train)} lines; perplexity of others: {model.perplexity(usual):.2f}")
 

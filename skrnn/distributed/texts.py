@@ -106,8 +106,8 @@ class TextWork(Work):
         return self._ngrams(self._prepare(number, shard).texts)
 
     def _ngrams(self, texts):
-        model = self.estimator._model
-        return Mixture.count(texts, self.estimator.ngram_order, model.n_out).ngrams
+        model, order = self.estimator._model, self.estimator._order
+        return Mixture.count(texts, order, model.n_out).ngrams
 
     def _open(self, shard):
         """Return the texts of a shard, their form and their weights, or None."""
@@ -174,7 +174,7 @@ class TextWork(Work):
         self.estimator = light = copy.copy(estimator)
         light._model = model.with_theta(np.zeros(0))
         self.n_shards, self.first = len(found), min(found)
-        self.splits = estimator.ngram_order is not None and held_out is None
+        self.splits = estimator._order is not None and held_out is None
         tasks = [Task(self, "weigh", k, shards[k]) for k in found]
         weighed = dict(zip(found, runner.run(tasks), strict=True))
         weighed = {k: part for k, part in weighed.items() if part is not None}
@@ -198,7 +198,7 @@ class TextWork(Work):
 
     def finish(self, runner, shards, estimator):
         """Count the n-grams of all shards, and weigh them against the network."""
-        if estimator.ngram_order is None:
+        if estimator._order is None:
             return
         numbers, held_out = self._counting, self._held_out
         self._counting = self._held_out = None  # what workers need not have

@@ -1,6 +1,5 @@
 """A language model: the probability of texts, and texts by their probability."""
 
-import dataclasses
 from numbers import Integral
 
 import numpy as np
@@ -15,6 +14,13 @@ from skrnn.estimators._embeddings import size_of_vectors, write_vectors
 from skrnn.estimators._epoch_tasks import EpochTasks
 from skrnn.estimators._fitted import FittedEstimator, Of, fitted
 from skrnn.estimators._generation import GenerationMixin
+from skrnn.estimators._language_defaults import (
+    auto_dropout,
+    auto_epochs,
+    auto_order,
+    auto_rate,
+    auto_units,
+)
 from skrnn.estimators._language_scores import ScoreMixin
 from skrnn.estimators._parameters import Parameters, has_partial_fit
 from skrnn.estimators._samples import check_sample_weight
@@ -24,7 +30,7 @@ from skrnn.models.language import LANGUAGE_FIELDS, TokenModel, check_language_mo
 from skrnn.models.mixture import Mixture, split_held_out
 from skrnn.models.ngram import LONGEST_ORDER
 from skrnn.models.training_state import TRAINING_FIELDS, TrainingState, check_training
-from skrnn.network import Network
+from skrnn.network import Network, PassOptions
 from skrnn.network.inputs import auto_embedding_size
 from skrnn.training import Trainer
 from skrnn.training.lanes import LaneData, Texts
@@ -57,9 +63,12 @@ class LanguageModel(
 
     Parameters
     ----------
-    hidden_layer_sizes : int or array-like of shape (n_hidden_layers,), default=(128,)
-        Number of units of each recurrent layer. An int is one layer.
-    cell : {'lstm', 'gru', 'rnn'}, default='lstm'
+    hidden_layer_sizes : 'auto', int or array-like of shape (n_hidden_layers,), \
+            default='auto'
+        Number of units of each recurrent layer. An int is one layer. 'auto' is one
+        layer: of 128 units if there are fewer than 50,000 tokens to learn from, or more
+        than 1,000 different ones; of 352 from 800,000 tokens on; else of 256.
+    cell : {'lstm', 'gru', 'rnn'}, default='gru'
         Kind of cell in all layers: long short-term memory [1]_, gated recurrent units,
         or the simple network of Elman.
     activation : {'tanh', 'relu'}, default='tanh'
@@ -95,15 +104,16 @@ class LanguageModel(
         state that the one before it has left, in scores too.
     bptt_steps : int, default=64
         How many tokens the gradient goes back. States are carried across the cuts.
-    ngram_order : int or None, default=None
+    ngram_order : 'auto', int or None, default=None
         Length of the n-grams that are counted beside the network, the token itself
         included. What the counts say of the next token, by interpolated modified
         Kneser-Ney smoothing [3]_, is mixed with what the network says: in scores,
-        predictions, streams and texts. 7 suits characters and 4 words. None counts
-        nothing.
-    dropout : float, default=0.1
+        predictions, streams and texts. 'auto' is 7 for characters and bytes, and 4 for
+        all other tokens. None counts nothing.
+    dropout : 'auto' or float, default='auto'
         Share of the outputs of each layer that training sets to zero on their way to
-        the next layer or to the output.
+        the next layer or to the output. 'auto' is a half up to 20,000 tokens, .25 for a
+        million, and never less than a tenth: it falls with their logarithm.
     recurrent_dropout : float, default=0.0
         Share of the states that training sets to zero where they feed back.
     embedding_dropout : float, default=0.0
@@ -120,12 +130,15 @@ class LanguageModel(
         Schedule of the learning rate, which starts from `learning_rate_init`. 'linear'
         falls with each update of :meth:`fit`, to nearly zero at `max_iter` epochs; see
         :class:`RNNClassifier` for the others.
-    learning_rate_init : float, default=0.008
-        The initial learning rate.
+    learning_rate_init : 'auto' or float, default='auto'
+        The initial learning rate. 'auto' is 0.008 for layers of up to 128 units, and
+        falls with the root of the units of larger ones.
     power_t : float, default=0.5
         Exponent of 'invscaling'.
-    max_iter : int, default=10
-        Largest number of epochs: how often each text is read.
+    max_iter : int or None, default=None
+        Largest number of epochs: how often each text is read. None is so many that they
+        take some two minutes of one core, 10\\ :sup:`13` operations, but from 1 to 8;
+        to 4 if there are more than 1,000 different tokens.
     shuffle : bool, default=True
         Whether each epoch takes the texts in a new random order.
     max_grad_norm : float or None, default=1.0
@@ -248,20 +261,16 @@ class LanguageModel(
         **{
             name: Parameters._parameter_constraints[name]
             for name in (
-                "hidden_layer_sizes",
                 "cell",
                 "activation",
                 "min_frequency",
                 "max_categories",
                 "embedding_init",
-                "dropout",
                 "recurrent_dropout",
                 "embedding_dropout",
                 "alpha",
                 "learning_rate",
-                "learning_rate_init",
                 "power_t",
-                "max_iter",
                 "shuffle",
                 "max_grad_norm",
                 "momentum",
@@ -280,6 +289,11 @@ class LanguageModel(
                 "n_jobs",
             )
         },
+        **{
+            name: [StrOptions({"auto"}), *Parameters._parameter_constraints[name]]
+            for name in ("hidden_layer_sizes", "dropout", "learning_rate_init")
+        },
+        "max_iter": [*Parameters._parameter_constraints["max_iter"], None],
         "analyzer": [StrOptions({"char", "word", "byte"}), callable],
         "lowercase": ["boolean"],
         "token_pattern": [str],
@@ -291,7 +305,11 @@ class LanguageModel(
         "ends": ["boolean"],
         "carry_state": ["boolean"],
         "bptt_steps": [Interval(Integral, 1, 2**20, closed="both")],
-        "ngram_order": [Interval(Integral, 1, LONGEST_ORDER, closed="both"), None],
+        "ngram_order": [
+            StrOptions({"auto"}),
+            Interval(Integral, 1, LONGEST_ORDER, closed="both"),
+            None,
+        ],
         "solver": [StrOptions({"adam", "sgd"})],
         "batch_size": [
             StrOptions({"auto"}),
@@ -304,9 +322,9 @@ class LanguageModel(
 
     def __init__(
         self,
-        hidden_layer_sizes=(128,),
+        hidden_layer_sizes="auto",
         *,
-        cell="lstm",
+        cell="gru",
         activation="tanh",
         analyzer="char",
         lowercase=False,
@@ -320,16 +338,16 @@ class LanguageModel(
         carry_state=False,
         bptt_steps=64,
         ngram_order=None,
-        dropout=0.1,
+        dropout="auto",
         recurrent_dropout=0.0,
         embedding_dropout=0.0,
         solver="adam",
         alpha=0.0,
         batch_size="auto",
         learning_rate="linear",
-        learning_rate_init=0.008,
+        learning_rate_init="auto",
         power_t=0.5,
-        max_iter=10,
+        max_iter=None,
         shuffle=True,
         max_grad_norm=1.0,
         momentum=0.9,
@@ -375,6 +393,11 @@ class LanguageModel(
     def end_(self):
         """The id of the end of a text, or None."""
         return fitted(self, "_model", "end_").end
+
+    @property
+    def _order(self):
+        """The length of the n-grams that are counted, or None."""
+        return self._model.structure["ngram_order"]
 
     @property
     def mixture_weights_(self):
@@ -488,6 +511,11 @@ class LanguageModel(
         )
         structure = self._describe_structure()
         structure["has_unknown"] = not (form == "text" and structure["unit"] == "byte")
+        if structure["hidden_layer_sizes"] == "auto":
+            units = auto_units(_how_many(vocabulary), len(vocabulary))
+            structure["hidden_layer_sizes"] = (units,)
+        if structure["ngram_order"] == "auto":
+            structure["ngram_order"] = auto_order(form, structure["unit"])
         size, units = self.embedding_size, structure["hidden_layer_sizes"][-1]
         if self.tie_embeddings:
             if size not in ("auto", units):
@@ -515,26 +543,58 @@ class LanguageModel(
         return model.with_theta(theta)
 
     def _describe_structure(self):
-        """Return the parameters that the network is made of, as plain values."""
+        """Return the parameters that the network is made of, as plain values.
+
+        'auto' stands where a vocabulary chooses.
+        """
+        sizes, order = self.hidden_layer_sizes, self.ngram_order
         return {
-            "hidden_layer_sizes": self._layer_sizes(),
+            "hidden_layer_sizes": sizes if _is_auto(sizes) else self._layer_sizes(),
             "cell": self.cell,
             "activation": self.activation,
             "tied": bool(self.tie_embeddings),
             "ends": bool(self.ends),
             "carried": bool(self.carry_state),
-            "ngram_order": None if self.ngram_order is None else int(self.ngram_order),
+            "ngram_order": order if order is None or _is_auto(order) else int(order),
             "unit": self.analyzer if isinstance(self.analyzer, str) else "word",
             "dtype": np.dtype(self.dtype).name,
         }
 
+    # What a fit knows where parameters are 'auto'.
+
     def _pass_options(self):
+        dropout = self.dropout
+        if _is_auto(dropout):
+            dropout = auto_dropout(_how_many(self._model.vocabulary))
         # The lanes cut the gradient.
-        return dataclasses.replace(
-            super()._pass_options(),
-            bptt_steps=0,
+        return PassOptions(
+            dropout=dropout,
+            recurrent_dropout=self.recurrent_dropout,
             embedding_dropout=self.embedding_dropout,
         )
+
+    def _solver_parameters(self):
+        parameters = super()._solver_parameters()
+        if _is_auto(self.learning_rate_init):
+            rate = auto_rate(self._model.structure["hidden_layer_sizes"])
+            parameters["learning_rate_init"] = rate
+        return parameters
+
+    def _training_options(self, *args, **more):
+        return super()._training_options(*args, max_iter=self._n_epochs(), **more)
+
+    def _n_epochs(self):
+        if self.max_iter is not None:
+            return self.max_iter
+        slots = self._model.spec.layout().slots
+        # A table is read and not multiplied, unless it is the outputs', too.
+        n_weights = sum(
+            slot.stop - slot.start
+            for slot in slots
+            if self.tie_embeddings or slot.name != "embedding0.W"
+        )
+        vocabulary = self._model.vocabulary
+        return auto_epochs(_how_many(vocabulary), len(vocabulary), n_weights)
 
     def _hold_out(self, texts, weight, X_val):
         """Return the texts to train on, their weights, and what is held out or None."""
@@ -567,7 +627,7 @@ class LanguageModel(
         The last ones, which may be None, choose what share the network has beside the
         counts of n-grams.
         """
-        if self.ngram_order is None or going_on or held_out is not None:
+        if self._order is None or going_on or held_out is not None:
             return texts, weight, held_out
         return self._split_for_shares(texts, weight)
 
@@ -582,7 +642,7 @@ class LanguageModel(
 
     def _count(self, texts, kept, unseen, going_on):
         """Count the n-grams of texts, and weigh them against the trained network."""
-        model, order = self._model, self.ngram_order
+        model, order = self._model, self._order
         if order is None:
             return
         if going_on:
@@ -661,7 +721,7 @@ class LanguageModel(
         model = self._model
         return EpochTasks(
             self,
-            self.max_iter,
+            self._n_epochs(),
             lambda: {"_model": model.with_theta(theta.copy())},
             {"X": X, "y": None, "metadata": None},
         )
@@ -716,3 +776,12 @@ class LanguageModel(
         tags.input_tags.string = True
         tags.input_tags.two_d_array = False
         return tags
+
+
+def _is_auto(value):
+    return isinstance(value, str) and value == "auto"
+
+
+def _how_many(vocabulary):
+    """Return how many tokens a vocabulary was learned from."""
+    return 0 if vocabulary.counts is None else int(vocabulary.counts.sum())

@@ -34,7 +34,7 @@ STRUCTURE = (
     "dtype",
 )
 # Those of which 'auto' has become something else in a fitted network.
-SETTLED = ("bidirectional", "pooling")
+SETTLED = ("bidirectional", "pooling", "hidden_layer_sizes", "ngram_order")
 # Of estimators that may have convolutions: how many kernels.
 CONVOLUTIONS = [StrOptions({"auto"}), Interval(Integral, 0, 2**16, closed="both")]
 JOBLIB_BACKENDS = joblib.parallel.SequentialBackend.__module__
