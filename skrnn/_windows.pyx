@@ -408,8 +408,11 @@ def cholesky(double[:, ::1] a):
     return True
 
 
-def solve(const double[:, ::1] factor, double[:, ::1] b):
-    """Replace b (n, n_columns) by the solution for the matrix with this factor."""
+def whiten(const double[:, ::1] factor, double[:, ::1] b):
+    """Replace b (n, n_columns) by its solution for a Cholesky factor.
+
+    Rows are solved one after another: the first ones are those of a smaller matrix.
+    """
     cdef Py_ssize_t i, j, k, n = factor.shape[0], n_columns = b.shape[1]
     cdef double f
     if factor.shape[1] != n or b.shape[0] != n:
@@ -423,6 +426,16 @@ def solve(const double[:, ::1] factor, double[:, ::1] b):
             f = 1 / factor[i, i]
             for k in range(n_columns):
                 b[i, k] *= f
+
+
+def solve(const double[:, ::1] factor, double[:, ::1] b):
+    """Replace b (n, n_columns) by the solution for the matrix with this factor."""
+    cdef Py_ssize_t i, j, k, n = factor.shape[0], n_columns = b.shape[1]
+    cdef double f
+    if factor.shape[1] != n or b.shape[0] != n:
+        raise ValueError("the shapes do not match.")
+    whiten(factor, b)
+    with nogil:
         for i in range(n - 1, -1, -1):
             for j in range(i + 1, n):
                 f = factor[j, i]

@@ -5,7 +5,7 @@ import pytest
 
 from forecasts import QUICK, make_panel, make_series, make_table
 from skrnn import SequenceForecaster
-from skrnn.forecasting.linear import moments_of, regression
+from skrnn.forecasting.linear import evidence_of, moments_of, regression
 from skrnn.forecasting.smoothing import forecasts_of
 from skrnn.forecasting.windows import Lines, WindowReader
 from skrnn.inputs.schema import SeriesSchema
@@ -165,7 +165,9 @@ def test_what_a_fold_of_a_short_series_learns_sees_no_row_that_it_is_tested_on(c
         where = fit.line[training], fit.origin[training]
         sizes = QUICK["window"], QUICK["horizon"]
         moments = moments_of(fit.lines, *where, *sizes, fit.model.options, np.ones(1))
-        return stop, forecasts_of(moments, 1, False)
+        sets = [(fit.lines, *where)]
+        seen = evidence_of(sets, QUICK["horizon"], fit.model.options)
+        return stop, forecasts_of(moments, 1, False, *seen)
 
     stop, found = learned(y)
     _, other = learned(changed_from(y, stop, change), stop)

@@ -12,17 +12,22 @@ from skrnn import SequenceForecaster
 from skrnn._elementary import exp_above, log_above
 from skrnn.export import load, save
 from skrnn.forecasting import calibration
-from skrnn.forecasting.calibration import small_sample
+from skrnn.forecasting.calibration import LEVELS as LEVELS_OF_ERRORS
+from skrnn.forecasting.calibration import pooled_quantiles, small_sample
 from skrnn.forecasting.linear import Moments
 from skrnn.forecasting.smoothing import (
     ANY_LEVEL,
     LEVELS,
+    _covariances,
     fit_short,
     from_forecasts,
     is_short,
+    likelihoods,
     smoothing_weights,
 )
 from skrnn.forecasting.windows import Lines
+
+NOTHING = np.zeros(1)  # speaks for no process
 
 
 def growing(n=90, seed=0):
@@ -40,6 +45,29 @@ def test_smoothing_is_the_best_linear_forecast():
         assert_allclose(weights, best / best.sum(axis=0), atol=1e-9)
         # That is the forecast of simple exponential smoothing: the same for all steps.
         assert_allclose(weights, weights[:, :1] * np.ones(4), atol=1e-9)
+
+
+@pytest.mark.parametrize("season", [1, 3])
+def test_the_likelihood_is_that_of_normal_values(season):
+    rng = np.random.default_rng(0)
+    long, short = make_series(30, seed=1) * 50, rng.normal(size=11).cumsum()
+    found = likelihoods([long, short], season)
+    for y, of_history in zip([long, short], found, strict=True):
+        n, expected = len(y), []
+        for covariance in _covariances(n, season):
+            # Without the first value: given it, whose variance is large.
+            of_noise = covariance + np.eye(n)
+            first = of_noise[:1, 1:]
+            rest = of_noise[1:, 1:] - first.T @ first / of_noise[0, 0]
+            z = y[1:] - y[0]
+            variance = z @ np.linalg.solve(rest, z) / (n - 1)
+            normal = stats.multivariate_normal(cov=rest * variance)
+            expected.append(normal.logpdf(z))
+        difference = of_history - expected
+        assert_allclose(difference, difference[0], atol=1e-6)
+        assert np.ptp(of_history) > 2
+    assert_array_equal(likelihoods([long], season)[0], found[0])
+    assert_array_equal(likelihoods([np.full(9, 3.0)], season), 0 * found[:1])
 
 
 @pytest.mark.parametrize("season", [1, 4])
@@ -60,7 +88,7 @@ def test_smoothing_looks_back_on_the_newest_values_only():
     moments = Moments(100, 3)
     rng = np.random.default_rng(0)
     moments.add(rng.normal(size=(50, 100)), rng.normal(size=(50, 3)))
-    strength, _, _, weights = fit_short(moments, [], 1, False)
+    strength, _, _, weights = fit_short(moments, [], 1, False, [NOTHING])
     assert weights.shape == (100, 3)
     assert not weights[:36].any()
     assert weights[36:].any()
@@ -99,14 +127,14 @@ def test_forecasts_that_are_better_on_later_windows_count_more():
 
     training, test = moments(60), moments(60)
     strength, error, by_fold, weights = fit_short(
-        training + test, [(training, test)], 1, False
+        training + test, [(training, test)], 1, False, [NOTHING, NOTHING]
     )
     assert strength > 0
     assert len(by_fold) == 1
     assert weights.shape == (6, 2)
     assert error == pytest.approx(test.error(by_fold[0]))
     assert error < test.yy.sum()
-    strength, error, by_fold, weights = fit_short(training, [], 1, False)
+    strength, error, by_fold, weights = fit_short(training, [], 1, False, [NOTHING])
     assert np.isinf(strength)
     assert np.isnan(error)
     assert by_fold == []
@@ -210,3 +238,20 @@ def test_few_forecasts_give_wide_intervals():
     n_forecasts = len(y) * 0.4 / 12
     assert small_sample(n_forecasts) > 1.3
     assert (widths[1] > 1.3 * widths[0]).all()
+
+
+def test_errors_of_all_steps_are_pooled_by_a_size_that_does_not_fall():
+    rng = np.random.default_rng(0)
+    growth = np.array([1.0, 3.0, 2.0, 4.0])
+    error = growth * rng.normal(size=(500, 4))
+    error[::7, 1] = np.nan
+    error[:, 3] = np.nan
+    group = np.arange(500) % 2
+    found = pooled_quantiles(error, group, 3)
+    assert found.shape == (3, 4, len(LEVELS_OF_ERRORS))
+    assert np.isnan(found[2]).all()
+    assert np.isnan(found[:, 3]).all()
+    assert_array_equal(found[:2, 1], found[:2, 2])  # the size would have fallen
+    high = LEVELS_OF_ERRORS.tolist().index(0.95)
+    assert_allclose(found[:2, :3, high] / 1.645, [[1, 2.5, 2.5]] * 2, rtol=0.15)
+    assert_allclose(found[:2, :3], -found[:2, :3, ::-1])

@@ -77,8 +77,8 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
         from forecasts.
     window : 'auto' or int, default='auto'
         Number of rows that a forecast looks back on. 'auto' is a quarter of the rows of
-        a series and at most 504; in short series five seasons, if they are not more
-        than half of it. See `window_`.
+        a series and at most 504; in short series five seasons, or all rows but
+        those of a forecast. See `window_`.
     target : int, str, array-like of int or str, or None, default=None
         Without `y`, the columns to forecast. None means all columns that no other
         parameter names.
@@ -255,7 +255,8 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
     Of series of at most 1,500 rows, with a season of at most 31, the linear part is an
     average of forecasts: exponential smoothing with trends and seasons of many kinds,
     as best linear forecasts of structural models [7]_, and ridge regressions that begin
-    there. How much each counts follows from its errors on later rows. If all values of
+    there. How much each counts follows from its errors on later rows, and of smoothing
+    from the likelihood, too. If all values of
     the targets are positive and their logarithms forecast later rows better, all of
     this is learned of logarithms, so that a season may grow with the level.
 

@@ -3,6 +3,7 @@
 Both are found on windows that a model was not trained on, fold by fold.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ __all__ = [
     "calibrate",
     "choose_gate",
     "error_quantiles",
+    "pooled_quantiles",
     "small_sample",
     "without_gaps",
 ]
@@ -101,6 +103,41 @@ def error_quantiles(error, group, n_groups):
                 above = np.minimum(below + 1, n - 1)
                 part = at - below
                 out[g, step] = known[below] * (1 - part) + known[above] * part
+    return out
+
+
+def pooled_quantiles(error, group, n_groups):
+    """Return quantiles of errors that are alike at all steps but for their size.
+
+    The size of the errors of a step is the mean of the absolute ones, and does not fall
+    from step to step. Both tails are alike. For the rest, see `error_quantiles`.
+    """
+    size = np.full((n_groups, error.shape[1]), np.nan)
+    for g in range(n_groups):
+        rows = np.abs(error[group == g])
+        for step in range(error.shape[1]):
+            known = rows[:, step][np.isfinite(rows[:, step])]
+            if len(known):
+                size[g, step] = math.fsum(known) / len(known)
+        size[g] = _rising(size[g])
+    unit = size[group]
+    shape = np.divide(error, unit, out=np.zeros_like(error), where=unit > 0)
+    shape[np.isnan(error)] = np.nan
+    column = np.concatenate([shape.ravel(), -shape.ravel()])[:, np.newaxis]
+    owner = np.tile(np.repeat(group, error.shape[1]), 2)
+    return error_quantiles(column, owner, n_groups) * size[:, :, np.newaxis]
+
+
+def _rising(values):
+    """Return the values (n,) nearest to some that do not fall; NaN stays."""
+    blocks = []
+    for value in values[np.isfinite(values)]:
+        blocks.append([value, 1])
+        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
+            (high, n), (low, m) = blocks[-2:]
+            blocks[-2:] = [[(high * n + low * m) / (n + m), n + m]]
+    out = values.copy()
+    out[np.isfinite(values)] = [value for value, n in blocks for _ in range(n)]
     return out
 
 
@@ -191,11 +228,14 @@ def calibrate(make_data, folds, choice, loss, group, train_network, moves=None):
     middle = change if loss.quantiles is None else change[..., loss.middle]
     error = (residual - gate * middle) * ratio[:, np.newaxis]
     # Few forecasts that do not overlap say little about each tail of the errors. With
-    # few of them, both tails are taken to be alike.
+    # few of them, both tails are taken to be alike, and all steps of short series.
     group = group[line]
     errors = error_quantiles(error, group, n_groups)
-    mirrored = np.concatenate([error, -error]), np.concatenate([group, group])
-    alike = error_quantiles(*mirrored, n_groups)
+    if choice.cautious:
+        alike = pooled_quantiles(error, group, n_groups)
+    else:
+        mirrored = np.concatenate([error, -error]), np.concatenate([group, group])
+        alike = error_quantiles(*mirrored, n_groups)
     share = (seen / (seen + TAIL_FORECASTS * horizon))[:, np.newaxis, np.newaxis]
     errors = share * errors + (1 - share) * alike
     if choice.cautious:

@@ -10,8 +10,14 @@ import numpy as np
 
 from skrnn import _windows
 from skrnn._recurrence import Linear
-from skrnn.forecasting.smoothing import fit_short, is_short
-from skrnn.forecasting.windows import BLOCK_WINDOWS, Windows, forget_far
+from skrnn.forecasting.smoothing import (
+    MAX_HISTORIES,
+    MAX_HISTORY,
+    fit_short,
+    is_short,
+    likelihoods,
+)
+from skrnn.forecasting.windows import BLOCK_WINDOWS, Windows, forget_far, thinned
 
 __all__ = [
     "NO_HARM_FACTOR",
@@ -250,6 +256,37 @@ def _rows_of(lines, line, origin, n_lags, horizon, options, weight):
         yield part, windows, share, x, np.where(known, y * share, 0.0)
 
 
+def evidence_of(sets, horizon, options):
+    """Return how likely processes make what windows hold and what follows them.
+
+    Parameters
+    ----------
+    sets : list of (lines, line, origin)
+        Sets of windows.
+    horizon : int
+    options : WindowOptions
+
+    Returns
+    -------
+    found : list of ndarray of shape (n_processes,)
+        The logarithm for each set; see `likelihoods`.
+    """
+    histories, owner = [], []
+    for nth, (lines, line, origin) in enumerate(sets):
+        for k in thinned(np.unique(line), MAX_HISTORIES):
+            stop = min(origin[line == k].max() + horizon, lines.n_rows[k])
+            chosen = np.array([k]), np.array([stop]), int(min(stop, MAX_HISTORY))
+            windows = Windows.cut(lines, *chosen, options)
+            if windows.scale[0] > 0:
+                histories.append(windows.values[0, windows.unknown[0].argmin() :])
+                owner.append(nth)
+    if not histories:
+        return [np.zeros(1) for _ in sets]
+    found = likelihoods(histories, options.season)
+    of_sets = [found[np.array(owner) == nth] for nth in range(len(sets))]
+    return [np.add.accumulate(np.r_[0 * found[:1], f])[-1] for f in of_sets]
+
+
 def _bearing(windows, line, weight):
     """Return weights (n_windows, 1), less for windows of an unusually large scale."""
     scale = windows.scale * weight[line]
@@ -326,6 +363,13 @@ def fit_linear(
     def add(moments):
         return functools.reduce(operator.add, moments)
 
+    def evidence():
+        seen = [(lines, np.concatenate(folds.pieces))]
+        by_fold = fold_lines or [lines] * len(folds.complete)
+        seen += [(a, b) for a, (b, _) in zip(by_fold, folds.pairs, strict=True)]
+        sets = [(each, line[rows], origin[rows]) for each, rows in seen]
+        return evidence_of(sets, horizon, options)
+
     pieces = moments(lines)
     by_fold = pieces if fold_lines is None else [moments(each) for each in fold_lines]
     total, sums = add(pieces), folds.combine(by_fold, add)
@@ -334,7 +378,8 @@ def fit_linear(
     keep_last = _Candidate(0, np.inf, sum(last_errors), [last_value] * len(sums))
     gain = clear_gain(sum(test.n for _, test in sums) / horizon) if sums else 0.0
     if short:
-        found = fit_short(total, sums, options.season, options.centered)
+        chosen = options.season, options.centered
+        found = fit_short(total, sums, *chosen, evidence())
         # Without a season, much of what seems to go on in a random walk is chance.
         if options.season == 1 and found[1] > (1 - gain) * keep_last.error:
             return LinearChoice(*keep_last, last_value, cautious=True)

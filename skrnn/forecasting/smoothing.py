@@ -24,21 +24,27 @@ __all__ = [
     "forecasts_of",
     "from_forecasts",
     "is_short",
+    "likelihoods",
     "smoothing_weights",
 ]
 
 MAX_ROWS = 1_500  # of a short series
 MAX_SEASON = 31  # longer seasons are not seen twice by the newest values
 MAX_LAGS = 64  # that smoothing looks back on
+MAX_HISTORY = 96  # newest rows of a line that tell how likely a process is
+MAX_HISTORIES = 12  # lines that tell; more are thinned out evenly
 # The processes, in units of the variance of the noise. A level takes a step of this
 # variance each row.
 LEVELS = (1e-4, 0.01, 0.1, 0.5, 2.0, 10.0)
 # (how much of a trend is left a row later, variance of the trend)
-TRENDS = ((0.9, 0.01), (0.9, 0.1), (0.9, 1.0), (0.97, 3e-3), (0.97, 0.05))
-TRENDS = ((0.0, 0.0), (1.0, 3e-4), (1.0, 0.01), *TRENDS)
+FADING = ((0.9, 0.01), (0.9, 0.1), (0.97, 3e-3), (0.97, 0.05), (0.995, 0.01))
+TRENDS = ((0.0, 0.0), (1.0, 3e-4), (1.0, 0.01), (1.0, 1.0), *FADING, (0.995, 0.3))
 # (how much of a season is left a season later, variance of the season)
-SEASONS = ((0.999, 4.0), (0.95, 4.0), (0.7, 4.0), (0.95, 30.0), (0.7, 30.0))
+SEASONS = ((0.999, 4.0), (0.999, 100.0), (0.95, 4.0), (0.95, 30.0), (0.7, 4.0))
 ANY_LEVEL = 1e5  # variance of the first level, about which nothing is known
+# How much the likelihood of processes counts. No process is the true one, so that the
+# whole likelihood would be too sure.
+LIKELIHOOD_TRUST = 0.15
 # How much a forecast counts that does not overlap with others, when smoothing is
 # chosen, and when it is compared with regressions. By likelihood it would be 1 for each
 # step, if errors of the steps were independent.
@@ -101,8 +107,7 @@ def smoothing_weights(n_lags, horizon, season):
         factor = np.ascontiguousarray(covariance[:n_lags, :n_lags])
         factor[np.diag_indices(n_lags)] += 1.0
         weights = np.ascontiguousarray(covariance[:n_lags, n_lags:])
-        if not _windows.cholesky(factor):
-            continue
+        _factored(factor)
         _windows.solve(factor, weights)
         weights /= np.add.accumulate(weights, axis=0)[-1]
         weights.flags.writeable = False
@@ -110,13 +115,67 @@ def smoothing_weights(n_lags, horizon, season):
     return found
 
 
-def _shares(errors, n_forecasts):
-    """Return how much each of some forecasts counts, by the errors on like windows."""
+def _factored(covariance):
+    """Replace covariances by their Cholesky factor."""
+    if not _windows.cholesky(covariance):
+        raise ArithmeticError("covariances of values are not positive definite.")
+
+
+def likelihoods(histories, season):
+    """Return logarithms of how likely each process makes some histories.
+
+    A history's first value and the variance of its noise are not known: it is the
+    likelihood of all other values, for the variance that makes it largest.
+
+    Parameters
+    ----------
+    histories : list of ndarray of shape (n_rows,)
+    season : int
+
+    Returns
+    -------
+    found : ndarray of shape (n_histories, n_processes)
+        Less a constant of each history.
+    """
+    sizes = [len(y) for y in histories]
+    n = max(sizes)
+    values = np.zeros((n, len(sizes)))
+    for k, y in enumerate(histories):
+        values[: len(y), k] = y - y[0]
+    least = [1e-9 * math.fsum(column**2) for column in values.T]
+    found = []
+    for covariance in _covariances(n, season):
+        covariance[np.diag_indices(n)] += 1.0
+        _factored(covariance)
+        white = values.copy()
+        _windows.whiten(covariance, white)
+        square = np.add.accumulate(white**2, axis=0)
+        size = np.add.accumulate([log(pivot) for pivot in np.diagonal(covariance)])
+        found.append(
+            [
+                size[0] - size[m - 1] - 0.5 * (m - 1) * log(max(square[m - 1, k], low))
+                if low > 0
+                else 0.0
+                for k, (m, low) in enumerate(zip(sizes, least, strict=True))
+            ]
+        )
+    return np.array(found).T
+
+
+def _shares(errors, n_forecasts, evidence=None):
+    """Return how much each of some forecasts counts, by the errors on like windows.
+
+    `evidence` is what else speaks for each, in logarithms.
+    """
     least = max(min(errors), 1e-300)
-    shares = [
-        exp(-0.5 * n_forecasts * log(max(error, least) / least)) for error in errors
-    ]
-    return np.array(shares) / math.fsum(shares)
+    powers = np.array(
+        [-0.5 * n_forecasts * log(max(error, least) / least) for error in errors]
+    )
+    if evidence is not None:
+        powers += LIKELIHOOD_TRUST * evidence
+    powers -= powers.max()
+    shares = np.array([exp(power) for power in powers])
+    return shares / math.fsum(shares)
 
 
 def _average(shares, weights):
@@ -137,14 +196,16 @@ def _error(moments, weights):
     return max(moments.error(weights), 1e-9 * math.fsum(moments.yy))
 
 
-def _smoothing(moments, season):
-    """Return the average of all smoothing, as the windows of moments say."""
+def _smoothing(moments, season, evidence):
+    """Return the average of all smoothing, as windows and the likelihood say."""
     n_lags, horizon = moments.xy.shape
     weights = smoothing_weights(min(n_lags, MAX_LAGS), horizon, season)
     errors = [_error(moments, each) for each in weights]
     trust = SMOOTHING_TRUST * _n_forecasts(moments)
     average = np.zeros((n_lags, horizon))
-    average[max(n_lags - MAX_LAGS, 0) :] = _average(_shares(errors, trust), weights)
+    average[max(n_lags - MAX_LAGS, 0) :] = _average(
+        _shares(errors, trust, evidence), weights
+    )
     return average
 
 
@@ -168,9 +229,9 @@ def from_forecasts(first, horizon, centered):
     return None if exploded else weights
 
 
-def forecasts_of(moments, season, centered):
+def forecasts_of(moments, season, centered, evidence):
     """Return the weights of all forecasts that are learned from moments, by names."""
-    safe = _smoothing(moments, season)
+    safe = _smoothing(moments, season, evidence)
     found = {("smoothing", np.inf, 1.0): safe}
     for strength in STRENGTHS:
         change = moments.ridge_around(safe, strength)
@@ -189,7 +250,7 @@ def forecasts_of(moments, season, centered):
     return found
 
 
-def fit_short(total, sums, season, centered):
+def fit_short(total, sums, season, centered, evidence):
     """Fit the linear forecast of short series.
 
     Parameters
@@ -201,6 +262,9 @@ def fit_short(total, sums, season, centered):
     season : int
     centered : bool
         Whether windows are less their mean, and not less the last value.
+    evidence : list of ndarray of shape (n_processes,)
+        The logarithm of the likelihood of what all windows hold, and of what the
+        training windows of each fold hold.
 
     Returns
     -------
@@ -212,8 +276,11 @@ def fit_short(total, sums, season, centered):
     weights : ndarray of shape (n_lags, horizon)
     """
     if not sums:
-        return np.inf, np.nan, [], _smoothing(total, season)
-    folds = [forecasts_of(training, season, centered) for training, _ in sums]
+        return np.inf, np.nan, [], _smoothing(total, season, evidence[0])
+    folds = [
+        forecasts_of(training, season, centered, seen)
+        for (training, _), seen in zip(sums, evidence[1:], strict=True)
+    ]
     names = list(folds[0])
     tests = [test for _, test in sums]
     errors = [
@@ -224,7 +291,7 @@ def fit_short(total, sums, season, centered):
     shares = _shares(errors, trust)
     shares[0] *= len(names)  # smoothing alone counts as much as all the others
     shares /= math.fsum(shares)
-    of_all = forecasts_of(total, season, centered)
+    of_all = forecasts_of(total, season, centered, evidence[0])
     *by_fold, weights = (
         _average(shares, [candidates[name] for name in names])
         for candidates in (*folds, of_all)

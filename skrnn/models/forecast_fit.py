@@ -35,15 +35,16 @@ def auto_window(n_rows, horizon, season):
     """Choose how many rows a forecast looks back on.
 
     A window is a quarter of the series, and at most 504 rows, which are three weeks of
-    hours. In a short series it is five seasons, if there are twice as many rows; with
-    seasons of more than `MAX_SEASON` rows, two. Seasons of more than `LONG_SEASON`
-    rows, such as an hour of seconds, do not count: what a window costs grows with its
-    square.
+    hours. In a short series it is five seasons, or all rows but those of a forecast: a
+    season must be seen twice. With seasons of more than `MAX_SEASON` rows it is two
+    seasons, if there are twice as many rows. Seasons of more than `LONG_SEASON` rows,
+    such as an hour of seconds, do not count: what a window costs grows with its square.
     """
-    least = 16
+    least, most = 16, (n_rows - horizon) // 2
     if 1 < season <= LONG_SEASON:
         least = season * (5 if season <= MAX_SEASON else 2)
-    least = min(least, (n_rows - horizon) // 2)
+        most = n_rows - horizon if season <= MAX_SEASON else most
+    least = min(least, most)
     return int(max(min(504, n_rows // 4), least, 1))
 
 
