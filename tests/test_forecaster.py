@@ -711,6 +711,7 @@ def test_coverage_is_a_share(coverage):
             model.predict_quantiles(quantiles=[coverage])
 
 
+@pytest.mark.filterwarnings("ignore:From .* the model forecasts rows")
 def test_without_a_later_part_there_are_no_intervals():
     model = forecaster(horizon=10).fit(None, make_series(25))
     assert np.isfinite(model.predict()).all()
@@ -1165,6 +1166,7 @@ def test_cells_and_layers(cell, activation, sizes):
 
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
 @pytest.mark.parametrize("loss", ["squared_error", "quantile"])
+@pytest.mark.filterwarnings("ignore:From .* the model forecasts rows")
 def test_training_lowers_the_loss(solver, loss):
     # What a linear function of the window does not explain.
     rng = np.random.default_rng(0)

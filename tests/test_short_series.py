@@ -158,6 +158,7 @@ def test_logarithms_go_on_below_a_floor():
     assert_allclose(back, x, rtol=1e-14, atol=1e-14)
 
 
+@pytest.mark.filterwarnings("ignore:From .* the model forecasts rows")
 def test_seasons_that_grow_with_the_level_are_forecast_by_logarithms(tmp_path):
     y = growing()
     model = SequenceForecaster(**QUICK).fit(None, y[:86])
