@@ -38,6 +38,7 @@ from skrnn.plotting import (
     TranscriptDisplay,
 )
 from skrnn.preprocessing import SequenceColumns, SequenceScaler
+from skrnn.solvers import SOLVERS, Adam
 from skrnn.text import scheme_constraints, spans_to_tags, tags_to_spans
 
 SMALL = {"hidden_layer_sizes": 3, "max_iter": 1, "random_state": 0}
@@ -385,6 +386,59 @@ def test_steps_that_are_no_ids(token):
 def test_what_has_no_stream(model, message):
     with pytest.raises(TypeError, match=message):
         skrnn.stream(model)
+
+
+# Interrupts ----------------------------------------------------------------------
+
+
+class Interrupted(Adam):
+    """A solver of a user who presses Ctrl-C during the third update, and no more."""
+
+    n_left = 2
+
+    def step(self, *args, **kwargs):
+        type(self).n_left -= 1
+        if type(self).n_left == -1:
+            raise KeyboardInterrupt
+        return super().step(*args, **kwargs)
+
+
+@pytest.fixture
+def third_update(monkeypatch):
+    monkeypatch.setitem(SOLVERS, "adam", Interrupted)
+
+    def again():
+        monkeypatch.setattr(Interrupted, "n_left", 2)
+
+    again()
+    return again
+
+
+def test_one_interrupt_ends_all_fits_of_a_detector(third_update):
+    values = np.random.RandomState(0).randn(32)
+    forecaster = SequenceForecaster(window=3, **SMALL | {"max_iter": 3})
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        clone(forecaster).fit(values)  # the user's own call keeps a model
+    third_update()
+    detector = SeriesOutlierDetector(forecaster=forecaster, warm_up=20)
+    with pytest.raises(KeyboardInterrupt):
+        detector.fit(values)
+    assert not hasattr(detector, "offset_")
+    stream = detector.fit(values).set_params(refit=2).stream(learn=True)
+    stream.step(values[0]), stream.step(values[1])
+    third_update()
+    with pytest.raises(KeyboardInterrupt):
+        stream.step(values[2])
+    stream.step(values[2])
+
+
+def test_one_interrupt_ends_all_fits_of_a_backtest(third_update):
+    values = np.random.RandomState(0).randn(60)
+    Interrupted.n_left = -1
+    forecaster = SequenceForecaster(window=3, **SMALL | {"max_iter": 9}).fit(values)
+    third_update()
+    with pytest.raises(KeyboardInterrupt):
+        forecaster.backtest(values, start=58, refit=True)
 
 
 # Displays ------------------------------------------------------------------------
