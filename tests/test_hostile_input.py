@@ -9,6 +9,7 @@ import pytest
 from sklearn.base import clone
 
 import skrnn
+from ids import plain
 from skrnn import (
     LanguageModel,
     RNNClassifier,
@@ -37,7 +38,7 @@ from skrnn.plotting import (
     TaggingDisplay,
     TranscriptDisplay,
 )
-from skrnn.preprocessing import SequenceColumns, SequenceScaler
+from skrnn.preprocessing import SequenceColumns, SequenceScaler, SequenceVectorizer
 from skrnn.solvers import SOLVERS, Adam
 from skrnn.text import scheme_constraints, spans_to_tags, tags_to_spans
 
@@ -308,6 +309,100 @@ def test_a_number_is_no_path():
     for number in (0, 3, True):
         with pytest.raises(TypeError, match="path must be a path or a file"):
             load(number)
+
+
+# Parameters that were set after fit ----------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("beam_width", 0),
+        ("beam_width", None),
+        ("length_penalty", np.nan),
+        ("length_penalty", -1),
+        ("max_length", "long"),
+        ("unknown", "guess"),
+    ],
+    ids=plain,
+)
+def test_searches_check_what_was_set_after_fit(name, value):
+    model = SequenceTranslator(**SMALL).fit(["ab", "b"], ["ba", "b"])
+    model.set_params(**{name: value})
+    for predict in (model.predict, model.n_best, model.score_samples):
+        with pytest.raises(ValueError, match=f"The {name!r} parameter of"):
+            predict(["ab"])
+
+
+def test_beams_of_transcribers_that_were_set_after_fit():
+    model = SequenceTranscriber(**SMALL, segment_length=1).fit(X, ["a", "b", "ab"])
+    model.set_params(beam_width=0)
+    for predict in (model.predict, model.n_best, model.score_samples):
+        with pytest.raises(ValueError, match="The 'beam_width' parameter of"):
+            predict(X)
+
+
+@pytest.mark.parametrize("penalty", [1e300, 10**9])
+def test_a_length_penalty_beyond_all_numbers(penalty):
+    model = SequenceTranslator(**SMALL, length_penalty=penalty)
+    found = model.fit(["ab", "b"], ["ba", "b"]).n_best(["ab"], 2, return_rank=True)
+    assert len(set(found[0][0])) == 2
+    assert np.isfinite(found[2][0]).all()
+
+
+def test_rates_of_detectors_that_were_set_after_fit():
+    values = np.random.RandomState(0).randn(40)
+    forecaster = SequenceForecaster(window=3, **SMALL)
+    detector = SeriesOutlierDetector(forecaster=forecaster, warm_up=20).fit(values)
+    for name, values_of in (
+        ("false_alarm_rate", (0, np.nan)),
+        ("refractory", (-1, 1.5)),
+    ):
+        for value in values_of:
+            other = copy.copy(detector).set_params(**{name: value})
+            for call in (other.predict, lambda X, other=other: other.stream()):
+                with pytest.raises(ValueError, match=f"The {name!r} parameter of"):
+                    call(values)
+
+
+# What functions of users give ----------------------------------------------------
+
+
+class Tokenizer:
+    """What a translator takes for a unit."""
+
+    def __init__(self, encode, decode):
+        self.encode, self.decode = encode, decode
+
+
+def test_functions_that_make_no_tokens():
+    for given in (None, 3):
+        with pytest.raises(
+            TypeError, match=r"analyzer\(X\[0\]\) is .*a list of tokens"
+        ):
+            LanguageModel(**SMALL, analyzer=lambda text, given=given: given).fit(["a"])
+        vectorizer = SequenceVectorizer(tokenizer=lambda text, given=given: given)
+        with pytest.raises(TypeError, match=r"tokenizer\(X\[0\]\) is .*a list of"):
+            vectorizer.fit(["a"])
+
+
+def test_patterns_that_are_none():
+    for model in (
+        LanguageModel(**SMALL, analyzer="word", token_pattern="("),
+        SequenceVectorizer(token_pattern="("),
+    ):
+        with pytest.raises(ValueError, match=r"token_pattern='\(' is no regular expr"):
+            model.fit(["a b", "b"])
+
+
+def test_units_that_make_no_text():
+    unit = Tokenizer(list, lambda tokens: None)
+    model = SequenceTranslator(**SMALL, target_unit=unit).fit(["ab", "b"], ["ba", "b"])
+    with pytest.raises(TypeError, match="Tokenizer.decode gives None"):
+        model.predict(["ab"])
+    unit = Tokenizer(lambda text: [], "".join)
+    with pytest.raises(ValueError, match="which has no token. Leave it out"):
+        SequenceTranslator(**SMALL, source_unit=unit).fit(["ab", "b"], ["ba", "b"])
 
 
 # Streams -------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from skrnn.detection.scorer import Scorer
 from skrnn.estimators._base import all_or_nothing
 from skrnn.estimators._fitted import FittedEstimator, Of, fitted
 from skrnn.estimators._forecaster import SequenceForecaster
-from skrnn.estimators._parameters import count_threads
+from skrnn.estimators._parameters import count_threads, current
 from skrnn.inputs.columns import is_panel, tables_of
 from skrnn.inputs.schema import SeriesSchema
 from skrnn.models.checks import Optional, integer, names_of
@@ -228,7 +228,7 @@ class SeriesOutlierDetector(OutlierMixin, FittedEstimator, BaseEstimator):
     def offset_(self):
         """The logarithm of `false_alarm_rate`. Rows with a smaller score alarm."""
         fitted(self, "_model", "offset_")
-        return log(self.false_alarm_rate)
+        return log(current(self, "false_alarm_rate"))
 
     @property
     def score_samples_(self):
@@ -510,7 +510,7 @@ class SeriesOutlierDetector(OutlierMixin, FittedEstimator, BaseEstimator):
             The ends between which 1 - `false_alarm_rate` of the values are expected.
         """
         self._check_is_fitted()
-        coverage = 1 - self.false_alarm_rate
+        coverage = 1 - current(self, "false_alarm_rate")
         found = self._model.expect(self._given(X), coverage, self._n_threads())
         if self._model.forecast.schema.target_is_1d:
             found = [[values[:, 0] for values in part] for part in found]
@@ -571,13 +571,14 @@ class SeriesOutlierDetector(OutlierMixin, FittedEstimator, BaseEstimator):
             learner = Learner(
                 self._model, lambda X: clone(forecaster).fit(X)._model, self.refit
             )
-        options = self.offset_, self.refractory, past, learner
+        options = self.offset_, current(self, "refractory"), past, learner
         return OutlierStream(self._model, *options)
 
     # Within ----------------------------------------------------------------------
 
     def _labels(self, scores, past=()):
-        alarms = with_refractory(scores, self.offset_, self.refractory, past)
+        refractory = current(self, "refractory")
+        alarms = with_refractory(scores, self.offset_, refractory, past)
         return np.where(alarms, -1, 1)
 
     def _given(self, X):

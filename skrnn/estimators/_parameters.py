@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import (
     InvalidParameterError,
     Options,
     StrOptions,
+    validate_parameter_constraints,
 )
 
 from skrnn._recurrence import max_threads
@@ -69,6 +70,17 @@ def count_threads(n_jobs):
             n_threads = joblib.effective_n_jobs(n_jobs)
     # Limits of threadpoolctl, and of joblib within its workers, arrive in OpenMP.
     return n_threads if n_threads == 1 else min(n_threads, max_threads())
+
+
+def current(estimator, *names):
+    """Return parameters that predictions read, checked: they may be set after `fit`."""
+    values = {name: getattr(estimator, name) for name in names}
+    if not get_config()["skip_parameter_validation"]:
+        constraints = {name: estimator._parameter_constraints[name] for name in names}
+        validate_parameter_constraints(
+            constraints, values, caller_name=type(estimator).__name__
+        )
+    return tuple(values.values()) if len(names) > 1 else values[names[0]]
 
 
 def has_partial_fit(estimator):

@@ -9,7 +9,7 @@ from sklearn.utils.metaestimators import available_if
 from skrnn.estimators._augmentation import AUGMENTATION, with_augmentation
 from skrnn.estimators._base import SequenceEstimator, all_or_nothing
 from skrnn.estimators._fitted import fitted
-from skrnn.estimators._parameters import has_partial_fit
+from skrnn.estimators._parameters import current, has_partial_fit
 from skrnn.estimators._segments import check_segments, choose_segment_length, needed
 from skrnn.estimators._streams import make_transcript_stream
 from skrnn.metrics import label_error_rate
@@ -563,7 +563,7 @@ class SequenceTranscriber(SequenceEstimator):
 
     def _predicted(self, sequences):
         """Return the codes of the labels of each sequence."""
-        target, width = self._model.target, self.beam_width
+        target, width = self._model.target, current(self, "beam_width")
         loss = target.loss()
 
         def best(raw, batch, rows):
@@ -622,8 +622,8 @@ class SequenceTranscriber(SequenceEstimator):
         if not isinstance(n, Integral) or isinstance(n, bool) or n < 1:
             raise ValueError(f"n must be an int of at least 1, got {n!r}.")
         sequences = self._check_sequences(X)
-        target = self._model.target
-        loss, width = target.loss(), max(self.beam_width, 2 * n, LEAST_WIDTH)
+        target, width = self._model.target, current(self, "beam_width")
+        loss, width = target.loss(), max(width, 2 * n, LEAST_WIDTH)
 
         def best(raw, batch, rows):
             if target.form == "label":

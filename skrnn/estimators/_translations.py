@@ -5,6 +5,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils.metaestimators import available_if
 
+from skrnn.estimators._parameters import current
 from skrnn.inputs.units import split_texts
 from skrnn.metrics import label_error_rate
 from skrnn.models.translation import make_rules
@@ -53,7 +54,7 @@ class TranslationMixin:
             tokens; or exactly one token for each.
         """
         sequences = self._check_sequences(X)
-        best = [own[0] for own in self._found(sequences, self.beam_width)]
+        best = [own[0] for own in self._found(sequences)]
         return self._written(sequences, [codes for _, _, codes in best])
 
     def n_best(self, X, n=5, *, return_rank=False):
@@ -86,7 +87,7 @@ class TranslationMixin:
         if not isinstance(n, Integral) or isinstance(n, bool) or n < 1:
             raise ValueError(f"n must be an int of at least 1, got {n!r}.")
         sequences = self._check_sequences(X)
-        found = self._found(sequences, max(self.beam_width, n))
+        found = self._found(sequences, n)
         found = [own[:n] for own in found]
         rows = np.repeat(np.arange(len(found)), [len(own) for own in found])
         codes = [codes for own in found for _, _, codes in own]
@@ -196,19 +197,25 @@ class TranslationMixin:
             and model.target.form != "label"
         )
 
-    def _found(self, sequences, width):
-        """Return the finished targets of each sequence, the best first."""
+    def _found(self, sequences, n=1):
+        """Return the finished targets of each sequence, the best first.
+
+        The search looks for `n` of them at least.
+        """
         model = self._model
+        width, length_penalty, longest, _ = current(
+            self, "beam_width", "length_penalty", "max_length", "unknown"
+        )
         limits = model.limits(sequences)
-        if self.max_length != "auto":
-            limits = np.full(len(sequences), self.max_length)
+        if longest != "auto":
+            limits = np.full(len(sequences), longest)
         exactly_one = model.target.form == "label"
         if exactly_one:
             limits = np.ones_like(limits)
         rules = make_rules(
             model.target,
-            beam_width=width,
-            length_penalty=self.length_penalty,
+            beam_width=max(width, n),
+            length_penalty=length_penalty,
             copies=self._copies,
             exactly_one=exactly_one,
         )
@@ -217,7 +224,7 @@ class TranslationMixin:
     def _codes(self, sequences, y):
         """Return codes of targets, or of the predictions if `y` is None."""
         if y is None:
-            found = self._found(sequences, self.beam_width)
+            found = self._found(sequences)
             codes = [np.array(own[0][2], dtype=np.intp) for own in found]
             return as_objects(codes)
         checked = check_paired_labels(y, len(sequences))

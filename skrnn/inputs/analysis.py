@@ -62,7 +62,7 @@ class Called:
         """The tokens of what the user's function takes, which need not be a text."""
         if isinstance(item, str):
             item = check_text(item, row)
-        return as_strings(list(self._analyzer(item)), f"analyzer({row})")
+        return as_strings(self._analyzer(item), f"analyzer({row})")
 
     def pieces(self, item, row):
         """(token, start, stop) of each token of a text."""
@@ -101,9 +101,15 @@ class Analyzed:
                 raise ValueError(
                     "token_pattern=None needs a tokenizer. Give one of the two."
                 )
-            self.tokenizer = made_by.build_tokenizer()
-            if vectorizer.tokenizer is None:
-                self.pattern = re.compile(vectorizer.token_pattern)
+            try:
+                self.tokenizer = made_by.build_tokenizer()
+                if vectorizer.tokenizer is None:
+                    self.pattern = re.compile(vectorizer.token_pattern)
+            except re.error as error:
+                raise ValueError(
+                    f"token_pattern={vectorizer.token_pattern!r} is no regular "
+                    f"expression: {error}."
+                ) from error
 
     def tokens(self, item, row):
         """The tokens of a text, as a list of strings."""
@@ -113,7 +119,7 @@ class Analyzed:
         elif self.unit == "byte":
             tokens = [BYTES[byte] for byte in text.encode("utf-8", "surrogatepass")]
         else:
-            tokens = list(self.tokenizer(text))
+            tokens = self.tokenizer(text)
             if self.pattern is None:
                 tokens = as_strings(tokens, f"tokenizer({row})")
             if self.stop_words is not None:
@@ -135,7 +141,8 @@ class Analyzed:
                 for byte in c.encode("utf-8", "surrogatepass")
             ]
         elif self.pattern is None:
-            pieces = find_all(self.tokenizer(text), text, row, "tokenizer")
+            tokens = as_strings(self.tokenizer(text), f"tokenizer({row})")
+            pieces = find_all(tokens, text, row, "tokenizer")
         else:
             group = self.pattern.groups  # 0 or 1
             # A group that took no part has no place: it is empty where the match is.
@@ -218,7 +225,10 @@ def check_text(item, row):
 
 
 def as_strings(items, row):
-    """The items as plain `str`, or an error that names the one that is none."""
+    """The items as a list of `str`, or an error that names the one that is none."""
+    if not hasattr(items, "__iter__"):
+        raise TypeError(f"{row} is {short(items)}. It must be a list of tokens.")
+    items = list(items)
     for i, item in enumerate(items):
         if type(item) is not str:
             if not isinstance(item, str):

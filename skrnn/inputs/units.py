@@ -87,7 +87,13 @@ class Given:
 
     def join(self, tokens):
         """Return what the object makes of tokens."""
-        return self.tokenizer.decode(list(tokens))
+        text = self.tokenizer.decode(list(tokens))
+        if not isinstance(text, str):
+            raise TypeError(
+                f"{type(self.tokenizer).__name__}.decode gives {short(text)} of "
+                f"{short(tokens)}. It must give a text."
+            )
+        return text
 
 
 def is_unit(asked):
@@ -155,9 +161,10 @@ def split_texts(X, unit, name="X"):
     found = [unit.split(text) for text in texts]
     for i, tokens in enumerate(found):
         if not tokens:
+            what = "token" if isinstance(unit, Given) else unit.name
             raise ValueError(
-                f"{name}[{i}] is {short(texts[i])}, which has no {unit.name}. Leave it "
-                "out: there is nothing to read."
+                f"{name}[{i}] is {short(texts[i])}, which has no {what}. Leave it out: "
+                "there is nothing to read."
             )
     return found
 

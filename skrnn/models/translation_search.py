@@ -31,12 +31,16 @@ class Rules:
     """
 
     def __init__(self, width, length_penalty, least, banned):
-        self.width, self.length_penalty, self.least = width, length_penalty, least
+        self.width, self.least = width, least
+        self.length_penalty = float(length_penalty)
         self.banned = banned
 
     def rank(self, score, n):
         """Return what targets are ordered by, of log p and the number of tokens."""
-        return score / n**self.length_penalty
+        try:
+            return score / n**self.length_penalty
+        except OverflowError:
+            return -0.0
 
 
 class Beam:
