@@ -106,12 +106,18 @@ def test_null_values_of_arrow_are_missing():
         RNNClassifier(**SMALL).fit([table, table], ["a", "b"])
 
 
-def test_a_list_that_holds_itself_is_refused():
+@pytest.mark.parametrize("estimator", [RNNClassifier, SequenceTranslator])
+def test_a_list_that_holds_itself_is_refused(estimator):
     pytest.importorskip("pyarrow")
     itself = []
     itself.append(itself)
     with pytest.raises(ValueError, match="not an array of numbers"):
-        RNNClassifier(**SMALL).fit(itself, ["a"])
+        estimator(**SMALL).fit(itself, ["a"])
+
+
+def test_evidence_that_is_no_list_of_names():
+    with pytest.raises(ValueError, match="evidence must be some of"):
+        SeriesOutlierDetector(evidence=[[1], [2, 3]]).fit(np.arange(60.0))
 
 
 # Targets and weights -------------------------------------------------------------
@@ -169,6 +175,24 @@ def test_weights_are_named(weight, error, message):
     if not isinstance(weight, list):
         with pytest.raises(error, match=message):
             sequence_accuracy_score(LABELS, LABELS, sample_weight=weight)
+
+
+@pytest.mark.parametrize("weight", [1e308, 1e-320])
+def test_class_weights_that_overflow(weight):
+    given = {"class_weight": {"a": weight, "b": 1.0}}
+    with pytest.raises(ValueError, match="class_weight=.* is so large or small"):
+        RNNClassifier(**SMALL, **given).fit(X, ["a", "b", "a"])
+    with pytest.raises(ValueError, match="class_weight=.* is so large or small"):
+        SequenceTagger(**SMALL, **given).fit(X, LABELS)
+
+
+def test_labels_that_numpy_would_cut_off():
+    y = ["a\0", "a", "a\0"]
+    with pytest.raises(ValueError, match=r"y\[0\] is 'a\\x00', and NumPy strips zeros"):
+        RNNClassifier(**SMALL).fit(X, y)
+    model = RNNClassifier(**SMALL).fit(X, np.array(y, dtype=object))
+    assert model.classes_.tolist() == ["a", "a\0"]
+    assert set(model.predict(X)) <= {"a", "a\0"}
 
 
 # Metrics -------------------------------------------------------------------------

@@ -600,7 +600,9 @@ class SeriesOutlierDetector(OutlierMixin, FittedEstimator, BaseEstimator):
         return out
 
     def _evidence(self):
-        names = tuple(str(name) for name in np.atleast_1d(self.evidence))
+        given = self.evidence
+        several = not isinstance(given, str) and hasattr(given, "__iter__")
+        names = tuple(str(name) for name in (given if several else [given]))
         if not names or len({*names}) < len(names) or not {*names} <= {*EVIDENCE}:
             raise ValueError(
                 f"evidence must be some of {list(EVIDENCE)}, each once, got "

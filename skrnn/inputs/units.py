@@ -177,7 +177,10 @@ def looks_like_tokens(X):
     of_objects = getattr(getattr(X, "dtype", None), "kind", None) == "O"
     if not (isinstance(X, list | tuple) or of_objects):
         return False
-    items = [np.asarray(item) for item in X[:LOOKED_AT]]
+    try:
+        items = [np.asarray(item) for item in X[:LOOKED_AT]]
+    except ValueError:  # no arrays, which whoever reads them says in other words
+        return False
     if not all(item.ndim == 1 and item.dtype.kind in "iu" for item in items):
         return False
     values = np.concatenate(items) if items else np.zeros(0)

@@ -27,6 +27,7 @@ class ClassTarget(Target):
     @staticmethod
     def check(y):
         """Return labels (n_seqs,) or an indicator (n_seqs, n_labels)."""
+        given = y
         y = check_array(
             y,
             accept_sparse="csr",
@@ -36,6 +37,8 @@ class ClassTarget(Target):
             input_name="y",
         )
         y = y.toarray() if hasattr(y, "toarray") else y
+        if y.dtype.kind == "U" and isinstance(given, list | tuple):
+            _refuse_zeros(given)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         check_classification_targets(y)
@@ -226,6 +229,16 @@ class ClassTarget(Target):
         return specs, np.arange(2)
 
 
+def _refuse_zeros(labels):
+    """Refuse strings that end in a zero, which NumPy strips: two labels become one."""
+    for i, label in enumerate(labels):
+        if isinstance(label, str) and label.endswith("\0"):
+            raise ValueError(
+                f"y[{i}] is {label!r}, and NumPy strips zeros from the ends of strings."
+                " Pass np.array(y, dtype=object), or leave the zeros out."
+            )
+
+
 def class_weights(class_weight, classes, codes, sample_weight):
     """Return the weight of each class, (n_classes,)."""
     if class_weight != "balanced":
@@ -234,6 +247,12 @@ def class_weights(class_weight, classes, codes, sample_weight):
             raise ValueError(
                 "class_weight must give each class a finite weight of at least 0, got "
                 f"{class_weight!r}."
+            )
+        if not ((weights == 0) | (weights > 1e-30) & (weights < 1e30)).all():
+            raise ValueError(
+                f"class_weight={class_weight!r} is so large or small that sums of "
+                "weights overflow. Multiply it by a constant, so that it is nearer to "
+                "1."
             )
         return weights
     # Counts use the sample weights: a weight of two counts like two sequences.
