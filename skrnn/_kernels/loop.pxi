@@ -58,16 +58,10 @@ cdef struct Inputs:
 
 cdef inline void start_sums(int ROWS, int VECS, vec* acc, const real* panel,
                             const Inputs* s) noexcept nogil:
-    cdef int i, v
     if s.starts == NULL:
-        for v in range(VECS):
-            acc[v] = vload(panel + v * VL)
-            for i in range(1, ROWS):
-                acc[i * VECS + v] = acc[v]
+        vload_repeated(acc, panel, ROWS, VECS)
     else:
-        for i in range(ROWS):
-            for v in range(VECS):
-                acc[i * VECS + v] = vload(s.starts[i] + v * s.stride)
+        vload_rows(acc, s.starts, s.stride, ROWS, VECS)
 
 
 cdef inline void forward_tile(int ROWS, int VECS, int X_FIRST, int X_LAST, int H_FIRST,
@@ -77,15 +71,13 @@ cdef inline void forward_tile(int ROWS, int VECS, int X_FIRST, int X_LAST, int H
     # out (ROWS, VECS) = b + x @ W + h @ U for one panel, which holds b, W and U in
     # turn. A line from `ahead` on is asked for with each term of h @ U.
     cdef vec acc[24]
-    cdef int i
     start_sums(ROWS, VECS, acc, panel, s)
     panel += (VECS + s.n_skip * (X_LAST - X_FIRST)) * VL
     chain(ROWS, VECS, X_FIRST, X_LAST, acc, s.x, s.ldx, panel, s.n_in, NULL)
     if h != NULL:
         panel += s.n_in * (X_LAST - X_FIRST) * VL
         chain(ROWS, VECS, H_FIRST, H_LAST, acc, h, ldh, panel, n_units, ahead)
-    for i in range(ROWS * VECS):
-        out[i] = acc[i]
+    vcopy(out, acc, ROWS * VECS)
 
 
 cdef inline void forward_pair(int VECS, int X_FIRST, int X_LAST, int H_FIRST,

@@ -73,9 +73,7 @@ cdef inline void tile_product(int ROWS, int VECS, vec* out, const real* a,
     # out (ROWS, VECS) += a (ROWS, n_k) @ w (n_k, 2): panels are two vectors wide.
     cdef vec acc[24]
     cdef Py_ssize_t k
-    cdef int i
-    for i in range(ROWS * VECS):
-        acc[i] = out[i]
+    vcopy(acc, out, ROWS * VECS)
     if ahead != NULL:
         for k in range(n_k):
             prefetch_far(ahead + k * LINE)
@@ -85,8 +83,7 @@ cdef inline void tile_product(int ROWS, int VECS, vec* out, const real* a,
         for k in range(n_k):
             term(ROWS, VECS, 0, VECS, acc, a + k, lda, w)
             w += 2 * VL
-    for i in range(ROWS * VECS):
-        out[i] = acc[i]
+    vcopy(out, acc, ROWS * VECS)
 
 
 cdef inline void any_rows_product(int VECS, int n_rows, vec* out, const real* a,
@@ -261,11 +258,12 @@ cdef inline void tile_outer(int COLUMNS, int VECS, real* c, Py_ssize_t ldc,
     # c (COLUMNS, VECS) += a (n_rows, COLUMNS)' @ d (n_rows, VECS), where row r of `a`
     # stands at a[r] + first. a NULL: a column of ones.
     cdef vec acc[24]
+    cdef vec out[24]
     cdef vec one
     cdef Py_ssize_t r
     cdef int i, v
+    vfill(acc, vset1(0), COLUMNS * VECS)
     for i in range(COLUMNS * VECS):
-        acc[i] = vset1(0)
         # Sums that are added to this at the end may be far away.
         prefetch_near(c + i // VECS * ldc + i % VECS * VL)
     for r in range(n_rows):
@@ -275,10 +273,11 @@ cdef inline void tile_outer(int COLUMNS, int VECS, real* c, Py_ssize_t ldc,
         else:
             term(COLUMNS, VECS, 0, VECS, acc, a[r] + first, 1, d)
         d += ldd
+    vcopy(out, acc, COLUMNS * VECS)
     for i in range(COLUMNS):
         for v in range(VECS):
             one = load_lanes(c + i * ldc + v * VL, n_lanes - v * VL)
-            store_lanes(c + i * ldc + v * VL, one + acc[i * VECS + v],
+            store_lanes(c + i * ldc + v * VL, one + out[i * VECS + v],
                         n_lanes - v * VL)
 
 

@@ -14,6 +14,7 @@
 #define SKRNN_VEC_H
 
 #include <math.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -162,6 +163,36 @@ INLINE vec vwith_sign(vec a, vec s) {
 /* 2**n, where n + EXPONENT_BIAS + 1.5 * 2**MANTISSA_BITS was rounded to t: the exponent
  * stands in its low bits. */
 INLINE vec vexp2_rounded(vec t) { return from_bits(as_bits(t) << MANTISSA_BITS); }
+
+/* Loops over arrays that live in registers. GCC must unroll them before it looks for
+ * what need not be in memory: else it writes all sums of a tile to the stack as well,
+ * for nobody to read. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define UNROLLED _Pragma("GCC unroll 24")
+#else
+#define UNROLLED
+#endif
+
+INLINE void vfill(vec *a, vec value, int n) {
+    UNROLLED
+    for (int i = 0; i < n; i++) a[i] = value;
+}
+INLINE void vcopy(vec *to, const vec *from, int n) {
+    UNROLLED
+    for (int i = 0; i < n; i++) to[i] = from[i];
+}
+/* a (n_rows, n): the same n vectors in each row. */
+INLINE void vload_repeated(vec *a, const real *p, int n_rows, int n) {
+    UNROLLED
+    for (int i = 0; i < n; i++) a[i] = vload(p + i * VL);
+    UNROLLED
+    for (int i = n; i < n_rows * n; i++) a[i] = a[i - n];
+}
+/* a (n_rows, n): the vectors of row i are `stride` apart from rows[i] on. */
+INLINE void vload_rows(vec *a, const real **rows, ptrdiff_t stride, int n_rows, int n) {
+    UNROLLED
+    for (int i = 0; i < n_rows * n; i++) a[i] = vload(rows[i / n] + i % n * stride);
+}
 
 /* Ask for a line that is needed soon, in the first- or in the second-level cache. Any
  * address will do. */
