@@ -22,6 +22,7 @@ cdef enum:
 cdef:
     double TAIL_SHARE = 0.05  # the share of values that a tail is fitted to
     double MOST_SHAPE = 0.5  # with a heavier tail there would be no variance
+    double HUGE = 1e300  # quotients beyond may be infinite
     double LEAST_SHAPE = 1e-6  # a smaller one is that of an exponential tail
     double LOG_2 = 0.6931471805599453
     double LEAST_CHANGE = 1e-3  # of the usual one: less is as still
@@ -95,13 +96,17 @@ cdef Tail fit_tail(
 
 cdef inline double beyond(const Tail* tail, double value) noexcept nogil:
     """Log of the probability of a value as large or larger, in a tail."""
-    cdef double excess = value - tail.threshold
+    cdef double excess = value - tail.threshold, size
     if not tail.scale > 0:  # the largest values are all the same
-        return tail.log_share - (log1p(excess / fabs(value)) if excess > 0 else 0.0)
-    excess /= tail.scale
+        size = fabs(value) if tail.threshold >= 0 else -tail.threshold
+        return tail.log_share - (log1p(excess / size) if excess > 0 else 0.0)
+    size = excess / tail.scale
     if tail.shape > LEAST_SHAPE:
-        excess = log1p(tail.shape * excess) / tail.shape
-    return tail.log_share - excess
+        if size < HUGE:
+            size = log1p(tail.shape * size) / tail.shape
+        else:
+            size = (log(tail.shape) + log(excess) - log(tail.scale)) / tail.shape
+    return tail.log_share - min(size, HUGE)
 
 
 cdef inline double value_at(const Tail* tail, double log_p) noexcept nogil:

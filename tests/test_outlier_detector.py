@@ -253,6 +253,16 @@ def test_a_memory_of_one_value_still_tells_outliers_apart():
     assert memory.log_p(2.0) <= memory.log_p(1.0)
 
 
+@pytest.mark.parametrize("values", [[-1.0], [5.0], [0.0, 1e-310], [0.0, 5e-324]])
+def test_p_values_among_values_that_hardly_differ_are_finite(values):
+    memory = Memory(100, two_sided=True)
+    for index in range(2 * LEAST):
+        memory.add(values[index % len(values)])
+    told = [memory.log_p(value) for value in (-1e308, -2.0, 0.0, 1.0, 1e300, 1e308)]
+    assert np.isfinite(told).all()
+    assert told[-1] <= told[-2] <= told[-3] <= 0
+
+
 def test_few_values_say_nothing():
     memory = Memory(100)
     for value in range(LEAST - 1):
