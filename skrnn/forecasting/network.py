@@ -139,7 +139,7 @@ class WindowForecaster:
     def __init__(self, reader, linear, network, loss, gate, options, short=None):
         self.reader, self.linear, self.network = reader, linear, network
         self.loss, self.gate, self.options = loss, gate, options
-        self.short = short
+        self.corrects, self.short = bool(gate.any()), short
 
     def forecast(self, lines, line, origin, n_threads=1):
         """Forecast windows.
@@ -172,7 +172,7 @@ class WindowForecaster:
         out = self.linear.forecast(windows.values, *level)
         out += windows.level[:, np.newaxis]
         out = out[..., np.newaxis]
-        if self.gate.any():
+        if self.corrects:
             batch = reader.read(lines, line, origin, windows)
             raw = self.network.forward(batch, n_threads=n_threads).astype(float)
             change = self.loss.forecast(raw).reshape(len(raw), reader.horizon, -1)

@@ -333,10 +333,11 @@ class WindowReader:
     def _future(self, lines, line, origin):
         n, m, k = len(line), self.n_future_segments, self.future_segment_length
         future = np.zeros((m, n, self.n_future_in), dtype=self.dtype)
-        future[np.arange(m), :, np.arange(m)] = 1
-        end = lines.x_begin[line] + lines.n_rows[line]
-        start = lines.x_begin[line] + origin
+        future[:, :, :m] = np.eye(m)[:, np.newaxis]
         column = m
+        if self.n_calendar or self.n_known_future:
+            end = lines.x_begin[line] + lines.n_rows[line]
+            start = lines.x_begin[line] + origin
         if self.n_calendar:
             at = start + k * np.arange(m)[:, np.newaxis]
             values = lines.calendar[np.minimum(at, end - 1)]

@@ -1,5 +1,6 @@
 """A fitted forecast, as plain arrays and values, and how it forecasts series."""
 
+import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from numbers import Real
@@ -321,7 +322,7 @@ class ForecastModel:
         forecaster = self._idle.borrow(self.window_forecaster)
         with np.errstate(over="ignore", invalid="ignore"):
             out, spread = forecaster.forecast(lines, line, origin, n_threads)
-            if spread.min(initial=1) > 0 and np.isfinite(out.sum() + spread.sum()):
+            if spread.min(initial=1) > 0 and math.isfinite(out.sum() + spread.sum()):
                 self._idle.append(forecaster)
                 return out, spread  # as nearly always: nothing is unknown
         unknown = np.isnan(out).any(axis=(1, 2))

@@ -357,12 +357,12 @@ class SegmentReadout(Readout):
 
     def forward(self, pooled, states, run):
         """Return raw outputs, (n_seqs, n_out)."""
-        n_seqs = len(pooled)
+        n_seqs, n_segments = len(pooled), self.n_segments
         h = self.recurrence.forward(
-            PackedShape(np.array([self.n_segments * n_seqs], dtype=np.int32)),
+            PackedShape(np.array([n_segments * n_seqs], dtype=np.int32)),
             run.batch.future,
             training=run.training,
-            h0=np.tile(pooled, (self.n_segments, 1)),
+            h0=np.tile(pooled, (n_segments, 1)) if n_segments > 1 else pooled,
             n_threads=run.n_threads,
         )
         self._mask = run.mask(h.shape, self.options.dropout, self.dtype)
@@ -370,8 +370,8 @@ class SegmentReadout(Readout):
             h = np.multiply(h, self._mask)
         self._h = h
         out = np.empty((len(h), self.segment_size), dtype=self.dtype)
-        out = self.head.forward(h, out).reshape(self.n_segments, n_seqs, -1)
-        raw = np.moveaxis(out, 0, 1).reshape(n_seqs, -1)
+        out = self.head.forward(h, out).reshape(n_segments, n_seqs, -1)
+        raw = out.swapaxes(0, 1).reshape(n_seqs, -1)
         return np.ascontiguousarray(raw[:, : self.n_out])
 
     def backward(self, d_raw, g, run):
