@@ -291,6 +291,7 @@ def interrupt_all(estimator, make, marker):
 
     It leads a group of its own.
     """
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells may ignore it
     shards = [partial(interrupt_once, marker, k) for k in range(3)]
     constant = clone(estimator).set_params(learning_rate="constant")
     with warnings.catch_warnings(record=True) as caught:

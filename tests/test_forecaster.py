@@ -186,6 +186,7 @@ def test_columns_that_are_targets():
 
 
 @pytest.mark.parametrize("n_targets", [None, 1, 3])
+@pytest.mark.filterwarnings("ignore:From .* the model forecasts rows")
 def test_shapes_of_what_is_forecast(n_targets):
     y = make_series(n_targets=n_targets)
     model = forecaster().fit(None, y)
@@ -484,6 +485,7 @@ def test_of_a_panel_no_column_is_read_in_the_future():
     assert_same_bits(model.predict(with_future), model.predict(frames))
 
 
+@pytest.mark.filterwarnings("ignore:From .* the model forecasts rows")
 def test_rows_that_are_absent_are_rows_that_are_unknown():
     X, y = make_table()
     X, y = pd.DataFrame(X, HOURS, COLUMNS), pd.Series(y, HOURS)
@@ -514,6 +516,7 @@ def test_rows_that_are_absent_are_rows_that_are_unknown():
     assert_same_bits(a, b)
 
 
+@pytest.mark.filterwarnings("ignore:From .* the model forecasts rows")
 def test_unknown_values_anywhere():
     rng = np.random.default_rng(0)
     X, y = make_table()
@@ -1072,6 +1075,7 @@ def forecasts_of(**options):
 
 
 @pytest.mark.parametrize("options", [{}, {"dtype": "float64", "cell": "lstm"}])
+@pytest.mark.filterwarnings("ignore:From .* the model forecasts rows")
 def test_fits_have_the_same_bits_for_any_threads_and_instruction_set(options):
     expected = forecasts_of(**options)
     for n_jobs in (1, 2, 3):
@@ -1438,8 +1442,10 @@ def test_the_two_ways_in_do_not_mix():
 def test_parameters_that_cannot_be(parameter, value):
     model = forecaster().fit(None, make_series())
     expected = model.predict()
+    before = model.get_params()[parameter]
     with pytest.raises(InvalidParameterError, match=parameter):
         model.set_params(**{parameter: value}).fit(None, make_series())
+    model.set_params(**{parameter: before})
     assert_same_bits(model.predict(), expected)
 
 
