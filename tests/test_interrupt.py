@@ -13,6 +13,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 SCRIPT = """
+import signal
 import warnings
 
 import numpy as np
@@ -20,6 +21,7 @@ from toys import make_classes, make_targets
 
 from skrnn import {name}
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may ignore it
 X, y = {make}(n_seqs=200)
 estimator = {name}(
     32, max_iter=10**6, tol=0, random_state=0, verbose=True, {parameters}
