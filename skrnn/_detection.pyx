@@ -30,6 +30,20 @@ cdef:
 LEAST = FEWEST
 
 
+cdef Py_ssize_t count_smaller(
+    const double* in_order, Py_ssize_t n, double value
+) noexcept nogil:
+    """How many of n sorted values are smaller than another."""
+    cdef Py_ssize_t low = 0, high = n, middle
+    while low < high:
+        middle = (low + high) // 2
+        if in_order[middle] < value:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
 cdef struct Tail:
     double threshold  # where the tail begins
     double scale
@@ -158,15 +172,7 @@ cdef class Memory:
         return new
 
     cdef Py_ssize_t rank(self, double value) noexcept nogil:
-        """How many values are smaller."""
-        cdef Py_ssize_t low = 0, high = self.n, middle
-        while low < high:
-            middle = (low + high) // 2
-            if self.in_order[middle] < value:
-                low = middle + 1
-            else:
-                high = middle
-        return low
+        return count_smaller(&self.in_order[0], self.n, value)
 
     cpdef void add(self, double value):
         """Take a value in, and the oldest one out if there are too many."""
@@ -492,22 +498,12 @@ cdef class Bounds:
         more = 0.5 * (high - low)
         return min(max(value, low - more), high + more)
 
-    cdef Py_ssize_t _place(self, double value) noexcept nogil:
-        cdef Py_ssize_t low = 0, high = self.n, middle
-        while low < high:
-            middle = (low + high) // 2
-            if self.in_order[middle] < value:
-                low = middle + 1
-            else:
-                high = middle
-        return low
-
     cdef void _put(self, double value) noexcept nogil:
         cdef Py_ssize_t at
         cdef double* values = &self.in_order[0]
         if value != value:
             return
-        at = self._place(value)
+        at = count_smaller(values, self.n, value)
         memmove(values + at + 1, values + at, (self.n - at) * sizeof(double))
         values[at] = value
         self.n += 1
@@ -517,7 +513,7 @@ cdef class Bounds:
         cdef double* values = &self.in_order[0]
         if value != value:
             return
-        at = self._place(value)
+        at = count_smaller(values, self.n, value)
         self.n -= 1
         memmove(values + at, values + at + 1, (self.n - at) * sizeof(double))
 
