@@ -130,6 +130,7 @@ INSIDE = {
         "checks",
         "training_state",
         "lending",
+        "copies",
         "sequence",
         "translation_search",
         "translation",

@@ -12,6 +12,7 @@ from skrnn._generate import Rules, Writer, seeds_of
 from skrnn._stepper import Stepper
 from skrnn.estimators._streams import check_n_seqs
 from skrnn.inputs.texts import open_texts
+from skrnn.models.copies import CopiedStream
 
 # How many texts are written side by side, and how many tokens between two looks; more
 # where no string can end a text.
@@ -466,7 +467,7 @@ def make_writer(model, seeds):
     return Writer(stepper, head, table, seeds, mixer, model.border, model.starts)
 
 
-class LanguageStream:
+class LanguageStream(CopiedStream):
     """Texts that are read token by token. Made by :meth:`LanguageModel.stream`.
 
     Parameters
@@ -491,15 +492,6 @@ class LanguageStream:
         other = LanguageStream(self._model, self.n_seqs)
         other.state = self.state
         return other
-
-    def __deepcopy__(self, memo):
-        return self.__copy__()  # the parameters never change
-
-    def __reduce__(self):
-        raise TypeError(
-            "A stream cannot be pickled. Pickle the estimator and `stream.state`, then "
-            "make a new stream by the estimator's `stream` and give it the state."
-        )
 
     def reset(self):
         """Begin new texts."""

@@ -7,6 +7,7 @@ import numpy as np
 from skrnn.detection.episodes import Refractory
 from skrnn.detection.evidence import RowEvidence
 from skrnn.inputs.series import Series, newest_rows
+from skrnn.models.copies import CopiedStream
 from skrnn.models.detector import n_rows_back, score_rows
 
 __all__ = ["OutlierStream"]
@@ -14,7 +15,7 @@ __all__ = ["OutlierStream"]
 BLOCK = 512  # rows that there is room for at once
 
 
-class OutlierStream:
+class OutlierStream(CopiedStream):
     """Scores of the rows that follow a series, one at a time.
 
     A step gives the bits of :meth:`~skrnn.SeriesOutlierDetector.score_samples` on all
@@ -32,6 +33,7 @@ class OutlierStream:
     """
 
     __module__ = "skrnn"
+    _maker = "detector"
 
     def __init__(self, model, offset, refractory, past, learner=None):
         self._model, self._forecast = model, model.forecast
@@ -202,12 +204,3 @@ class OutlierStream:
             other._evidence = RowEvidence(self._forecast, self._scorer.names)
         other.state = self.state
         return other
-
-    def __deepcopy__(self, memo):
-        return self.__copy__()  # the models never change
-
-    def __reduce__(self):
-        raise TypeError(
-            "A stream cannot be pickled. Pickle the detector and `stream.state`, then "
-            "make a new stream by the detector's `stream` and give it the state."
-        )

@@ -8,6 +8,7 @@ import numpy as np
 
 from skrnn._step_network import StepInput, StepNetwork, StepPooling
 from skrnn._stepper import Stepper
+from skrnn.models.copies import CopiedStream
 
 __all__ = [
     "Stream",
@@ -130,7 +131,7 @@ def transforming(transforms, names, make_output):
     return make_transformed_output
 
 
-class Stream:
+class Stream(CopiedStream):
     """A reader of sequences, one step at a time, with a fitted estimator.
 
     The estimator's method `stream` makes it. The cost of a step does not grow with the
@@ -237,12 +238,3 @@ class Stream:
 
     def __copy__(self):
         return type(self)(copy(self._steps), self._make_output, self._model)
-
-    def __deepcopy__(self, memo):
-        return self.__copy__()  # the parameters never change
-
-    def __reduce__(self):
-        raise TypeError(
-            "A stream cannot be pickled. Pickle the estimator and `stream.state`, then "
-            "make a new stream by the estimator's `stream` and give it the state."
-        )

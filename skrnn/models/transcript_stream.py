@@ -5,10 +5,12 @@ from copy import copy
 
 import numpy as np
 
+from skrnn.models.copies import CopiedStream
+
 __all__ = ["TranscriptStream"]
 
 
-class TranscriptStream:
+class TranscriptStream(CopiedStream):
     """A reader of sequences that tells labels as soon as they are certain.
 
     The method `stream` of a :class:`~skrnn.SequenceTranscriber` makes it. At any time
@@ -183,9 +185,3 @@ class TranscriptStream:
         other._codes = [own.copy() for own in self._codes]
         other._last, other._newest = self._last.copy(), self._newest.copy()
         return other
-
-    def __deepcopy__(self, memo):
-        return self.__copy__()  # the parameters never change
-
-    def __reduce__(self):
-        return self._symbols.__reduce__()
