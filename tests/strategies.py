@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 
+from quiet import no_warnings
 from skrnn import RNNClassifier, RNNRegressor, SequenceForecaster
 from skrnn.inputs.sequences import check_sequences
 from skrnn.preprocessing import SequenceScaler
@@ -796,8 +797,7 @@ def run(call):
     changes_data = "transform" in method and not estimator.copy
     theirs = method == "score"  # the metrics of scikit-learn have words of their own
     out, printed = None, io.StringIO()
-    with warnings.catch_warnings(), contextlib.redirect_stdout(printed):
-        warnings.simplefilter("error")
+    with no_warnings(), contextlib.redirect_stdout(printed):
         for category, message in DOCUMENTED:
             warnings.filterwarnings("ignore", message, category)
         for module in CHECKS:

@@ -3,7 +3,6 @@
 import importlib.util
 import pickle
 import sys
-import warnings
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 import skrnn._callbacks
+from quiet import no_warnings
 from skrnn import RNNClassifier, RNNRegressor
 from skrnn.estimators._epoch_tasks import EpochTasks
 from skrnn.preprocessing import SequenceScaler
@@ -147,8 +147,7 @@ def test_callbacks_do_not_see_what_is_held_out():
 def test_a_callback_stops_the_fit(estimator, X, y, learning_rate):
     estimator = clone(estimator).set_params(learning_rate=learning_rate)
     stopped = clone(estimator).set_callbacks(StopAfter(3))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    with no_warnings():
         stopped.fit(X, y)
     assert stopped.n_iter_ == 3
     if learning_rate == "constant":

@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import sys
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import joblib
@@ -28,6 +27,7 @@ from threadpoolctl import threadpool_limits
 
 import skrnn
 from fitted import set_theta, theta_of
+from quiet import no_warnings
 from skrnn import RNNClassifier, RNNRegressor, _recurrence
 from skrnn.estimators._parameters import auto_batch_size
 from skrnn.estimators._split import split_validation
@@ -473,8 +473,7 @@ def test_early_stopping_keeps_the_best(estimator, X, y):
     estimator = clone(estimator).set_params(
         early_stopping=True, n_iter_no_change=3, max_iter=200, learning_rate_init=0.1
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    with no_warnings():
         estimator.fit(X, y)
     assert estimator.n_iter_ < 200
     assert len(estimator.validation_scores_) == len(estimator.loss_curve_)
@@ -1115,8 +1114,7 @@ def test_convergence_warning(estimator, X, y, learning_rate):
 def test_a_linear_learning_rate_makes_all_epochs(estimator, X, y):
     """Whatever the training loss does, and without a warning at their end."""
     estimator = clone(estimator).set_params(tol=1e3, n_iter_no_change=1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    with no_warnings():
         assert estimator.fit(X, y).n_iter_ == 12
     estimator.set_params(early_stopping=True)
     assert estimator.fit(X, y).n_iter_ == 3
@@ -1194,8 +1192,7 @@ def test_models_of_newer_versions_warn():
     stamped = estimator.__getstate__()
     assert stamped["_skrnn_version"] == skrnn.__version__
     loaded = RNNClassifier()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    with no_warnings():
         for version in (skrnn.__version__, "0.0.9", "0.1.0"):
             loaded.__setstate__(stamped | {"_skrnn_version": version})
     with pytest.warns(UserWarning, match="saved by skrnn 99.1 with skrnn"):

@@ -14,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 
 import skrnn
 from ids import plain
+from quiet import no_warnings
 from skrnn import RNNClassifier, RNNRegressor, SequenceForecaster
 from skrnn._stamp import NewerVersionWarning, release
 from skrnn.preprocessing import SequenceScaler
@@ -116,8 +117,7 @@ def test_the_stamp_of_an_older_version_is_quiet(estimator, X, y, monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr("skrnn._stamp.__version__", version)
             kept = pickle.dumps(estimator)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
+        with no_warnings():
             pickle.loads(kept)
 
 

@@ -10,6 +10,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 
 import skrnn.training.loops
+from quiet import no_warnings
 from skrnn import RNNClassifier, RNNRegressor
 from skrnn.estimators._split import split_validation
 from skrnn.preprocessing import SequenceScaler
@@ -126,6 +127,5 @@ def test_a_matrix_that_may_hold_labels_of_steps():
     X, y = np.zeros((6, 3, 1)), np.eye(3, dtype=int)[[0, 1, 2, 0, 1, 2]]
     with pytest.warns(UserWarning, match="For a label of each step use SequenceTagger"):
         RNNClassifier(**QUICK).fit(X, y)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    with no_warnings():
         RNNClassifier(**QUICK).fit(np.zeros((6, 4, 1)), y)
