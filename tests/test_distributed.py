@@ -24,6 +24,7 @@ from skrnn import (
     SequenceTagger,
     SequenceTranscriber,
     SequenceTranslator,
+    SeriesOutlierDetector,
     StepRegressor,
 )
 from skrnn.distributed import fit_shards
@@ -424,6 +425,10 @@ def test_other_kinds_are_refused():
     shard = make_classes()
     with pytest.raises(TypeError, match="fit_shards takes RNNClassifier"):
         fit_shards(SequenceTranslator(), [shard])
+    with pytest.raises(TypeError, match="one detector to the series of each shard"):
+        fit_shards(SeriesOutlierDetector(), [shard])
+    with pytest.raises(TypeError, match=r"the class RNN.* object of it: RNNClassif"):
+        fit_shards(RNNClassifier, [shard])
     with pytest.raises(TypeError, match=r"shards\[0\] must be a tuple"):
         fit_shards(RNNClassifier(), [list(shard)])
     with pytest.raises(TypeError, match=r"shards\[0\]: what the function returns"):

@@ -103,6 +103,7 @@ def test_pairs_of_texts_and_targets():
         lambda: check_sequences(pairs, categorical_features="from_dtype")
     )
     assert "X, y = zip(*pairs)" in message
+    assert "tokens, convert the numbers with str()" in message
     words = [("the", "dog"), ("a", "cat")]
     assert len(check_sequences(words, categorical_features="from_dtype")) == 2
 

@@ -61,6 +61,12 @@ OF_TAGS = {
     "y is a string": (WORDS, "OOO", {}, "y must hold a sequence of targets for each"),
     "y of strings": (WORDS, ["OO", "O", "OOO"], {}, "use RNNClassifier.$"),
     "y of numbers": (NUMBERS, [1, 2, 3], {}, "use RNNClassifier.$"),
+    "one label for token lists of one length": (
+        [["a", "b"], ["b", "a"]], ["x", "y"], {}, "use RNNClassifier. If X is one",
+    ),
+    "one label for each text": (
+        ["ab", "ba"], ["x", "y"], {}, r"use RNNClassifier.*the lists \[X\] and \[y\]",
+    ),
     "y is too deep": (WORDS, [[["O"], ["O"]], *TAGS[1:]], {}, r"y\[0\] holds a label"),
     "y of tables": (
         NUMBERS, [pd.DataFrame({"a": [1, 2]}), [1], [1, 2, 1]], {},

@@ -18,6 +18,7 @@ from skrnn.estimators import (
     SequenceTagger,
     SequenceTranscriber,
     SequenceTranslator,
+    SeriesOutlierDetector,
     StepRegressor,
 )
 from skrnn.solvers import SOLVERS
@@ -192,18 +193,26 @@ def _check_estimator(estimator):
         if isinstance(estimator, kind):
             return work_kind
     names = ", ".join(kind.__name__ for kind in WORK)
-    hint = ""
+    kind, hint = type(estimator).__name__, ""
     if isinstance(estimator, SequenceTranslator):
         hint = (
             " A translator learns its pieces of words from all texts together, which "
             "no shard holds. partial_fit takes one block of pairs after the other."
         )
+    if isinstance(estimator, SeriesOutlierDetector):
+        hint = (
+            " A detector scores all series in the call of fit. Fit it to the whole "
+            "panel, or one detector to the series of each shard."
+        )
+    if isinstance(estimator, type):
+        kind = f"the class {estimator.__name__}"
+        hint = f" Make an object of it: {estimator.__name__}()."
     if hasattr(estimator, "steps"):
         hint = (
             " Of a pipeline, pass the last step, and transform the data of a shard in "
             "the function that loads them."
         )
-    raise TypeError(f"fit_shards takes {names}, got {type(estimator).__name__}.{hint}")
+    raise TypeError(f"fit_shards takes {names}, got {kind}.{hint}")
 
 
 def _check_training(estimator, X_val):

@@ -176,11 +176,34 @@ def _check_table(X, counterpart=None):
             "the targets of all steps of each, as many as it has steps. For one target "
             f"of a whole sequence, use {counterpart}."
         )
+    if counterpart is not None:
+        _refuse_tokens(X, counterpart)
     if n_dims != 2:
         raise ValueError(
             "Expected 2D array: y has one target for each row, so X must be a table "
             "with a row for each step. For sequences, y is a list with the targets of "
             "each sequence. Reshape your data."
+        )
+
+
+def _refuse_tokens(X, counterpart):
+    """Refuse lists of tokens and texts: they may be sequences or rows of a table."""
+    first = next(iter(X), None) if isinstance(X, list | tuple) else None
+    if isinstance(first, str):
+        raise ValueError(
+            "X is a list of strings, and y has one target for each of them. If each "
+            "string is a text, which is a sequence of characters, then y is a list "
+            "with the targets of all characters of each. For one target of a whole "
+            f"text, use {counterpart}. If the strings are the tokens of one sequence, "
+            "pass the lists [X] and [y]."
+        )
+    if isinstance(first, list | tuple) and any(isinstance(v, str) for v in first):
+        raise ValueError(
+            "X is a list of token lists, and y has one target for each of them. For "
+            "sequences, y is a list with the targets of all steps of each, as many as "
+            f"it has steps. For one target of a whole sequence, use {counterpart}. If "
+            "X is one table with a row for each step, pass a DataFrame or a NumPy "
+            "array of objects."
         )
 
 

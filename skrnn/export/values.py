@@ -108,7 +108,8 @@ class Encoder:
         except UnicodeEncodeError:
             raise ValueError(
                 f"{name} cannot be kept in a model file: {value!r} has surrogates, "
-                "which are not characters."
+                "which UTF-8 cannot hold. Replace them before fit, for example by "
+                "text.encode('utf-8', 'replace').decode('utf-8')."
             ) from None
         return str(value)
 

@@ -54,8 +54,14 @@ def refuse_pairs(items, input_name):
         isinstance(text, str) and isinstance(value, Real) and not is_missing(value)
         for text, value in items
     )
-    paired = of_texts or all(map(_is_sequence, firsts))
-    if paired and not any(map(_is_sequence, seconds)):
+    if of_texts:
+        raise ValueError(
+            f"{input_name} is a list of pairs of a string and a number. If the numbers "
+            "are the targets, pass them apart: X, y = zip(*pairs). If each pair is two "
+            "tokens, convert the numbers with str(): the tokens of a sequence are all "
+            "strings or all numbers."
+        )
+    if all(map(_is_sequence, firsts)) and not any(map(_is_sequence, seconds)):
         raise ValueError(
             f"{input_name} is a list of pairs of a sequence and a single value. If "
             "these are the targets, pass them apart: X, y = zip(*pairs)."
