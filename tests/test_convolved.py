@@ -76,7 +76,7 @@ def test_outputs_by_hand(sequences, causal):
 
 
 def test_the_order_of_the_sequences_does_not_matter():
-    order = RNG.permutation(len(X))
+    order = np.random.default_rng(1).permutation(len(X))
     one, other = learn(X).pack(), learn([X[i] for i in order]).pack()
     assert all(np.array_equal(one[name], other[name]) for name in one)
 
@@ -174,7 +174,7 @@ def test_auto(n_steps, n_features, marks, n_kernels):
     model = RNNClassifier(5, max_iter=1, random_state=0)
     with pytest.raises(AttributeError):
         model.attention_weights(X)
-    long = RNG.normal(size=(6, n_steps, n_features))
+    long = np.random.default_rng(2).normal(size=(6, n_steps, n_features))
     if marks:
         long[..., -1] = long[..., -1] > 0
     model.fit(long, [0, 1] * 3)

@@ -1250,8 +1250,9 @@ def test_import_of_sources_that_are_not_compiled(tmp_path):
     package = tmp_path / "skrnn"
     package.mkdir()
     shutil.copy(skrnn.__file__, package)
+    # Without the site packages, where an editable installation may be.
     run = subprocess.run(
-        [sys.executable, "-c", "import skrnn"],
+        [sys.executable, "-S", "-c", "import skrnn"],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         capture_output=True,
         text=True,

@@ -168,7 +168,8 @@ def test_type_of_the_input(input_dtype, dtype, standardize):
 
 
 def test_a_mean_far_from_zero_is_subtracted_in_double():
-    times = [np.cumsum(RNG.random((n, 1)), axis=0) + 1.7e9 for n in range(1, 13)]
+    rng = np.random.default_rng(1)
+    times = [np.cumsum(rng.random((n, 1)), axis=0) + 1.7e9 for n in range(1, 13)]
     model = fit(X=times)
     assert np.ptp(model.predict_proba(times)) > 0.1
     assert_agrees(model, times)
@@ -216,7 +217,7 @@ def test_labels(labels):
 
 
 def test_multilabel():
-    y = (RNG.random((len(X), 4)) < 0.5).astype(int)
+    y = (np.random.default_rng(2).random((len(X), 4)) < 0.5).astype(int)
     given = assert_agrees(fit(y), X)
     assert given["label"].shape == (len(X), 4)
 
@@ -596,7 +597,7 @@ def test_streams_of_pipelines():
 
 
 def test_rows_of_a_table_are_univariate_sequences():
-    table = RNG.normal(size=(20, 9)) + 5
+    table = np.random.default_rng(3).normal(size=(20, 9)) + 5
     model = fit(np.arange(20) % 2, table)
     assert_agrees(model, [row[:, np.newaxis] for row in table])
 

@@ -155,7 +155,7 @@ def test_names():
 
 
 def test_of_a_table():
-    table = RNG.normal(size=(20, 9))
+    table = np.random.default_rng(1).normal(size=(20, 9))
     model = fit(np.arange(20) % 2, table)
     again = back(model)
     assert again.n_features_in_ == 1
@@ -388,8 +388,9 @@ def test_two_classes():
     assert_same_model(from_torch(reverse, model, classes=[True, False]), model)
     # Two rows, as a cross-entropy has them.
     rows = dict(mapping)
+    rng = np.random.default_rng(2)
     for name in ("head.weight", "head.bias"):
-        other = RNG.normal(size=mapping[name].shape).astype(np.float32)
+        other = rng.normal(size=mapping[name].shape).astype(np.float32)
         rows[name] = np.concatenate([other, other + mapping[name]])
     for order in ([0, 1], [1, 0]):
         swapped = {name: rows[name][order] for name in ("head.weight", "head.bias")}

@@ -759,8 +759,9 @@ def test_zones():
 @pytest.mark.parametrize("freq", ["h", "D", "B", "ME", "QS", "W-SUN"])
 def test_absent_rows_are_unknown_ones(freq):
     index = pd.date_range("2022-01-03", periods=40, freq=freq)
-    X = pd.DataFrame({"a": RNG.normal(size=40), "b": ["u", "v"] * 20}, index)
-    y = pd.Series(RNG.normal(size=40), index)
+    rng = np.random.default_rng(1)
+    X = pd.DataFrame({"a": rng.normal(size=40), "b": ["u", "v"] * 20}, index)
+    y = pd.Series(rng.normal(size=40), index)
     for rows in ([3], [10, 11, 12, 30], range(20, 36)):
         rows = index[list(rows)]
         blank, hole = X.copy(), y.copy()
@@ -1006,7 +1007,7 @@ def test_row_numbers():
 )
 def test_what_the_frequency_suggests(freq, n, season, calendar):
     index = pd.date_range("2010-01-01", periods=n, freq=freq)
-    y = pd.Series(RNG.normal(size=n), index)
+    y = pd.Series(np.random.default_rng(3).normal(size=n), index)
     schema, series = learn_rows(None, y)
     assert (schema.season, schema.calendar) == (season, calendar)
     assert series.calendar.shape == (n, schema.n_calendar)

@@ -51,7 +51,8 @@ class TestBits:
 
     @pytest.mark.parametrize("standardize", [False, True])
     def test_missing_values(self, standardize):
-        holed = [np.where(RNG.random(x.shape) < 0.3, np.nan, x) for x in X]
+        rng = np.random.default_rng(1)
+        holed = [np.where(rng.random(x.shape) < 0.3, np.nan, x) for x in X]
         model = fit(
             X=holed, missing="indicator", standardize=standardize, segment_length=2
         )
@@ -253,7 +254,8 @@ class TestNames:
         assert_same_bits(stream.step(step), expected)
 
     def test_names_of_steps_name_no_features(self):
-        table = pd.DataFrame(RNG.normal(size=(24, 6)), columns=list("abcdef"))
+        values = np.random.default_rng(2).normal(size=(24, 6))
+        table = pd.DataFrame(values, columns=list("abcdef"))
         model = fit(X=table)
         stream = model.stream(method="predict_proba")
         for t in range(6):

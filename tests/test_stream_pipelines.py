@@ -80,7 +80,8 @@ def test_many_sequences_and_resets(segment_length):
 
 
 def test_missing_values():
-    holed = [np.where(RNG.random(x.shape) < 0.3, np.nan, x) for x in X]
+    rng = np.random.default_rng(1)
+    holed = [np.where(rng.random(x.shape) < 0.3, np.nan, x) for x in X]
     model = classifier(missing="indicator")
     pipeline = make_pipeline(SequenceScaler(), model).fit(holed, CLASSES)
     assert_follows(pipeline, "predict_proba", holed[0])
