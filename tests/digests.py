@@ -163,6 +163,7 @@ DETECTORS = {
 }
 TRAINING = {"max_iter": 3, "batch_size": 5, "dropout": 0.3, "random_state": 7}
 RATE = {"learning_rate_init": 0.008}  # of regressors, which had this default once
+SMALL = {**TRAINING, **NETWORKS["small"]}
 SOLVERS = {
     "adam": {"solver": "adam", "learning_rate": "linear"},
     "adam invscaling": {"solver": "adam", "learning_rate": "invscaling"},
@@ -180,7 +181,8 @@ SOLVERS = {
 }
 
 
-def make_cases():
+def network_cases():
+    """Every cell in every network, and in one that is large."""
     X, gaps = sequences(), with_gaps(sequences())
     cases = {}
     for cell, parameters in CELLS.items():
@@ -204,8 +206,14 @@ def make_cases():
         many = sequences(64, 24, 120)
         estimator = RNNClassifier(**options)
         cases[f"{cell}, large"] = Case(estimator, (many, labels(64)), many)
+    return cases
+
+
+def training_cases():
+    """Solvers, weights of classes and several labels."""
+    X, cases = sequences(), {}
     for solver, parameters in SOLVERS.items():
-        options = {**TRAINING, **NETWORKS["small"], **parameters}
+        options = {**SMALL, **parameters}
         for estimator, y in (
             (RNNClassifier(**options), labels()),
             (RNNRegressor(**RATE | options), targets()),
@@ -213,13 +221,18 @@ def make_cases():
             name = f"{type(estimator).__name__}, {solver}"
             weights = {"sample_weight": sample_weight()}
             cases[name] = Case(estimator, (X, y), X, weights)
-    options = {**TRAINING, **NETWORKS["small"]}
     cases["balanced"] = Case(
-        RNNClassifier(**options, class_weight="balanced"), (X, labels()), X
+        RNNClassifier(**SMALL, class_weight="balanced"), (X, labels()), X
     )
     indicator = np.stack([labels(), labels(n_classes=2)], axis=1) % 2
-    cases["multilabel"] = Case(RNNClassifier(**options), (X, indicator), X)
+    cases["multilabel"] = Case(RNNClassifier(**SMALL), (X, indicator), X)
+    return cases
+
+
+def series_cases():
+    """Forecasters and detectors of panels."""
     series = [numbers(10 + i, (40 + 5 * i, 2)) for i in range(4)]
+    cases = {}
     for name, parameters in FORECASTS.items():
         estimator = SequenceForecaster(
             3, window=8, hidden_layer_sizes=5, max_iter=2, random_state=7, **parameters
@@ -233,46 +246,53 @@ def make_cases():
             horizon=4, warm_up=60, forecaster=quick, random_state=7, **parameters
         )
         cases[f"detector, {name}"] = Case(estimator, (panel,), later)
-    characters, mixed = texts(), steps_with_tokens()
-    tokens = {**options, "embedding_dropout": 0.25}
-    cases["characters"] = Case(
-        RNNClassifier(**tokens), (characters, labels()), characters
-    )
-    many = texts(64, longest=40)
-    cases["shared rows"] = Case(
-        RNNClassifier(**tokens | {"embedding_size": 12, "batch_size": 64}),
-        (many, labels(64)),
-        many,
-    )
-    tokens |= {"categorical_features": [1, 2], "embedding_size": 5}
-    cases["tokens beside numbers"] = Case(
-        RNNRegressor(**tokens, **RATE, dtype="float64"), (mixed, targets()), mixed
-    )
-    steps = [np.arange(len(x)) * 5 % 7 % 3 for x in X]
-    step_options = {
-        name: value
-        for name, value in options.items()
-        if name not in ("pooling", "segment_length")
+    return cases
+
+
+def token_cases():
+    """Texts, and steps that hold tokens beside numbers."""
+    characters, many, mixed = texts(), texts(64, longest=40), steps_with_tokens()
+    tokens = {**SMALL, "embedding_dropout": 0.25}
+    shared = tokens | {"embedding_size": 12, "batch_size": 64}
+    beside = tokens | {"categorical_features": [1, 2], "embedding_size": 5}
+    return {
+        "characters": Case(RNNClassifier(**tokens), (characters, labels()), characters),
+        "shared rows": Case(RNNClassifier(**shared), (many, labels(64)), many),
+        "tokens beside numbers": Case(
+            RNNRegressor(**beside, **RATE, dtype="float64"), (mixed, targets()), mixed
+        ),
     }
-    for name, estimator, y in (
-        ("tagger", SequenceTagger(**step_options), steps),
-        ("tagger, crf", SequenceTagger(**step_options, crf=True), steps),
-        ("step regressor", StepRegressor(**step_options), [x[:, 0] for x in X]),
-        (
-            "tagger, crf, segments",
-            SequenceTagger(**step_options, crf=True, segment_length=3),
-            steps,
-        ),
-        (
-            "step regressor, segments",
-            StepRegressor(**step_options, segment_length=3),
-            [x[:, 0] for x in X],
-        ),
-    ):
-        cases[name] = Case(estimator, (X, y), X)
+
+
+def step_cases():
+    """A label or a number for each step."""
+    X = sequences()
+    steps = [np.arange(len(x)) * 5 % 7 % 3 for x in X]
+    firsts = [x[:, 0] for x in X]
+    options = without(SMALL, "pooling", "segment_length")
+    segments = {"segment_length": 3}
+    return {
+        name: Case(estimator, (X, y), X)
+        for name, estimator, y in (
+            ("tagger", SequenceTagger(**options), steps),
+            ("tagger, crf", SequenceTagger(**options, crf=True), steps),
+            ("step regressor", StepRegressor(**options), firsts),
+            (
+                "tagger, crf, segments",
+                SequenceTagger(**options, crf=True, **segments),
+                steps,
+            ),
+            ("step regressor, segments", StepRegressor(**options, **segments), firsts),
+        )
+    }
+
+
+def writing_cases():
+    """Transcribers, translators and language models."""
+    X, characters, cases = sequences(), texts(), {}
     written = [[int(k) for k in own] for own in integers(6, 24).reshape(12, 2) % 3]
     written = [own[: len(x) // 3] for own, x in zip(written, X, strict=True)]
-    transcriber = {name: options[name] for name in options if name != "pooling"}
+    transcriber = without(SMALL, "pooling")
     for name, parameters in (
         ("transcriber", {"beam_width": 3}),
         ("transcriber, own mean", {"standardize": "sequence", "dtype": "float64"}),
@@ -287,9 +307,7 @@ def make_cases():
         ("words", characters, {"dtype": "float64", "tie_embeddings": False}),
     ):
         model = SequenceTranslator((9, 7), **translator, **more)
-        n = len(X_of)
-        words = [written[i % len(written)] for i in range(n)]
-        cases[f"translator, {name}"] = Case(model, (X_of, words), X_of)
+        cases[f"translator, {name}"] = Case(model, (X_of, written), X_of)
     language = {"max_iter": 3, "batch_size": 3, "bptt_steps": 4, "random_state": 7}
     language |= {"dropout": 0.1, "learning_rate_init": 0.008}
     for name, more in (
@@ -299,7 +317,14 @@ def make_cases():
     ):
         model = LanguageModel((9, 7), **language, **more)
         cases[f"language model, {name}"] = Case(model, (characters,), characters)
+    return cases
+
+
+def front_cases():
+    """Convolutions in front, joined poolings, and a block of one length."""
+    X, gaps = sequences(), with_gaps(sequences())
     front = TRAINING | {"hidden_layer_sizes": 6, "pooling": "joined"}
+    cases = {}
     for name, data, parameters in (
         ("one direction", X, {"bidirectional": False, "segment_length": 2}),
         ("both directions", X, {"bidirectional": True, "dtype": "float64"}),
@@ -318,11 +343,23 @@ def make_cases():
         RNNRegressor(**front, **RATE, convolutions=0), (X, targets()), X
     )
     block = numbers(4, (12, 8, 2)).astype(np.float32)
-    cases["block of float32"] = Case(RNNClassifier(**options), (block, labels()), block)
+    cases["block of float32"] = Case(RNNClassifier(**SMALL), (block, labels()), block)
     return cases
 
 
-CASES = make_cases()
+def without(options, *names):
+    return {name: value for name, value in options.items() if name not in names}
+
+
+CASES = {
+    **network_cases(),
+    **training_cases(),
+    **series_cases(),
+    **token_cases(),
+    **step_cases(),
+    **writing_cases(),
+    **front_cases(),
+}
 
 
 # Digests -------------------------------------------------------------------------

@@ -1,8 +1,11 @@
 """Small series that a small forecaster reads in a moment."""
 
 import numpy as np
+import pandas as pd
+import polars as pl
 
 from fitted import set_fields, set_theta, theta_of
+from skrnn import SequenceForecaster
 
 QUICK = {
     "horizon": 4,
@@ -44,3 +47,32 @@ def awake(forecaster, seed=0):
     theta = rng.normal(size=theta_of(forecaster).shape) / 2
     set_theta(forecaster, theta.astype(theta_of(forecaster).dtype))
     return set_fields(forecaster, gate_=np.ones(len(forecaster.gate_)))
+
+
+HOURS = pd.date_range("2024-03-01", periods=120, freq="h")
+ODD = pd.Index(np.arange(5, 365, 3))
+COLUMNS = ["temp", "wind"]
+
+
+def forecaster(**options):
+    return SequenceForecaster(**QUICK | options)
+
+
+def hourly(**options):
+    """A table with an index, its targets, and a forecaster fitted to 100 rows."""
+    X, y = make_table()
+    X, y = pd.DataFrame(X, HOURS, COLUMNS), pd.Series(y, HOURS)
+    return X, y, awake(forecaster(**options).fit(X[:100], y[:100]))
+
+
+PANELS = {
+    "list": lambda X: X,
+    "tuple of lists": lambda X: tuple(x.tolist() for x in X),
+    "columns": lambda X: [x[:, None] for x in X],
+    "pandas": lambda X: [pd.Series(x) for x in X],
+    "frames": lambda X: [pd.DataFrame({"sold": x}) for x in X],
+    "polars": lambda X: [pl.Series(x) for x in X],
+    "polars lists": lambda X: pl.Series([x.tolist() for x in X]),
+    "objects": lambda X: np.array([*X, None], dtype=object)[:-1],
+    "hours": lambda X: [pd.Series(x, HOURS[: len(x)]) for x in X],
+}

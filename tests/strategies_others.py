@@ -23,7 +23,8 @@ from skrnn.preprocessing import (
     RandomConvolutions,
     SequenceVectorizer,
 )
-from strategies import BAD, JUNK, Broken, Call, contents, plain_values, snapshot
+from strategies import BAD, Broken, Call, contents, snapshot
+from strategies_data import JUNK, anything, plain_values
 
 SMALL = {"hidden_layer_sizes": 3, "max_iter": 1, "random_state": 0}
 TEXTS = ["ab", "ba\n", "", "aaab", "é\0", "\U0001f600b", "b" * 30]
@@ -116,7 +117,7 @@ def data(source, cls, n):
     if cls in OF_TEXTS:
         return texts(source, n)
     if source.chance(4):
-        return strategies.anything(source, n)
+        return anything(source, n)
     if cls is SeriesOutlierDetector:
         X = [plain_values(source, (source.pick([9, 60, 3]), 2)) for _ in range(n)]
         return X[0] if source.chance(3) else X

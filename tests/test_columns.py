@@ -14,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
+from forms import objects
 from skrnn import RNNClassifier
 from skrnn.preprocessing import SequenceColumns
 
@@ -22,13 +23,6 @@ EXPECTED = [
     np.column_stack([np.arange(2.0 * n).reshape(n, 2), np.full(n, age), np.full(n, i)])
     for i, (n, age) in enumerate(zip(LENGTHS, (31.0, 64.0, 25.0), strict=True))
 ]
-
-
-def objects(items):
-    array = np.empty(len(items), dtype=object)
-    for i, item in enumerate(items):
-        array[i] = item
-    return array
 
 
 SEQUENCES = [x[:, :2] for x in EXPECTED]

@@ -21,6 +21,7 @@ from sklearn.model_selection import (
     cross_validate,
 )
 
+from forms import objects
 from outside import import_oracle
 from skrnn.metrics import (
     bleu_score,
@@ -35,14 +36,6 @@ from skrnn.metrics import (
     sequence_accuracy_score,
     step_scorer,
 )
-
-
-def objects(items):
-    array = np.empty(len(items), dtype=object)
-    for i, item in enumerate(items):
-        array[i] = item
-    return array
-
 
 # --- chunks --------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from calls import count_calls
+from forms import objects
 from quiet import no_warnings
 from skrnn import RNNClassifier
 from skrnn.preprocessing import SequenceScaler, SequenceVectorizer
@@ -29,13 +30,6 @@ def ragged(lengths=LENGTHS, n_features=3, seed=0):
     rng = np.random.default_rng(seed)
     spread = 10.0 ** np.arange(n_features)
     return [5 + spread * rng.normal(size=(n, n_features)) for n in lengths]
-
-
-def objects(items):
-    array = np.empty(len(items), dtype=object)
-    for i, item in enumerate(items):
-        array[i] = item
-    return array
 
 
 def table(X):
