@@ -7,9 +7,10 @@ additions in the same order. So an output has the same bits whatever stands besi
 
 import numpy as np
 
+from cython cimport floating
 from libc.math cimport INFINITY, NAN
 from libc.stdlib cimport free, malloc
-from libc.string cimport memmove
+from libc.string cimport memcpy, memmove
 
 cdef enum:
     N_TAPS_C = 9
@@ -369,3 +370,48 @@ cdef class StepConvolutions:
             for k in range(self.n_kernels):
                 self.over[b, k] = 0 if whole[b] else self.new_over[b, k]
                 self.largest[b, k] = 0 if whole[b] else self.new_largest[b, k]
+
+
+def put_beside(const floating[:, ::1] x, const float[:, ::1] outputs,
+               const Py_ssize_t[::1] start, const Py_ssize_t[::1] lengths,
+               const Py_ssize_t[::1] offset, floating[:, ::1] joined):
+    """joined (n_rows, n_in + n_out) = packed rows with the outputs of their segments.
+
+    Parameters
+    ----------
+    x : (n_rows, n_in)
+        A packed batch.
+    outputs : (any, n_out)
+        Of segments, those of a sequence one below the other.
+    start : (n_seqs,)
+        Where the first segment of each sequence stands, in packed order.
+    lengths : (n_seqs,)
+        Segments of each sequence.
+    offset : (n_steps + 1,)
+        The first row of each step, and the number of rows.
+    joined : OUT
+    """
+    cdef Py_ssize_t t, b, j, row, n_rows = x.shape[0], n_in = x.shape[1]
+    cdef Py_ssize_t n_out = outputs.shape[1], n_seqs = start.shape[0]
+    cdef const float* source
+    cdef floating* target
+    if (joined.shape[0] != n_rows or joined.shape[1] != n_in + n_out
+            or lengths.shape[0] != n_seqs):
+        raise ValueError("the shapes do not match.")
+    for b in range(n_seqs):
+        if start[b] < 0 or start[b] + lengths[b] > outputs.shape[0]:
+            raise IndexError(f"{lengths[b]} segments from {start[b]} on.")
+        if lengths[b] >= offset.shape[0]:
+            raise IndexError(f"{lengths[b]} steps of {offset.shape[0] - 1}.")
+    for t in range(offset.shape[0]):
+        if not 0 <= offset[t] <= n_rows - (n_seqs if t == 0 else 0):
+            raise IndexError(f"row {offset[t]} of {n_rows}.")
+    # One sequence after the other, since its outputs stand together.
+    with nogil:
+        for b in range(n_seqs):
+            for t in range(lengths[b]):
+                row = offset[t] + b
+                target, source = &joined[row, 0], &outputs[start[b] + t, 0]
+                memcpy(target, &x[row, 0], n_in * sizeof(floating))
+                for j in range(n_out):
+                    target[n_in + j] = source[j]

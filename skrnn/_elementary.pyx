@@ -9,7 +9,7 @@ in the dtype of the parameters. The callers check the sizes.
 
 from cython cimport floating
 from libc.float cimport DBL_MIN, FLT_MIN
-from libc.math cimport INFINITY, NAN, sqrt, sqrtf
+from libc.math cimport INFINITY, NAN
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
 
@@ -559,47 +559,14 @@ cdef inline double sum_of_lanes(const double* lanes) noexcept nogil:
 
 
 # A step changes everything that it changes in one call, which Ctrl-C cannot cut in two.
-# Moments that decay below the smallest normal number become zero: where the gradient is
-# zero they would otherwise stay denormal for ever, which is slow on many CPUs.
+# A velocity that decays below the smallest normal number becomes zero: where the
+# gradient is zero it would otherwise stay denormal for ever, which is slow on many
+# CPUs. The step of Adam is in `_solver`.
 
 
 cdef inline floating flushed(floating x) noexcept nogil:
     cdef floating least = FLT_MIN if floating is float else DBL_MIN
     return 0 if x < least and x > -least else x
-
-
-def adam_step(
-    floating[::1] theta,               # IN/OUT (n_params,)
-    const floating[::1] grad,          # IN     (n_params,)
-    floating[::1] first_moment,        # IN/OUT (n_params,)
-    floating[::1] second_moment,       # IN/OUT (n_params,)
-    double[::1] powers,                # IN/OUT beta_1^t, beta_2^t
-    double learning_rate,
-    double beta_1,
-    double beta_2,
-    double epsilon,
-    double scale,
-):
-    """One step of Adam along scale * grad."""
-    cdef:
-        Py_ssize_t i
-        floating b1 = <floating>beta_1, c1 = <floating>(1.0 - beta_1)
-        floating b2 = <floating>beta_2, c2 = <floating>(1.0 - beta_2)
-        floating eps = <floating>epsilon, by = <floating>scale, rate, g, m, v
-    with nogil:
-        powers[0] *= beta_1
-        powers[1] *= beta_2
-        rate = <floating>(learning_rate * (sqrt(1.0 - powers[1]) / (1.0 - powers[0])))
-        for i in range(theta.shape[0]):
-            g = by * grad[i]
-            m = flushed(b1 * first_moment[i] + c1 * g)
-            v = flushed(b2 * second_moment[i] + c2 * (g * g))
-            first_moment[i] = m
-            second_moment[i] = v
-            if floating is float:
-                theta[i] -= rate * m / (sqrtf(v) + eps)
-            else:
-                theta[i] -= rate * m / (sqrt(v) + eps)
 
 
 def sgd_step(

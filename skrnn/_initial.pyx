@@ -43,7 +43,8 @@ def draw_mask(bit_generator, int least, double kept, floating[:, ::1] mask):
     The draws are those of ``RandomState.bytes``.
     """
     cdef const Generator* draw
-    cdef uint32_t two = 0
+    cdef uint32_t two
+    cdef floating value = <floating>kept
     cdef Py_ssize_t i, n = mask.shape[0] * mask.shape[1]
     cdef floating* out
     if n == 0:
@@ -52,6 +53,10 @@ def draw_mask(bit_generator, int least, double kept, floating[:, ::1] mask):
     with bit_generator.lock:
         draw = <const Generator*>PyCapsule_GetPointer(
             bit_generator.capsule, "BitGenerator")
-        for i in range(n):
-            two = two >> 16 if i & 1 else draw.next_uint32(draw.state)
-            out[i] = <floating>kept if <int><uint16_t>two >= least else 0
+        for i in range(n // 2):
+            two = draw.next_uint32(draw.state)
+            out[2 * i] = value if <int><uint16_t>two >= least else 0
+            out[2 * i + 1] = value if <int>(two >> 16) >= least else 0
+        if n & 1:
+            two = draw.next_uint32(draw.state)
+            out[n - 1] = value if <int><uint16_t>two >= least else 0

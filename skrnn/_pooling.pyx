@@ -45,7 +45,7 @@ def pool_sum(const floating[:, :] h, const int[::1] n_active, floating[:, :] out
 
 
 def pool_mean(const floating[:, :] h, const int[::1] n_active, const int[::1] lengths,
-              floating[:, ::1] out):
+              floating[:, :] out):
     """out (n_seqs, n_units) = mean of h (n_rows, n_units) over the steps."""
     cdef Py_ssize_t b, u
     out[...] = 0
@@ -71,14 +71,17 @@ def pool_mean_backward(const floating[:, ::1] dout, const int[::1] n_active,
                 r += 1
 
 
-def pool_max(const floating[:, :] h, const int[::1] n_active, floating[:, ::1] out,
-             int[:, ::1] row):
+def pool_max(const floating[:, :] h, const int[::1] n_active, floating[:, :] out,
+             int[:, :] row):
     """out (n_seqs, n_units) = largest h over the steps, row = where it first stood."""
     cdef Py_ssize_t t, b, u, r = 0, n = out.shape[1]
     cdef const floating* source
     cdef floating* target
     cdef int* where
     refuse_strides(h)
+    refuse_strides(out)
+    if row.shape[1] > 1 and row.strides[1] != sizeof(int):
+        raise ValueError("the rows of places must be contiguous.")
     with nogil:
         for t in range(n_active.shape[0]):
             for b in range(n_active[t]):
@@ -124,6 +127,16 @@ def pool_max_backward(const floating[:, ::1] dout, const int[:, ::1] row,
         for b in range(dout.shape[0]):
             for u in range(dout.shape[1]):
                 dh[row[b, u], u] = dout[b, u]
+
+
+def add_max_backward(const floating[:, ::1] dout, const int[:, ::1] row,
+                     floating[:, ::1] dh):
+    """dh (n_rows, n_units) += what `pool_max_backward` makes of dout."""
+    cdef Py_ssize_t b, u
+    with nogil:
+        for b in range(dout.shape[0]):
+            for u in range(dout.shape[1]):
+                dh[row[b, u], u] += dout[b, u]
 
 
 def softmax_steps(const floating[:, ::1] score, const int[::1] n_active,

@@ -140,12 +140,18 @@ def max_threads():
     return 1 if in_forked_child else omp_get_max_threads()
 
 
+cdef dict _tables = {}  # those that were asked for
+
+
 cdef const Table* find_table(dtype) except NULL:
     dtype = np.dtype(dtype)
     if dtype not in (np.float32, np.float64):
         raise TypeError(f"dtype must be float32 or float64, got {dtype}.")
-    module = importlib.import_module(_module(_isa, dtype.name))
-    return <const Table*>PyCapsule_GetPointer(module.table, "skrnn.Table")
+    table = _tables.get((_isa, dtype))
+    if table is None:
+        table = importlib.import_module(_module(_isa, dtype.name)).table
+        _tables[_isa, dtype] = table
+    return <const Table*>PyCapsule_GetPointer(table, "skrnn.Table")
 
 
 # ----------------------------------------------------------- packed batches

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
-from skrnn import _elementary
+from skrnn import _elementary, _solver
 
 # The factor of the learning rate after n_seen sequences of all epochs; `progress` is
 # the share of max_iter that is done. When progress stalls, an "adaptive" rate falls.
@@ -135,7 +135,7 @@ class Adam(_Stochastic):
             self.powers = np.ones(2)
         _check_sizes(theta, grad, self.first_moment)
         trained = slice(self.n_frozen, None)
-        _elementary.adam_step(
+        _solver.adam_step(
             theta[trained],
             grad[trained],
             self.first_moment[trained],

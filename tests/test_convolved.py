@@ -8,6 +8,7 @@ import pytest
 from sklearn.base import clone
 
 from skrnn import RNNClassifier, RNNRegressor
+from skrnn._convolutions import put_beside
 from skrnn.distributed import fit_shards
 from skrnn.export import from_torch, load, save, to_torch
 from skrnn.inputs import convolved
@@ -97,6 +98,32 @@ def test_thresholds_lie_between_outputs():
     assert abs(between_outputs(outputs, weight, 0.35) - 2.5) < 1e-5
     assert between_outputs(outputs, weight, 0.9) > 4
     assert between_outputs(outputs[:0], weight[:0], 0.5) == 0
+    rng = np.random.default_rng(0)
+    for n in (1, 2, 7, 100):  # values alone are not sorted, those with weights are
+        outputs, weight = rng.integers(-5, 5, n).astype(np.float32), np.ones(n)
+        for q in rng.uniform(0.2, 0.8, 9):
+            expected = between_outputs(outputs, 2 * weight, q)
+            assert between_outputs(outputs, weight, q) == expected
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_outputs_stand_beside_packed_rows(dtype):
+    rng = np.random.default_rng(0)
+    lengths, n_active = np.array([4, 3, 3, 1]), np.array([4, 3, 3, 1])
+    offset = np.concatenate([[0], np.cumsum(n_active)])
+    x, outputs = rng.normal(size=(11, 2)).astype(dtype), rng.normal(size=(20, 3))
+    outputs, start = outputs.astype(np.float32), np.array([16, 0, 3, 9])
+    joined = np.empty((11, 5), dtype)
+    put_beside(x, outputs, start, lengths, offset, joined)
+    for t, n in enumerate(n_active):
+        rows = slice(offset[t], offset[t + 1])
+        assert np.array_equal(joined[rows, :2], x[rows])
+        assert np.array_equal(joined[rows, 2:], outputs[start[:n] + t].astype(dtype))
+    for bad in (start + 1, start - 1):
+        with pytest.raises(IndexError):
+            put_beside(x, outputs, bad, lengths, offset, joined)
+    with pytest.raises(IndexError):
+        put_beside(x, outputs, start, lengths, offset + 1, joined)
 
 
 @pytest.mark.parametrize("estimator", [RNNClassifier, RNNRegressor])

@@ -24,6 +24,7 @@ LAYERS = [
     "_packing",
     "_memory",
     "_recurrence",
+    "_solver",
     "_chain",
     "_paths",
     "_ctc",

@@ -5,6 +5,7 @@ import pytest
 from scipy.optimize import rosen, rosen_der
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
+from cases import ISAS, instruction_set
 from skrnn import _elementary
 from skrnn.solvers import (
     LBFGS,
@@ -89,6 +90,25 @@ def test_steps_by_hand():
     for expected in (1 - 3, 1 - 3 - 3.5, 1 - 3 - 3.5 - 3.75):
         sgd.step(theta, grad)
         assert theta[0] == expected
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("isa", ISAS)
+def test_a_step_of_adam_has_the_bits_of_numpy(isa, dtype):
+    b1, b2, eps, by = (dtype(value) for value in (0.9, 0.999, 1e-8, 0.25))
+    c1, c2 = dtype(1 - 0.9), dtype(1 - 0.999)
+    theta = np.linspace(-1, 1, 101).astype(dtype)
+    expected, m, v = theta.copy(), np.zeros(101, dtype), np.zeros(101, dtype)
+    adam = Adam(0.01)
+    with instruction_set(isa):
+        for t, grad in enumerate(gradients(5, dtype=dtype), 1):
+            adam.step(theta, grad, 0.25)
+            g = by * grad
+            m, v = b1 * m + c1 * g, b2 * v + c2 * (g * g)
+            root = math.sqrt(1 - math.prod([0.999] * t))
+            rate = dtype(0.01 * (root / (1 - math.prod([0.9] * t))))
+            expected -= rate * m / (np.sqrt(v) + eps)
+            assert np.array_equal(theta, expected)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -31,12 +31,15 @@ cdef extern from "vec.h" nogil:
     void vload_rows(vec* a, const real** rows, Py_ssize_t stride, int n_rows, int n)
     void prefetch_near(const void* p)
     void prefetch_far(const void* p)
+    real real_sqrt(real x)
+    const real REAL_MIN
     uint64_t denormals_off()
     void denormals_restore(uint64_t state)
 
 include "activations.pxi"
 include "tiles.pxi"
 include "loop.pxi"
+include "adam.pxi"
 include "../cells/cells.pxi"
 
 cdef void forward(const Weights* w, const Steps* s, const Run* r,
@@ -52,7 +55,8 @@ cdef Table TABLE = Table(
     backward=backward, weight_gradients=weight_gradients, unpack=unpack,
     input_gradient=input_gradient, pack_product=pack_product, product=product,
     outer=outer, activate=activate,
-    exponential=exponential, soften=soften, scale=scale, peak=peak,
+    exponential=exponential, soften=soften, scale=scale, adam=adam,
+    peak=peak,
 )
 
 table = PyCapsule_New(&TABLE, "skrnn.Table", NULL)

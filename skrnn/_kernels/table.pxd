@@ -132,4 +132,8 @@ cdef struct Table:
     # row = exp(row - most), in place; the largest, and the sum
     double (*soften)(void* row, Py_ssize_t n, double* most) noexcept nogil
     void (*scale)(void* row, Py_ssize_t n, double by) noexcept nogil
+    # one step of Adam
+    void (*adam)(void* theta, const void* grad, void* first, void* second,
+                 Py_ssize_t n, double beta_1, double beta_2, double epsilon,
+                 double rate, double scale) noexcept nogil
     double (*peak)(Py_ssize_t n) noexcept nogil

@@ -6,13 +6,14 @@
  * vectors. Where neither is at hand a vec holds one number, and all is plain C.
  *
  * What may be used is limited to operations that IEEE 754 rounds in one way on every
- * machine: + - * /, fused multiply-add, comparison with selection, and integer shifts.
+ * machine: + - * /, square root, fused multiply-add, comparison with selection, and integer shifts.
  * No estimates, no libm but fma. The smaller and the larger of two are the comparison with
  * selection that x86 has an instruction for; others differ on NaN, and spell it out.
  */
 #ifndef SKRNN_VEC_H
 #define SKRNN_VEC_H
 
+#include <float.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,12 +25,16 @@ typedef uint64_t bits;
 #define MANTISSA_BITS 52
 #define EXPONENT_BIAS 1023
 #define SCALAR_FMA fma
+#define real_sqrt sqrt
+#define REAL_MIN DBL_MIN
 #else
 typedef float real;
 typedef uint32_t bits;
 #define MANTISSA_BITS 23
 #define EXPONENT_BIAS 127
 #define SCALAR_FMA fmaf
+#define real_sqrt sqrtf
+#define REAL_MIN FLT_MIN
 #endif
 
 #if defined(SKRNN_AVX512)

@@ -5,10 +5,12 @@ random kernels find there: how often, and by how much, their outputs lie over a
 threshold.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
+from skrnn._convolutions import put_beside
 from skrnn._packing import describe
 from skrnn.inputs.convolutions import (
     N_SAMPLED,
@@ -20,7 +22,6 @@ from skrnn.inputs.convolutions import (
     powers_of_two,
     sampled_outputs,
 )
-from skrnn.inputs.packed import packed_rows
 from skrnn.inputs.sequences import scale_of, statistics_of
 
 __all__ = ["LEAST_POOLED", "ConvolvedSequences", "Convolutions"]
@@ -204,13 +205,18 @@ def between_outputs(outputs, weight, q):
     """
     if not len(outputs):
         return 0.0
-    if (weight == 1).all():  # to sort values alone is ten times as fast
-        outputs = np.sort(outputs).astype(np.float64)
-        total = np.arange(1, len(outputs) + 1)
-    else:
-        order = np.argsort(outputs, kind="stable")
-        outputs = outputs[order].astype(np.float64)
-        total = np.cumsum(weight[order])
+    if (weight == 1).all():  # the outputs below need no order
+        first = max(math.ceil(q * len(outputs)) - 1, 0)
+        outputs = np.partition(outputs, first)[first:].astype(np.float64)
+        at = outputs[0]
+        near = at + 1e-5 * (1 + np.abs(at))
+        larger = outputs > near
+        if not larger.any():
+            return near
+        return (outputs[~larger].max() + outputs[larger].min()) / 2
+    order = np.argsort(outputs, kind="stable")
+    outputs = outputs[order].astype(np.float64)
+    total = np.cumsum(weight[order])
     at = outputs[np.searchsorted(total, q * total[-1])]
     near = 1e-5 * (1 + np.abs(at))
     last = np.searchsorted(outputs, at + near, side="right")
@@ -270,17 +276,15 @@ class ConvolvedSequences:
         if indices is None:
             indices = np.arange(len(self))
         batch = self.sequences.pack(indices, encoder, dtype)
-        step, place = packed_rows(batch.n_active, batch.offset)
         if self._kept is None:
             outputs, start = self._outputs(self.sequences.take(indices))
             start = start[batch.order]
         else:
             outputs, start = self._kept
             start = start[np.asarray(indices)[batch.order]]
-        n_raw = batch.x.shape[1]
-        x = np.empty((len(batch.x), n_raw + outputs.shape[1]), dtype=batch.x.dtype)
-        x[:, :n_raw] = batch.x
-        x[:, n_raw:] = outputs[start[place] + step]
+        n_rows, n_raw = batch.x.shape
+        x = np.empty((n_rows, n_raw + outputs.shape[1]), dtype=batch.x.dtype)
+        put_beside(batch.x, outputs, start, batch.lengths, batch.offset, x)
         batch.x = x
         return batch
 

@@ -1,6 +1,7 @@
 """What all parts of a network have in common."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -189,6 +190,14 @@ class States:
     def __init__(self, h: list[np.ndarray], part: Part) -> None:
         self.h, self.part = h, part
         self._joined: np.ndarray | None = None
+
+    def by_direction(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield the columns of each direction in `joined`, and its states."""
+        first = 0
+        for h in self.h:
+            last = first + h.shape[1]
+            yield slice(first, last), h
+            first = last
 
     def joined(self) -> np.ndarray:
         """Return the directions side by side, (n_rows, n_directions * n_units)."""

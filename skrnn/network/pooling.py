@@ -117,7 +117,8 @@ class MeanPooling(Pooling):
     def forward(self, states, run):
         """Return the mean states, (n_seqs, n_out)."""
         out, shape = self._out(run), run.shape
-        _pooling.pool_mean(states.joined(), shape.n_active, shape.lengths, out)
+        for units, h in states.by_direction():
+            _pooling.pool_mean(h, shape.n_active, shape.lengths, out[:, units])
         return out
 
     def backward(self, dout, g, run):
@@ -137,7 +138,9 @@ class MaxPooling(Pooling):
         """Return the largest states, (n_seqs, n_out)."""
         out = self._out(run)
         self._row = np.empty(out.shape, dtype=np.int32)
-        _pooling.pool_max(states.joined(), run.shape.n_active, out, self._row)
+        for units, h in states.by_direction():
+            at = self._row[:, units]
+            _pooling.pool_max(h, run.shape.n_active, out[:, units], at)
         return out
 
     def backward(self, dout, g, run):
@@ -145,6 +148,10 @@ class MaxPooling(Pooling):
         dy = self._dy(run)
         _pooling.pool_max_backward(dout, self._row, dy)
         return StatesGradient(dy)
+
+    def add_backward(self, dout, dy):
+        """Add the gradient of the states to `dy`, that of another pooling."""
+        _pooling.add_max_backward(dout, self._row, dy)
 
 
 class AttentionPooling(Pooling):
@@ -249,12 +256,12 @@ class JoinedPooling(Pooling):
 
     def backward(self, dout, g, run):
         """Return the gradient of the states."""
-        last, mean, largest = (
-            pooling.backward(np.ascontiguousarray(dout[:, columns]), g, run)
-            for pooling, columns in zip(self.poolings, self._columns(), strict=True)
-        )
-        mean.dy += largest.dy
-        return StatesGradient(mean.dy, last.dlast)
+        last, mean, largest = (dout[:, columns] for columns in self._columns())
+        _, mean_of, max_of = self.poolings
+        # A sum of both gradients has no negative zero.
+        dy = mean_of.backward(mean + 0, g, run).dy
+        max_of.add_backward(np.ascontiguousarray(largest), dy)
+        return StatesGradient(dy, np.ascontiguousarray(last))
 
     def _columns(self):
         return [slice(i * self.n_in, (i + 1) * self.n_in) for i in range(3)]
