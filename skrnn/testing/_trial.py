@@ -156,6 +156,21 @@ class Trial:
                     f"says of sequence {i}\n{a}\nand not\n{b}"
                 )
 
+    def assert_reads(self, form, X, y, description):
+        """Sequences in a form must mean what `X` means, in a fit and afterwards."""
+        fitted = self.fit(X, y)
+        expected = self.results(fitted, X)
+        with warnings.catch_warnings():
+            # polars has no columns without names.
+            warnings.filterwarnings("ignore", message="X.* feature names")
+            found = self.results(fitted, form)
+            self.assert_same(found, expected, f"given {description}")
+            fitted = self.fit(form, y)
+            if not self.tags.non_deterministic:
+                for again in (X, form):
+                    found = self.results(fitted, again)
+                    self.assert_same(found, expected, f"fitted on {description}")
+
 
 def _requires_y(estimator):
     if isinstance(estimator, Pipeline):  # does not pass the tag of its last step on
