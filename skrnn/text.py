@@ -183,8 +183,8 @@ def scheme_constraints(labels, scheme):
     labels : array-like of shape (n_labels,)
         All labels, in the order that the constraints are to have.
     scheme : {"IOB1", "IOB2", "IOBES", "BILOU"}, callable, array-like or tuple
-        The name of a tagging scheme; ``scheme(previous, next)``, which says of two
-        labels whether the one may follow the other; a bool matrix (n_labels, n_labels)
+        The name of a tagging scheme; ``scheme(previous, next)``, which says whether the
+        second of two labels may follow the first; a bool matrix (n_labels, n_labels)
         that says it; or `start`, `transitions` and `end` as they are returned. By a
         function or a matrix each label may be first and last.
 
@@ -199,7 +199,7 @@ def scheme_constraints(labels, scheme):
 
     See Also
     --------
-    repair_tags : Tags that a scheme does not allow as such that it allows.
+    repair_tags : Change tags so that a scheme allows them.
 
     Examples
     --------
@@ -369,11 +369,12 @@ def first_illegal_step(codes, constraints):
 
 
 def repair_tags(y, scheme="IOB2"):
-    """Return tags that a scheme allows, changing those sequences that it does not.
+    """Return tags that a scheme allows: sequences that it does not allow are changed.
 
-    A sequence that is not allowed is read as conlleval reads it: a chunk starts where
-    another tag does not go on with it, whatever its prefix is. What was read is then
-    written in the scheme. So it also makes the tags of one scheme those of another.
+    A sequence that is not allowed is read as conlleval reads it: a chunk starts at each
+    tag that does not continue the chunk before it, with any prefix. The chunks are then
+    written in the scheme. So the function also converts tags from one scheme to
+    another.
 
     Parameters
     ----------
@@ -493,11 +494,11 @@ def spans_to_tags(texts, spans, scheme="IOB2", on_misaligned="error"):
     Parameters
     ----------
     texts : list
-        What the spans are of. An int array (n_tokens, 2), or a list of pairs, holds the
+        Where the spans lie. An int array (n_tokens, 2), or a list of pairs, holds the
         first character of each token and the one after its last, as
         `SequenceVectorizer.token_spans` gives them: spans then count characters, and
-        each token gets a tag. A str has a tag for each character, and a list of
-        tokens, or another sequence, one for each of its items: spans then count these.
+        each token gets a tag. A str has a tag for each character, and a list of tokens,
+        or another sequence, one for each of its items: spans then count these.
     spans : list of lists of tuple (start, stop, type)
         For each text the labeled parts: the first place, the one after the last, and
         the type. More values in a tuple, such as a probability, are not read.

@@ -75,7 +75,7 @@ def make_dates(n_samples=1000, *, random_state=None):
     See Also
     --------
     load_pronunciations : Another task of sequences into sequences.
-    skrnn.SequenceTranslator : Learns to make the one of the other.
+    skrnn.SequenceTranslator : Learns such a task.
 
     Examples
     --------

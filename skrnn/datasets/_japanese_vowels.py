@@ -3,12 +3,15 @@ from importlib import resources
 import numpy as np
 from sklearn.utils import Bunch
 
+from skrnn.datasets._parts import part_of
+
 
 def load_japanese_vowels(*, subset="all", return_X_y=False):
     """Load the Japanese Vowels data set (classification of ragged sequences).
 
-    Nine men said the vowels /ae/; who was it? Each recording is a sequence of 7 to 29
-    steps (frames of speech) with 12 features (cepstrum coefficients).
+    Nine men say the vowels /ae/, and the task is to tell who speaks. Each recording is
+    a sequence of 7 to 29 steps (frames of speech) with 12 features (cepstrum
+    coefficients).
 
     =================   =====================
     Classes                                 9
@@ -59,16 +62,7 @@ def load_japanese_vowels(*, subset="all", return_X_y=False):
     >>> len(X), X[0].shape, X[1].shape
     (270, (20, 12), (26, 12))
     """
-    ranges = {
-        "all": slice(None),
-        "train": slice(None, 270),
-        "test": slice(270, None),
-    }
-    if subset not in ranges:
-        raise ValueError(
-            f"The 'subset' parameter of load_japanese_vowels must be a str among "
-            f"{set(ranges)}. Got {subset!r} instead."
-        )
+    part = part_of(subset, 270, "load_japanese_vowels")
     filename, data_module = "data/japanese_vowels.npz", "skrnn.datasets"
     folder = resources.files(data_module)
     with (folder / filename).open("rb") as file, np.load(file) as stored:
@@ -76,8 +70,8 @@ def load_japanese_vowels(*, subset="all", return_X_y=False):
         flat = np.ascontiguousarray(stored["millionths"].T).view("<i4") / 1e6
         lengths, target = stored["lengths"], stored["speaker"].astype(np.int64)
     steps = np.split(flat.reshape(-1, 12), np.cumsum(lengths)[:-1])
-    data = [sequence.copy() for sequence in steps[ranges[subset]]]
-    target = target[ranges[subset]]
+    data = [sequence.copy() for sequence in steps[part]]
+    target = target[part]
     if return_X_y:
         return data, target
     return Bunch(

@@ -3,14 +3,16 @@ from importlib import resources
 
 from sklearn.utils import Bunch
 
+from skrnn.datasets._parts import part_of
+
 N_TRAIN = 4500
 
 
 def load_pronunciations(*, subset="all", return_X_y=False):
-    """Load English words and how they are said (sequences into sequences).
+    """Load English words and their pronunciations (sequences into sequences).
 
     Each word is a string of small letters, and its pronunciation a list of phones in
-    the notation ARPAbet, without stress: "jurist" is said JH UH R AH S T.
+    the notation ARPAbet, without stress: "jurist" is JH UH R AH S T.
 
     =================   =====================
     Words                4,500 train, 500 test
@@ -53,7 +55,7 @@ def load_pronunciations(*, subset="all", return_X_y=False):
     See Also
     --------
     make_dates : Another task of sequences into sequences, of any size.
-    skrnn.SequenceTranslator : Learns to make phones of letters.
+    skrnn.SequenceTranslator : Learns to turn letters into phones.
 
     Notes
     -----
@@ -67,20 +69,11 @@ def load_pronunciations(*, subset="all", return_X_y=False):
     >>> len(X), X[1], " ".join(y[1])
     (4500, 'schoolmate', 'S K UW L M EY T')
     """
-    ranges = {
-        "all": slice(None),
-        "train": slice(None, N_TRAIN),
-        "test": slice(N_TRAIN, None),
-    }
-    if subset not in ranges:
-        raise ValueError(
-            f"The 'subset' parameter of load_pronunciations must be a str among "
-            f"{set(ranges)}. Got {subset!r} instead."
-        )
+    part = part_of(subset, N_TRAIN, "load_pronunciations")
     filename, data_module = "data/pronunciations.txt.gz", "skrnn.datasets"
     folder = resources.files(data_module)
     text = gzip.decompress((folder / filename).read_bytes()).decode("ascii")
-    lines = [line.split() for line in text.splitlines()[ranges[subset]]]
+    lines = [line.split() for line in text.splitlines()[part]]
     data, target = [line[0] for line in lines], [line[1:] for line in lines]
     if return_X_y:
         return data, target

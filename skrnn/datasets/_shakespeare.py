@@ -3,6 +3,8 @@ from importlib import resources
 
 from sklearn.utils import Bunch
 
+from skrnn.datasets._parts import part_of
+
 N_TRAIN = 399_863  # up to the end of a speech
 
 
@@ -61,21 +63,12 @@ def load_shakespeare(*, subset="all"):
     <BLANKLINE>
     All:
     """
-    ranges = {
-        "all": slice(None),
-        "train": slice(None, N_TRAIN),
-        "test": slice(N_TRAIN, None),
-    }
-    if subset not in ranges:
-        raise ValueError(
-            f"The 'subset' parameter of load_shakespeare must be a str among "
-            f"{set(ranges)}. Got {subset!r} instead."
-        )
+    part = part_of(subset, N_TRAIN, "load_shakespeare")
     filename, data_module = "data/shakespeare.txt.gz", "skrnn.datasets"
     folder = resources.files(data_module)
     text = gzip.decompress((folder / filename).read_bytes()).decode("ascii")
     return Bunch(
-        data=text[ranges[subset]],
+        data=text[part],
         DESCR=(folder / "data/shakespeare.rst").read_text(encoding="utf-8"),
         filename=filename,
         data_module=data_module,

@@ -47,7 +47,7 @@ def with_refractory(scores, offset, n_rows, past=()):
 
 
 def episodes_of(scores, offset, gap):
-    """Return stretches of rows that alarm, less than `gap` rows apart, as an array."""
+    """Return stretches of alarms, `gap` rows apart at most, as an array."""
     alarms = np.flatnonzero(scores < offset)
     if not len(alarms):
         return np.empty(0, EPISODE)

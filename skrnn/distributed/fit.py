@@ -129,7 +129,7 @@ def fit_shards(
     known as federated averaging [2]_. It suits shards that are alike: spread the
     sequences over the shards at random.
 
-    The first shard alone decides about all of a forecaster but its network: about the
+    All parts of a forecaster except its network come from the first shard alone: the
     scales, the linear part, the share of the network and the intervals. So it should
     hold series like those of the other shards. An epoch takes up to 20,000 windows of
     each shard.

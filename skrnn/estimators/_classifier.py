@@ -55,10 +55,10 @@ class RNNClassifier(ClassifierMixin, SequenceEstimator):
         - 'attention', a weighted mean over the steps. The weights are a softmax of
           products with a learned query; see :meth:`attention_weights`.
     segment_length : 'auto' or int, default='auto'
-        Number of consecutive steps that are read at once, counted from the start. The
-        last step is repeated if the last segment is not full. Segments make training
-        on long sequences faster and better. 'auto' is a twentieth of the median length
-        of the training sequences, but at least 1 and at most 16; see
+        Number of consecutive steps that the network reads at once, counted from the
+        start. The last step is repeated if the last segment is not full. Segments make
+        training on long sequences faster and better. 'auto' is a twentieth of the
+        median length of the training sequences, but at least 1 and at most 16; see
         `segment_length_`.
     convolutions : 'auto' or int, default='auto'
         Number of random kernels of nine taps that run over the sequences [9]_. Beside
@@ -94,8 +94,8 @@ class RNNClassifier(ClassifierMixin, SequenceEstimator):
     embedding_trainable : bool, default=True
         Whether the tables are trained. The L2 penalty does not count them.
     embedding_dropout : float, default=0.0
-        Share of the categories that are dropped in training, others for each sequence
-        [4]_.
+        Share of the categories that training drops [4]_. Each sequence drops categories
+        of its own.
     min_frequency : int or float, default=1
         How often a category must occur in training, or in which share of all steps.
         Rarer ones are read as unknown.
@@ -258,7 +258,7 @@ class RNNClassifier(ClassifierMixin, SequenceEstimator):
     RNNRegressor : Recurrent neural network regressor of sequences.
     SequenceTagger : A label for each step.
     SequenceTranscriber : Labels in order, without times.
-    skrnn.inspection.permutation_importance : Which features and times count.
+    skrnn.inspection.permutation_importance : Which features and times matter.
 
     Notes
     -----

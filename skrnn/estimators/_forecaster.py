@@ -265,9 +265,8 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
     absolute scaled error [6]_.
 
     The forecast of ``a * y + b`` is `a` times that of `y`, plus `b`, for positive `a`;
-    of logarithms, for `b` = 0.
-    A forecast has the same bits whatever other forecasts are made with it, and for any
-    number of threads.
+    of logarithms, for `b` = 0. A forecast has the same bits beside any other forecasts,
+    and for any number of threads.
 
     If no value of a window is known, the forecast is that of the last window with a
     known value, whole seasons before. A series of a panel without a known value is
@@ -594,7 +593,7 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
         Parameters
         ----------
         X : table of shape (n_steps, n_columns), panel of series, or None
-            As in :meth:`predict`; of rows, those after the history.
+            As in :meth:`predict`; only the rows after the history count.
         y_past : array-like of shape (n_past,) or (n_past, n_targets), default=None
             As in :meth:`predict`.
         X_past : table of shape (n_past, n_columns), default=None
@@ -618,9 +617,10 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
         Parameters
         ----------
         X : table of shape (n_steps, n_columns), or panel of series
-            With `y`, the steps to forecast, as in :meth:`predict`. Without, series, in
-            each of which a horizon after the other is forecast from what came before,
-            from the middle on if it is shorter than two windows.
+            With `y`, the steps to forecast, as in :meth:`predict`. Without `y`, the
+            series. In each of them one horizon after the other is forecast from the
+            rows before it, from the middle on if the series is shorter than two
+            windows.
         y : array-like of shape (n_steps,) or (n_steps, n_targets), default=None
             The true values; NaN does not count.
         sample_weight : array-like of shape (n_steps,), default=None
@@ -652,12 +652,12 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
             come after it, the model has seen them, and without `refit` a warning says
             so.
         stride : int, default=1
-            Rows from an origin to the next one. The last one is that after which the
-            whole horizon is known.
+            Rows from an origin to the next one. The last origin is followed by a whole
+            horizon of known rows.
         refit : bool or int, default=False
-            Whether to fit a clone to the rows before an origin; with an int k, before
-            every k-th one. Of a panel with an index of times, an origin is a moment for
-            all series: rows that others have after it are not seen.
+            Whether to fit a clone to the rows before an origin. An int k does so before
+            every k-th origin. In a panel with an index of times, an origin is a moment
+            for all series: the clone sees no row after it of any series.
         coverage : float, default=0.9
             Share of the values that intervals should hold.
 

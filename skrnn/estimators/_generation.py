@@ -53,9 +53,9 @@ class GenerationMixin:
         n_samples : int, default=1
             Number of texts.
         random_state : int, RandomState instance or None, default=None
-            Determines what is drawn. Text i depends on it and on i alone.
+            Determines the random numbers. Text i depends on them and on i alone.
         max_new_tokens : int, default=1000
-            A text that has not ended by then ends there.
+            Largest number of tokens of a text. A longer text is cut there.
 
         Returns
         -------
@@ -94,20 +94,21 @@ class GenerationMixin:
             How many texts are written for each beginning. None is one, which is
             returned alone.
         temperature : float, default=1.0
-            Log-probabilities are divided by it: below 1 texts are more probable and
-            less varied. 0 takes the most probable token each time.
+            The number that divides the log-probabilities. Below 1, texts are more
+            probable and less varied. 0 takes the most probable token each time.
         top_k : int or None, default=None
-            Only so many of the most probable tokens may be drawn.
+            How many of the most probable tokens may be drawn. None is all.
         top_p : float or None, default=None
-            Then, only the most probable ones that have this share together [1]_.
+            Only the most probable tokens may be drawn whose probabilities sum to this
+            share [1]_. It applies after `top_k`.
         stop : str, int or list of these, default=None
             A text ends before one of these strings; with token lists or ids, before one
             of these tokens.
         allow_unknown : bool, default=False
             Whether the unknown token may be drawn. It is written as "<unk>", or -1.
         random_state : int, RandomState instance or None, default=None
-            Determines what is drawn. Text i of a call depends on it and on i alone, not
-            on how many texts are written.
+            Determines the random numbers. Text i of a call depends on them and on i
+            alone, and not on how many texts are written.
         return_log_proba : bool, default=False
             Whether to return log-likelihoods, too.
 
@@ -183,9 +184,10 @@ class GenerationMixin:
         temperature : float, default=1.0
             As in :meth:`generate`, like all that follow.
         top_k : int or None, default=None
-            Only so many of the most probable tokens may be drawn.
+            How many of the most probable tokens may be drawn. None is all.
         top_p : float or None, default=None
-            Only the most probable tokens that have this share together.
+            Only the most probable tokens may be drawn whose probabilities sum to this
+            share.
         stop : str, int or list of these, default=None
             The text ends before one of these.
         allow_unknown : bool, default=False

@@ -53,10 +53,10 @@ class LanguageModel(
 ):
     """Recurrent neural network that learns how texts go on.
 
-    The network reads a text token by token and says how probable each next token is.
-    So it says how probable a whole text is, and it writes texts of its own. Tokens are
-    characters, words or bytes of texts, or whatever lists of strings or of ids hold:
-    events of a session, products, notes.
+    The network reads a text token by token and says how probable each next token is. So
+    it says how probable a whole text is, and it writes texts of its own. Tokens are the
+    characters, words or bytes of texts. They can also be the items of lists of strings
+    or of ids: events of a session, products, notes.
 
     `X` is a list of texts, of lists of strings or of arrays of whole numbers. One
     string is one long text.
@@ -100,8 +100,8 @@ class LanguageModel(
         Whether the model learns where texts end. Then texts that it writes end by
         themselves, and the probabilities of all texts sum to 1.
     carry_state : bool, default=False
-        Whether the texts are one stream, in the order given: each is read from the
-        state that the one before it has left, in scores too.
+        Whether the texts are one stream, in the order given. Then each text is read
+        from the state that the text before it has left, in scores too.
     bptt_steps : int, default=64
         How many tokens the gradient goes back. States are carried across the cuts.
     ngram_order : 'auto', int or None, default=None
@@ -117,15 +117,16 @@ class LanguageModel(
     recurrent_dropout : float, default=0.0
         Share of the states that training sets to zero where they feed back.
     embedding_dropout : float, default=0.0
-        Share of the tokens that are dropped in training, others for each piece.
+        Share of the tokens that training drops. Each piece of a text drops tokens of
+        its own.
     solver : {'adam', 'sgd'}, default='adam'
         Solver that minimises the loss.
     alpha : float, default=0.0
         Strength of the L2 penalty on the weights of the layers.
     batch_size : 'auto' or int, default='auto'
-        Number of lanes: so many texts are read side by side, `bptt_steps` tokens of
-        each in an update. A long text is cut into as many parts. 'auto' is between 4
-        and 16, so that an epoch has some 250 updates if it can.
+        Number of lanes, the texts that are read side by side: an update reads
+        `bptt_steps` tokens of each. A long text is cut into as many parts. 'auto' is
+        between 4 and 16, so that an epoch has some 250 updates if it can.
     learning_rate : {'linear', 'constant', 'invscaling', 'adaptive'}, default='linear'
         Schedule of the learning rate, which starts from `learning_rate_init`. 'linear'
         falls with each update of :meth:`fit`, to nearly zero at `max_iter` epochs; see
@@ -136,9 +137,9 @@ class LanguageModel(
     power_t : float, default=0.5
         Exponent of 'invscaling'.
     max_iter : int or None, default=None
-        Largest number of epochs: how often each text is read. None is so many that they
-        take some two minutes of one core, 10\\ :sup:`13` operations, but from 1 to 8;
-        to 4 if there are more than 1,000 different tokens.
+        Largest number of epochs: how often each text is read. With None the epochs take
+        some two minutes of one core, 10\\ :sup:`13` operations, but there are 1 to 8 of
+        them, or 1 to 4 if there are more than 1,000 different tokens.
     shuffle : bool, default=True
         Whether each epoch takes the texts in a new random order.
     max_grad_norm : float or None, default=1.0
@@ -225,9 +226,10 @@ class LanguageModel(
 
     Notes
     -----
-    Each lane reads its texts one after another. Where a text ends the next one starts
-    from a zero state; nothing is padded. A text is scored from its first token on, from
-    a zero state, whatever it is scored beside (but for ``carry_state=True``).
+    Each lane reads its texts one after another. Where a text ends, the next one starts
+    from a zero state. Nothing is padded. A score reads a text from its first token on,
+    from a zero state. It does not depend on the other texts, except with
+    ``carry_state=True``.
 
     References
     ----------

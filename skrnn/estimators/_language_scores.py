@@ -84,7 +84,7 @@ class ScoreMixin:
         Returns
         -------
         perplexity : float
-            Among so many equally probable tokens the model would be as unsure.
+            The model is as unsure as among this number of equally probable tokens.
         """
         return float(np.exp(-self.score(X)))
 
@@ -156,7 +156,7 @@ class ScoreMixin:
         Returns
         -------
         tokens : ndarray of shape (n_texts,)
-            Never the unknown token, and never the end.
+            The tokens. None of them is the unknown token or the end.
         """
         n_known = len(self._known())
         best = self.predict_log_proba(X)[:, :n_known].argmax(axis=1)

@@ -38,12 +38,12 @@ class SeriesOutlierDetector(OutlierMixin, FittedEstimator, BaseEstimator):
     its p-value is below `false_alarm_rate`. So about one of 1 / `false_alarm_rate`
     normal rows alarms.
 
-    Several kinds of evidence make a score: the error of a forecast from the row before,
-    those of a forecast that was made some rows ago, and the mean of the last rows.
-    :class:`SequenceForecaster` makes the forecasts. Each kind of evidence becomes a
-    p-value among its own earlier values [1]_, with a fitted tail [2]_. Their sum of
-    logarithms (Fisher [3]_) becomes the p-value of the row in the same way, because the
-    kinds of evidence depend on each other.
+    Several kinds of evidence make a score, such as the error of a forecast from the row
+    before, the errors of a forecast that was made some rows ago, and the mean of the
+    last rows. :class:`SequenceForecaster` makes the forecasts. Each kind of evidence
+    becomes a p-value among its own earlier values [1]_, with a fitted tail [2]_. Their
+    sum of logarithms (Fisher [3]_) becomes the p-value of the row in the same way,
+    because the kinds of evidence depend on each other.
 
     Parameters
     ----------
@@ -51,9 +51,9 @@ class SeriesOutlierDetector(OutlierMixin, FittedEstimator, BaseEstimator):
         The expected share of normal rows that alarm. It may be changed after `fit`:
         scores stay as they are, and :attr:`offset_` moves.
     horizon : 'auto' or int, default='auto'
-        How many rows ago the forecasts of 'ahead' and 'path' were made, and of how many
-        rows 'level' is the mean. 'auto' is a season, or as many seasons as make 12
-        rows, and at most 48; 24 without a season.
+        How many rows ago the forecasts of 'ahead' and 'path' were made, and how many
+        rows the mean of 'level' takes. 'auto' is a season, or as many seasons as make
+        12 rows, and at most 48; 24 without a season.
     evidence : array-like of str, default=('step', 'ahead', 'path', 'level', 'drift', \
             'window', 'still')
         What is looked at. 'step' is the error of the forecast from the row before,
@@ -68,9 +68,10 @@ class SeriesOutlierDetector(OutlierMixin, FittedEstimator, BaseEstimator):
         How evidence is combined: by the sum of the logarithms of the p-values, or by
         the smallest p-value. 'still' stands beside the sum.
     onset : float, default=3
-        How much the beginning of a fault counts: what the combined evidence of a row
-        is larger by than that of each of the last `horizon` rows is added to it so many
-        times. 0 marks more rows of long faults, larger values find more faults.
+        How much the beginning of a fault counts. The difference between the combined
+        evidence of a row and the largest one of the last `horizon` rows, if it is
+        positive, is multiplied by `onset` and added to the evidence of the row. 0 marks
+        more rows of long faults, larger values find more faults.
     memory : 'auto' or int, default='auto'
         Number of normal rows that p-values are made of: the newest ones. 'auto' is
         20,000.
@@ -80,16 +81,18 @@ class SeriesOutlierDetector(OutlierMixin, FittedEstimator, BaseEstimator):
         1000.
     refit : 'doubling', int or False, default='doubling'
         When `fit` learns the forecaster anew, while it scores the rows one after
-        another: each time that the number of rows has doubled, or after so many rows.
-        The last time is at the end. False is never: the first forecaster stays.
+        another. 'doubling' does so each time that the number of rows has doubled, an
+        int each time after this number of rows. Both do so at the end, too. With False
+        the first forecaster stays.
     refractory : int, default=0
         Number of rows after an alarm in which only a smaller p-value alarms again.
     forecaster : SequenceForecaster or None, default=None
-        Makes the forecasts; a clone is fitted. Its `horizon` is not used. None is one
-        with default parameters.
+        Makes the forecasts; a clone is fitted. Its `horizon` is not used. None is a
+        forecaster with default parameters.
     random_state : int, RandomState instance or None, default=None
-        Determines the random numbers of the forecaster, unless that has its own.
-        Pass an int for reproducible results across multiple function calls.
+        Determines the random numbers of the forecaster, unless `forecaster` has a
+        `random_state`. Pass an int for reproducible results across multiple function
+        calls.
     n_jobs : int or None, default=None
         Number of threads, as in :class:`SequenceForecaster`. Results are the same for
         any number.
@@ -129,8 +132,9 @@ class SeriesOutlierDetector(OutlierMixin, FittedEstimator, BaseEstimator):
 
     A row whose value is unknown (NaN, or absent from the index) has the score 0.
 
-    Rows that alarm are not remembered as normal ones, but for the share of them that is
-    expected. So a long fault stays unusual until the forecaster is fitted again.
+    Rows that alarm are not remembered as normal ones, except for the share of rows that
+    is expected to alarm. So a long fault stays unusual until the forecaster is fitted
+    again.
 
     References
     ----------
@@ -255,7 +259,7 @@ class SeriesOutlierDetector(OutlierMixin, FittedEstimator, BaseEstimator):
 
     @all_or_nothing
     def fit(self, X, y=None):
-        """Learn what is normal, and score each row by what came before it.
+        """Learn what is normal, and score each row by the rows before it.
 
         If this fails, the detector stays as it was.
 
@@ -265,7 +269,7 @@ class SeriesOutlierDetector(OutlierMixin, FittedEstimator, BaseEstimator):
             One series, whose rows are consecutive time steps, or a list of series. An
             index of dates, periods or integers says where rows are. NaN means unknown.
         y : None
-            Ignored. It is here because scikit-learn wants it.
+            Ignored; the interface of scikit-learn has it.
 
         Returns
         -------
@@ -397,7 +401,7 @@ class SeriesOutlierDetector(OutlierMixin, FittedEstimator, BaseEstimator):
         Parameters
         ----------
         X : table of shape (n_steps,) or (n_steps, n_columns), or panel of series
-            The rows that follow; of a panel, those of each series.
+            The rows that follow. For a panel, the rows that follow in each series.
 
         Returns
         -------
@@ -416,7 +420,7 @@ class SeriesOutlierDetector(OutlierMixin, FittedEstimator, BaseEstimator):
         Parameters
         ----------
         X : table of shape (n_steps,) or (n_steps, n_columns), or panel of series
-            The rows that follow; of a panel, those of each series.
+            The rows that follow. For a panel, the rows that follow in each series.
 
         Returns
         -------
@@ -437,8 +441,8 @@ class SeriesOutlierDetector(OutlierMixin, FittedEstimator, BaseEstimator):
         Returns
         -------
         evidence : ndarray of shape (n_steps, n_evidence), or an object array of them
-            The columns are those of the parameter `evidence`. Of several targets the
-            smallest one counts.
+            A column for each item of the parameter `evidence`. With several targets,
+            the smallest of their p-values.
         """
         self._check_is_fitted()
         return self._finish(self._model.score(self._given(X), self._n_threads())[1])
@@ -459,7 +463,7 @@ class SeriesOutlierDetector(OutlierMixin, FittedEstimator, BaseEstimator):
         return self.score_samples(X) - self.offset_
 
     def predict(self, X):
-        """Say of rows that follow those of `fit` whether they alarm.
+        """Say for rows that follow those of `fit` whether they alarm.
 
         Parameters
         ----------
@@ -477,7 +481,7 @@ class SeriesOutlierDetector(OutlierMixin, FittedEstimator, BaseEstimator):
         return self._finish([self._labels(new, old) for old, new in pairs])
 
     def fit_predict(self, X, y=None):
-        """Fit, and say of each row whether it alarms, by what came before it.
+        """Fit, and say for each row whether it alarms, judged by the rows before it.
 
         Parameters
         ----------
@@ -528,8 +532,8 @@ class SeriesOutlierDetector(OutlierMixin, FittedEstimator, BaseEstimator):
         -------
         episodes : structured ndarray, or of a panel an object array of them
             An item for each episode: numbers of its rows ``start``, ``stop`` (one after
-            the last) and ``peak``, and the log p-value ``score`` there. Alarms that are
-            fewer than `horizon_` rows apart belong to one episode.
+            the last) and ``peak``, and the log p-value ``score`` there. Alarms whose
+            row numbers differ by at most `horizon_` belong to one episode.
         """
         self._check_is_fitted()
         scores = self._model.scores

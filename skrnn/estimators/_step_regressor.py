@@ -70,8 +70,8 @@ class StepRegressor(RegressorMixin, StepEstimator):
     embedding_trainable : bool, default=True
         Whether the tables are trained. The L2 penalty does not count them.
     embedding_dropout : float, default=0.0
-        Share of the categories that are dropped in training, others for each sequence
-        [4]_.
+        Share of the categories that training drops [4]_. Each sequence drops categories
+        of its own.
     min_frequency : int or float, default=1
         How often a category must occur in training, or in which share of all steps.
         Rarer ones are read as unknown.

@@ -37,7 +37,8 @@ def stream(model, n_seqs=1, *, method="predict"):
     Parameters
     ----------
     model : estimator or Pipeline
-        A fitted :class:`RNNClassifier` or :class:`RNNRegressor`, or a fitted
+        A fitted :class:`RNNClassifier`, :class:`RNNRegressor`, :class:`SequenceTagger`,
+        :class:`StepRegressor` or :class:`SequenceTranscriber`, or a fitted
         :class:`~sklearn.pipeline.Pipeline` that ends with one. The steps before it may
         be :class:`~skrnn.preprocessing.SequenceScaler` and scikit-learn's
         ``StandardScaler``, ``MinMaxScaler``, ``MaxAbsScaler`` and ``RobustScaler``.
@@ -45,14 +46,23 @@ def stream(model, n_seqs=1, *, method="predict"):
     n_seqs : int, default=1
         Number of sequences that are read side by side.
     method : str, default="predict"
-        The method whose results a step returns: "predict", and for a classifier also
-        "predict_proba", "predict_log_proba" or "decision_function".
+        The method whose results a step returns, as for the method `stream` of the
+        estimator: "predict", and for a classifier also "predict_proba",
+        "predict_log_proba" or "decision_function".
 
     Returns
     -------
     stream : Stream
         With the methods ``step(x)`` and ``reset(rows=None)`` and the attribute
         ``state``.
+
+    Raises
+    ------
+    TypeError
+        If the estimator has no stream, or a stream without a choice of `method`.
+    ValueError
+        If the network cannot follow a stream, or a transformer may need whole
+        sequences.
 
     Notes
     -----
@@ -82,8 +92,9 @@ def stream(model, n_seqs=1, *, method="predict"):
     follow = getattr(estimator, "stream", None)
     if not callable(follow) or isinstance(estimator, type):
         raise TypeError(
-            f"{name} has no stream. Pass a fitted RNNClassifier or RNNRegressor, or a "
-            "pipeline that ends with one."
+            f"{name} has no stream. Pass a fitted RNNClassifier, RNNRegressor, "
+            "SequenceTagger, StepRegressor or SequenceTranscriber, or a pipeline that "
+            "ends with one."
         )
     if "method" not in signature(follow).parameters:
         raise TypeError(

@@ -90,8 +90,8 @@ class SequenceTagger(StepEstimator):
     embedding_trainable : bool, default=True
         Whether the tables are trained. The L2 penalty does not count them.
     embedding_dropout : float, default=0.0
-        Share of the categories that are dropped in training, others for each sequence
-        [4]_.
+        Share of the categories that training drops [4]_. Each sequence drops categories
+        of its own.
     min_frequency : int or float, default=1
         How often a category must occur in training, or in which share of all steps.
         Rarer ones are read as unknown.
@@ -106,8 +106,9 @@ class SequenceTagger(StepEstimator):
         Share of the states that training sets to zero where they feed back, the same
         ones at all steps of a sequence [4]_. Not used by 'lbfgs'.
     class_weight : dict or 'balanced', default=None
-        Weights of the classes. 'balanced' makes all of them count alike, by the labeled
-        steps. Not with ``crf=True``, whose likelihood is of whole paths.
+        Weights of the classes. 'balanced' gives all classes the same total weight, by
+        the labeled steps. It cannot be used with ``crf=True``, whose likelihood belongs
+        to whole paths.
     solver : {'adam', 'sgd', 'lbfgs'}, default='adam'
         Solver that minimises the loss.
 
@@ -263,7 +264,7 @@ class SequenceTagger(StepEstimator):
 
     Notes
     -----
-    The loss is the weighted mean over labeled steps: a weight of 2 is the sequence
+    The loss is the weighted mean over labeled steps: a weight of 2 counts the sequence
     twice.
 
     References
@@ -549,9 +550,9 @@ class SequenceTagger(StepEstimator):
         -------
         chunks : list of lists of (start, stop, label[, probability])
             Steps ``start`` to ``stop - 1`` are a chunk of this type, of the tags in
-            `predict`. With ``crf=True`` the probability is exact: that of these tags
-            there, and of an end after them. Otherwise it is the product of the
-            probabilities of its steps. With a table, one list.
+            `predict`. With ``crf=True`` the probability is exact: the probability of
+            these tags at these steps, and of an end after them. Otherwise it is the
+            product of the probabilities of the steps. A table gives one list.
         """
         sequences = self._check_sequences(X)
         found = Labeler(self._model).chunks(sequences, self._n_threads(), proba)
@@ -670,10 +671,11 @@ class SequenceTagger(StepEstimator):
                 'decision_function'}, default='predict'
             What a step returns.
         lookahead : int, default=0
-            How many more steps are read before a step is answered. Then a step returns
-            what `method` gives of the sequence so far for the step that came so many
-            steps before; at first None, or NaN in an array of probabilities. Only with
-            ``crf=True`` or a `scheme`: otherwise no later step changes an answer.
+            How many more steps the stream reads before it answers a step. With
+            `lookahead` k, a call of ``step`` answers the step k steps ago, by what
+            `method` gives of the sequence so far. The first k answers are None, or NaN
+            in an array of probabilities. Only with ``crf=True`` or a `scheme`:
+            otherwise no later step changes an answer.
 
         Returns
         -------

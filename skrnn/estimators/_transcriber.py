@@ -36,8 +36,8 @@ class SequenceTranscriber(SequenceEstimator):
     This model reads each sequence and gives its labels in their order: what was said,
     written or signed. Training needs the labels of each sequence and not their times:
     connectionist temporal classification (CTC) [9]_ sums over all alignments. So a
-    sequence has at most as many labels as it has steps. If labels may come in another
-    order than the steps that they stand for, or outnumber them, this is not the model.
+    sequence has at most as many labels as it has steps. For more labels, or labels in
+    another order than the steps, use :class:`SequenceTranslator`.
 
     `y` holds a text for each sequence, or a list of labels, or one label; `predict`
     answers in that form.
@@ -59,12 +59,11 @@ class SequenceTranscriber(SequenceEstimator):
         Whether each layer also reads the sequence from its end, with as many further
         units. Then it cannot follow a stream.
     segment_length : 'auto' or int, default='auto'
-        Number of consecutive steps that are read at once, counted from the start. The
-        last step is repeated if the last segment is not full. Each label needs a
-        segment of its own, and equal neighbours need one more between them. 'auto' is
-        a sixteenth of the steps that there are for each segment that is needed (median
-        of the training sequences), but at least 1, at most 16, and never too many for a
-        training sequence; see `segment_length_`.
+        Number of consecutive steps that the network reads at once, counted from the
+        start. The last step is repeated if the last segment is not full. Each label
+        needs a segment of its own, and equal neighbours need one more between them.
+        'auto' leaves the median training sequence 16 times the segments that it needs,
+        but is at least 1, at most 16, and short enough for all; see `segment_length_`.
     standardize : {'steps', 'sequence', True, False}, default='steps'
         What features are standardised by, in float64. 'steps', or True: the mean and
         the standard deviation of all training steps. 'sequence': each sequence's own
@@ -90,8 +89,8 @@ class SequenceTranscriber(SequenceEstimator):
     embedding_trainable : bool, default=True
         Whether the tables are trained. The L2 penalty does not count them.
     embedding_dropout : float, default=0.0
-        Share of the categories that are dropped in training, others for each sequence
-        [4]_.
+        Share of the categories that training drops [4]_. Each sequence drops categories
+        of its own.
     min_frequency : int or float, default=1
         How often a category must occur in training, or in which share of all steps.
         Rarer ones are read as unknown.
@@ -113,8 +112,9 @@ class SequenceTranscriber(SequenceEstimator):
         Standard deviation of noise that training adds to what the network reads, in
         units of the standardised features. Not used by 'lbfgs'.
     time_masks : int, default=0
-        How many stretches of steps training sets to zero, the mean, in each sequence:
-        others each time, and each up to a tenth of it [11]_. Not used by 'lbfgs'.
+        How many stretches of steps training sets to zero, the mean, in each sequence
+        [11]_. They are drawn anew each time, and each is up to a tenth of the sequence.
+        Not used by 'lbfgs'.
     feature_masks : int, default=0
         The same for stretches of neighbouring features, up to a quarter of them, such
         as bands of frequencies. Not used by 'lbfgs'.
@@ -187,9 +187,9 @@ class SequenceTranscriber(SequenceEstimator):
         ``scoring(estimator, X, y)``, or None for the :meth:`score` of the estimator.
     beam_width : int, default=1
         How `predict` decodes. 1 takes the most probable symbol of each segment and
-        leaves out repeats and blanks. More searches that many prefixes side by side
-        [10]_ and takes the most probable sequence of labels. Read at each call: it can
-        be set after `fit`.
+        leaves out repeats and blanks. A larger number searches this many prefixes side
+        by side [10]_ and takes the most probable sequence of labels. Read at each call:
+        it can be set after `fit`.
     warm_start : bool, default=False
         Whether :meth:`fit` continues from the weights of the last call, with the same
         scale of the features, instead of starting anew. A 'linear' learning rate still
@@ -266,12 +266,12 @@ class SequenceTranscriber(SequenceEstimator):
     --------
     SequenceTagger : A label for each step.
     RNNClassifier : One label for each sequence.
-    skrnn.metrics.label_error_rate : What :meth:`score` is one minus of.
+    skrnn.metrics.label_error_rate : The rate; :meth:`score` is one minus it.
 
     Notes
     -----
     The loss is the weighted mean over the sequences of minus log p(labels): a weight of
-    2 is the sequence twice. It is computed in float64 whatever `dtype` is.
+    2 counts the sequence twice. It is computed in float64 for any `dtype`.
 
     References
     ----------
@@ -672,13 +672,13 @@ class SequenceTranscriber(SequenceEstimator):
                 (n_seqs, n_steps, n_features) or (n_seqs, n_steps)
             The sequences.
         y : list of str, list of sequences of labels, or array-like, default=None
-            The labels; None takes those that :meth:`predict` gives.
+            The labels. None takes the labels that :meth:`predict` gives.
 
         Returns
         -------
         log_likelihood : ndarray of shape (n_seqs,)
-            Natural logarithms. Minus infinity where the labels cannot be: there are too
-            many for the sequence, or one was not learned.
+            Natural logarithms. Minus infinity where a sequence cannot have the labels:
+            there are too many, or one was not learned.
         """
         sequences, codes = self._pairs(X, y)
         loss = self._model.target.loss()
@@ -691,8 +691,8 @@ class SequenceTranscriber(SequenceEstimator):
     def score(self, X, y, sample_weight=None):
         """Return one minus the label error rate.
 
-        The rate is that of all sequences: the labels to insert, delete or replace in
-        the predictions by the labels in `y`.
+        The rate counts the labels to insert, delete or replace in the predictions of
+        all sequences, and divides by the number of labels in `y`.
 
         Parameters
         ----------
@@ -726,14 +726,14 @@ class SequenceTranscriber(SequenceEstimator):
                 (n_seqs, n_steps, n_features) or (n_seqs, n_steps)
             The sequences.
         y : list of str, list of sequences of labels, or array-like, default=None
-            The labels; None takes those that :meth:`predict` gives.
+            The labels. None takes the labels that :meth:`predict` gives.
 
         Returns
         -------
         spans : list of ndarrays of shape (n_labels_i, 2)
-            The first step of each label, and the one past its last step. Times are
-            these numbers times that of a step. All are whole segments of
-            `segment_length_` steps, but for the last.
+            The first step of each label, and the step after its last one. A time is
+            such a number times the duration of a step. All spans are whole segments of
+            `segment_length_` steps, except at the end of a sequence.
 
         Raises
         ------

@@ -127,8 +127,8 @@ class TranslationMixin:
     def score(self, X, y, sample_weight=None):
         """Return one minus the error rate of tokens.
 
-        The rate is that of all sequences: the tokens to insert, delete or replace in
-        the predictions by the tokens in `y`.
+        The rate counts the tokens to insert, delete or replace in the predictions of
+        all sequences, and divides by the number of tokens in `y`.
 
         Parameters
         ----------

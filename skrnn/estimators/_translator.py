@@ -49,8 +49,8 @@ class SequenceTranslator(TranslationMixin, SequenceEstimator):
     An encoder reads the whole sequence. A decoder then writes another one, token by
     token, up to an end, and looks at the steps of the first one by attention [9]_: a
     sentence in another language, how a word is spoken, a date in standard form, symbols
-    for a signal. The sequence that is written may have any length and any order. If it
-    is no longer than the one that is read, and in its order, a
+    for a signal. The sequence that is written may have any length and any order. If the
+    target is not longer than the source, and in the same order, a
     :class:`SequenceTranscriber` is faster, follows streams and says where each label
     stands.
 
@@ -100,7 +100,7 @@ class SequenceTranslator(TranslationMixin, SequenceEstimator):
         How often a token must occur in training, or in which share of all places. Rarer
         ones are read, and written, as unknown.
     n_subwords : int, default=4000
-        How many pairs of pieces are merged at most, on each side.
+        How many pairs of pieces are merged at most, for sources and for targets.
     attention : {'general', 'additive', None}, default='general'
         How the decoder looks at the steps of the source at each step: by products of
         states [12]_, by a small network [13]_, or not at all. Then all that it knows of
@@ -123,8 +123,8 @@ class SequenceTranslator(TranslationMixin, SequenceEstimator):
         Share of the states that training sets to zero where they feed back, the same
         ones at all steps of a sequence [4]_. Not used by 'lbfgs'.
     label_smoothing : float, default=0.1
-        Share of each target that all tokens have together in training [14]_. The
-        validation loss is that without smoothing.
+        Share of each target that training gives to all tokens alike [14]_. The
+        validation loss has no smoothing.
     solver : {'adam', 'sgd', 'lbfgs'}, default='adam'
         Solver that minimises the loss.
 
@@ -209,9 +209,10 @@ class SequenceTranslator(TranslationMixin, SequenceEstimator):
         How many tokens a predicted target has at most. 'auto' is learned from the
         training pairs: a number of tokens for each step, see `length_limit_`.
     unknown : {'copy', 'avoid'}, default='copy'
-        What stands for an unknown token in a prediction: the source token that the
-        decoder looks at most, or another token, since none is written. If the source
-        has numbers, or there is no attention, it is 'avoid'.
+        What stands for an unknown token in a prediction. 'copy' writes the source token
+        that the decoder looks at most. 'avoid' never writes an unknown token, but the
+        most probable other one. Sources of numbers, and models without attention,
+        always use 'avoid'.
     random_state : int, RandomState instance or None, default=None
         Determines the initial weights, the sequences that `early_stopping` holds out,
         the order of the sequences and the masks of dropout. Pass an int for
@@ -235,8 +236,8 @@ class SequenceTranslator(TranslationMixin, SequenceEstimator):
         The tokens that the decoder can write.
     length_limit_ : tuple of (float, float)
         (a, b): a target of a sequence of n steps has at most ``a * n + b`` tokens,
-        unless `max_length` says another number. It is a tenth more than any training
-        target has.
+        unless `max_length` says another number. The limit is a tenth more than the
+        longest training targets.
     segment_length_ : int
         Number of steps that are read at once.
     n_features_in_ : int
@@ -286,13 +287,13 @@ class SequenceTranslator(TranslationMixin, SequenceEstimator):
     --------
     SequenceTranscriber : Labels in the order of the steps that they stand for.
     LanguageModel : Texts without a source.
-    skrnn.metrics.label_error_rate : What :meth:`score` is one minus of.
+    skrnn.metrics.label_error_rate : The rate; :meth:`score` is one minus it.
     skrnn.metrics.bleu_score : The usual measure of translations.
 
     Notes
     -----
     The loss is the weighted mean over all tokens and ends of minus log p(token): a
-    weight of 2 is the pair twice. What the decoder finds by attention goes into its
+    weight of 2 counts the pair twice. What the decoder finds by attention goes into its
     output and not into its next step, so that its layers run over a whole target at
     once.
 
@@ -519,7 +520,7 @@ class SequenceTranslator(TranslationMixin, SequenceEstimator):
         TypeError
             If there is something else among texts.
         ValueError
-            If a sequence of `X` is empty, or an item of `y` is no token; the message
+            If a sequence of `X` is empty, or an item of `y` is not a token; the message
             names it.
 
         Warns

@@ -39,7 +39,7 @@ def to_torch(estimator):
     Returns
     -------
     mapping : dict of str to ndarray
-        New arrays, of the `dtype` of the estimator where nothing else is said:
+        New arrays, with the `dtype` of the estimator unless another one is named:
 
         - ``rnn.weight_ih_l0``, ``rnn.weight_hh_l0``, ``rnn.bias_ih_l0``,
           ``rnn.bias_hh_l0``, the same with ``_reverse`` behind it for the other
@@ -98,11 +98,11 @@ def to_torch(estimator):
     Notes
     -----
     PyTorch has two biases for each gate where one would do. The first one is the bias
-    here, and the second is zero, but for the last gate of a GRU.
+    of skrnn, and the second is zero, except for the last gate of a GRU.
 
-    The network of a forecaster reads windows in units of their own scale and corrects
-    a linear forecast. The user guide says what is around it, in the chapter on ONNX
-    and PyTorch; :func:`to_onnx` makes a model with all of it.
+    The network of a forecaster reads windows in units of their own scale and corrects a
+    linear forecast. The chapter on ONNX and PyTorch of the user guide describes the
+    parts around it; :func:`to_onnx` makes a model with all of it.
 
     Examples
     --------

@@ -33,7 +33,7 @@ def permutation_importance(
     sample_weight=None,
     max_samples=1.0,
 ):
-    """How much worse an estimator gets if sequences exchange a part of themselves.
+    """Measure how much worse an estimator gets if sequences exchange a part.
 
     This is scikit-learn's :func:`~sklearn.inspection.permutation_importance` for
     sequences of any lengths. A part is a feature at all steps, or a stretch of time of
@@ -44,16 +44,15 @@ def permutation_importance(
     Where two sequences differ in length, a step takes what the other sequence has at
     the same share of its time: ``(t + 1/2) / n_steps``. The values that are exchanged
     are thus values that occur, none is made by interpolation, and no step of the part
-    is left that tells of its own sequence. Sequences of one length exchange step by
-    step.
+    keeps a value of its own sequence. Sequences of one length exchange step by step.
 
     Parameters
     ----------
     estimator : estimator
         A fitted one that takes sequences: a classifier, a regressor, a tagger, a
-        transcriber, a pipeline or a search of one of these. Of a
-        :class:`~skrnn.SequenceForecaster` of a panel, the columns beside those that it
-        forecasts, over features.
+        transcriber, a pipeline or a search of one of these. With a
+        :class:`~skrnn.SequenceForecaster` of a panel, importances belong to the columns
+        that it does not forecast, and `over` is 'features'.
     X : sequences
         A list (tuple, object array, Series) of arrays or DataFrames (n_steps_i,
         n_features), of 1-D arrays or of lists of tokens; an array (n_seqs, n_steps,
@@ -81,7 +80,7 @@ def permutation_importance(
     n_jobs : int, default=None
         Number of processes. None is one, unless joblib's context says otherwise.
     random_state : int, RandomState instance or None, default=None
-        Draws who gives to whom, and the sequences of `max_samples`.
+        Determines which sequences exchange, and which ones `max_samples` takes.
     sample_weight : array-like of shape (n_seqs,), default=None
         Weights for the score.
     max_samples : int or float, default=1.0
@@ -112,8 +111,8 @@ def permutation_importance(
         features, if `features` names none of them or what is forecast, or if no
         sequence has `n_segments` steps.
     TypeError
-        If `X` is no list or array of sequences, or if the estimator reads a series and
-        not sequences: `SequenceForecaster` without a panel or over time, and
+        If `X` is not a list or array of sequences, or if the estimator reads a series
+        and not sequences: `SequenceForecaster` without a panel or over time, and
         `SeriesOutlierDetector`.
 
     See Also
@@ -124,10 +123,10 @@ def permutation_importance(
     Notes
     -----
     An importance belongs to this estimator and to this score, and not to the data. It
-    is small for a part whose news is told by another part, too: neighbouring stretches
-    of a slow curve, or features that rise and fall together.
+    is small for a part if another part tells the same: neighbouring stretches of a slow
+    curve, or features that rise and fall together.
 
-    The lengths stay, so that what they tell belongs to no part. A sequence from a
+    The lengths stay, so that their influence belongs to no part. A sequence from a
     longer one is read faster: where the speed of a change tells the classes apart, a
     feature that is exchanged keeps a trace of the length. A stretch of time that is
     exchanged begins and ends with a jump, which the estimator has never seen. Compare

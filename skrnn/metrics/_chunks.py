@@ -243,7 +243,7 @@ def chunk_precision_score(
 
     See Also
     --------
-    chunk_f1_score : Says more of the parameters.
+    chunk_f1_score : Describes the parameters in more detail.
 
     Examples
     --------
@@ -300,7 +300,7 @@ def chunk_recall_score(
 
     See Also
     --------
-    chunk_f1_score : Says more of the parameters.
+    chunk_f1_score : Describes the parameters in more detail.
 
     Examples
     --------

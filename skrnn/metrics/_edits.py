@@ -43,15 +43,15 @@ def edit_distance(y_true, y_pred):
     Parameters
     ----------
     y_true : str or sequence of labels
-        What should be; a str is the sequence of its characters.
+        The right sequence. A str is the sequence of its characters.
     y_pred : str or sequence of labels
-        What is.
+        The sequence to compare, in the same form.
 
     Returns
     -------
     distance : int
         The least number of insertions, deletions and substitutions of one label that
-        make the one of the other.
+        change `y_pred` into `y_true`.
 
     See Also
     --------
@@ -69,7 +69,7 @@ def edit_distance(y_true, y_pred):
 
 
 def label_error_rate(y_true, y_pred, *, sample_weight=None):
-    """Return the edit distances of all sequences by the lengths of the right ones.
+    """Return the edit distances of all sequences over their numbers of labels.
 
     It is one ratio of two sums, and not the mean of the rates of sequences. For texts
     it is the character error rate; for texts that are split into words, the word error

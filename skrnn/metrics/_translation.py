@@ -43,7 +43,7 @@ def _characters(text, name):
 
 
 def bleu_score(y_true, y_pred, *, sample_weight=None):
-    """Return BLEU: how many words, pairs, triples and fours of them are right.
+    """Return BLEU: how many words, and runs of two, three and four words, are right.
 
     It is what sacrebleu gives without a tokenizer of its own
     (``tok:none|smooth:exp|eff:no``), from 0 to 100, over all sequences together.
@@ -55,7 +55,7 @@ def bleu_score(y_true, y_pred, *, sample_weight=None):
     y_pred : list of str, or of sequences of tokens
         The translations to judge.
     sample_weight : array-like of shape (n_seqs,), default=None
-        Weights of the sequences: 2 is a sequence that is there twice.
+        Weights of the sequences: a weight of 2 counts the sequence twice.
 
     Returns
     -------
@@ -112,7 +112,7 @@ def chrf_score(y_true, y_pred, *, sample_weight=None):
     y_pred : list of str, or of sequences of str
         The translations to judge.
     sample_weight : array-like of shape (n_seqs,), default=None
-        Weights of the sequences: 2 is a sequence that is there twice.
+        Weights of the sequences: a weight of 2 counts the sequence twice.
 
     Returns
     -------

@@ -83,7 +83,7 @@ class AttentionDisplay:
         X : list of str, of sequences of tokens or of ndarrays
             Sources, as the translator takes them.
         y : list of str or of sequences of tokens, default=None
-            Targets that the translator is to write. None takes those that it predicts.
+            Targets that the translator is to write. None takes its predictions.
         number : int, default=0
             Which source of `X` is drawn.
         ax : matplotlib Axes, default=None

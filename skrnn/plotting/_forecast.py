@@ -13,7 +13,7 @@ __all__ = ["ForecastDisplay"]
 
 
 class ForecastDisplay:
-    """Picture of a forecast, with what was known before it and what came.
+    """Picture of a forecast, of the values known before it, and of the true values.
 
     Use :meth:`from_estimator` or :meth:`from_predictions` to make one. All parameters
     are kept as attributes.
@@ -27,7 +27,7 @@ class ForecastDisplay:
     coverage : float or None, default=None
         The share of the values that these are meant to hold.
     y_true : ndarray of shape (n_steps, n_targets) or None, default=None
-        What came; NaN where that is not known.
+        The true values; NaN where they are not known.
     y_past : ndarray of shape (n_past, n_targets) or None, default=None
         What was known before the forecast.
     index : array-like of shape (n_steps,) or None, default=None
@@ -122,9 +122,9 @@ class ForecastDisplay:
             As in :meth:`skrnn.SequenceForecaster.predict`: the rows to forecast, or the
             histories of a panel. None is what follows the series of `fit`.
         y : array-like of shape (n_steps,) or (n_steps, n_targets), default=None
-            What came in these rows, as far as it is known; of a panel, a list with such
-            an array for each series. Of rows that the forecaster knows already, it need
-            not be given.
+            The true values of these rows, as far as they are known. For a panel, a list
+            with such an array for each series. Rows that the forecaster knows already
+            need no `y`.
         y_past : array-like of shape (n_past,) or (n_past, n_targets), default=None
             As in :meth:`skrnn.SequenceForecaster.predict`.
         X_past : table of shape (n_past, n_columns), default=None
@@ -135,10 +135,10 @@ class ForecastDisplay:
             Which target to draw, by its number or its name. None is all, each in axes
             of its own.
         coverage : float or None, default=0.9
-            Of the intervals. None draws none.
+            Share of the values that the intervals should hold. None draws no intervals.
         n_past : int or None, default=None
-            How many rows of the history to draw. None is three times as many as are
-            forecast, and at least 30.
+            How many rows of the history to draw. None is three times the number of
+            forecast rows, and at least 30.
         name : str or None, default=None
             What the forecast is called in the legend.
         ax : matplotlib Axes, array-like of them, or None, default=None
@@ -209,7 +209,7 @@ class ForecastDisplay:
         Parameters
         ----------
         y_true : array-like of shape (n_steps,) or (n_steps, n_targets), or None
-            What came, as far as it is known.
+            The true values, as far as they are known.
         y_pred : array-like of shape (n_steps,) or (n_steps, n_targets)
             The forecast.
         interval : array-like of shape (n_steps, 2) or (n_steps, n_targets, 2), \
@@ -305,14 +305,14 @@ class ForecastDisplay:
         ax : matplotlib Axes, array-like of them, or None, default=None
             Where to draw: axes for each target. None makes a figure.
         n_past : int or None, default=None
-            How many rows of the history to draw. None is three times as many as are
-            forecast, and at least 30.
+            How many rows of the history to draw. None is three times the number of
+            forecast rows, and at least 30.
         name : str or None, default=None
             What the forecast is called in the legend.
         history_kwargs : dict, default=None
             Arguments of the ``plot`` of matplotlib, for the history.
         truth_kwargs : dict, default=None
-            The same for what came.
+            The same for the true values.
         line_kwargs : dict, default=None
             The same for the forecast.
         interval_kwargs : dict, default=None

@@ -98,7 +98,7 @@ class ImportanceDisplay:
         estimator : estimator
             A fitted one, as :func:`skrnn.inspection.permutation_importance` takes it.
         X : sequences
-            Sequences, best those that were held out.
+            Sequences, preferably some that were held out of the training.
         y : array-like of shape (n_seqs,) or (n_seqs, n_outputs), list, or None
             What the estimator is to predict.
         over : {'features', 'time', 'both'}, default='features'
@@ -115,7 +115,7 @@ class ImportanceDisplay:
         n_jobs : int, default=None
             Number of processes. None is one, unless joblib's context says otherwise.
         random_state : int, RandomState instance or None, default=None
-            Draws who gives to whom.
+            Determines which sequences exchange.
         sample_weight : array-like of shape (n_seqs,), default=None
             Weights for the score.
         max_samples : int or float, default=1.0
@@ -195,7 +195,7 @@ class ImportanceDisplay:
         ax : matplotlib Axes, default=None
             Axes to draw on. None makes new ones.
         n_features : int, default=None
-            Draw only so many features, those of the largest importance. None draws all.
+            How many features to draw: those of the largest importance. None draws all.
         sort : bool, default=True
             Whether the most important feature stands above. False keeps the order.
         cmap : str or matplotlib Colormap, default='Blues'

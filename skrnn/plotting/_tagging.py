@@ -30,8 +30,8 @@ class TaggingDisplay:
     proba : array-like of shape (n_steps, n_classes), default=None
         The probabilities of the classes.
     classes : array-like of shape (n_classes,), default=None
-        The classes, in the order of the columns of `proba`. None takes those that
-        occur in `labels` and `true_labels`.
+        The classes, in the order of the columns of `proba`. None takes the labels in
+        `labels` and `true_labels`.
     true_labels : array-like of shape (n_steps,), default=None
         The true labels; None and NaN are steps without one.
     steps : array-like of shape (n_steps,), default=None
@@ -70,7 +70,7 @@ class TaggingDisplay:
     def from_estimator(
         cls, estimator, X, y=None, *, number=0, steps=None, ax=None, **kwargs
     ):
-        """Draw what a tagger says of one sequence.
+        """Draw the labels that a tagger predicts for one sequence.
 
         Parameters
         ----------

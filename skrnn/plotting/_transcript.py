@@ -27,7 +27,7 @@ class TranscriptDisplay:
     proba : array-like of shape (n_segments, 1 + n_classes), default=None
         The probabilities of the symbols of each segment, the blank first.
     classes : array-like of shape (n_classes,), default=None
-        The labels that the columns of `proba` behind the first one are of.
+        The labels of the columns of `proba` after the first one.
     segment_length : int, default=1
         Steps in a row of `proba`.
 
@@ -73,7 +73,7 @@ class TranscriptDisplay:
         X : list of ndarrays of shape (n_steps_i, n_features)
             Sequences of numbers.
         y : list of str or of sequences of labels, default=None
-            Labels to draw where they fit best. None draws those that are predicted.
+            Labels to draw where they fit best. None draws the predicted labels.
         number : int, default=0
             Which sequence of `X` is drawn.
         ax : matplotlib Axes or array-like of two, default=None
@@ -137,7 +137,7 @@ class TranscriptDisplay:
         proba : array-like of shape (n_segments, 1 + n_classes), default=None
             The probabilities of the symbols of each segment, the blank first.
         classes : array-like of shape (n_classes,), default=None
-            The labels that the columns of `proba` behind the first one are of.
+            The labels of the columns of `proba` after the first one.
         segment_length : int, default=1
             Steps in a row of `proba`.
         ax : matplotlib Axes or array-like of two, default=None

@@ -450,7 +450,7 @@ class ConvolutionFeatures(
     n_features : int, default=9996
         Number of features, a multiple of 84; another number is rounded down.
     random_state : int, RandomState instance or None, default=None
-        Draws the features whose sum each kernel reads, if sequences have several.
+        Determines which features are summed for each kernel, if sequences have several.
 
     Attributes
     ----------

@@ -111,8 +111,8 @@ class LogMel(Stamped, SequenceTransformerMixin, BaseEstimator):
 
     The running mean :math:`m_t = m_{t - 1} + (S_t - m_{t - 1}) / \min(t + 1, R)` of R
     frames, with :math:`m_{-1} = 0`, is subtracted from :math:`S_t` or :math:`C_t`.
-    Slopes are :math:`D_t = (S_{t + 1} - S_{t - 1} + 2 S_{t + 2} - 2 S_{t - 2}) /
-    10`, where the first and the last frame stand for those that are not there.
+    Slopes are :math:`D_t = (S_{t + 1} - S_{t - 1} + 2 S_{t + 2} - 2 S_{t - 2}) / 10`,
+    where the first and the last frame take the place of frames before and after them.
 
     All is computed in float64, with the same bits on every machine.
 

@@ -47,10 +47,10 @@ class SequenceScaler(
     Parameters
     ----------
     copy : bool, default=True
-        Whether to leave what is given as it is. With False, one writeable array of
-        floats that holds all sequences is changed in place. The arrays of a list are
-        never changed: a list may hold an array twice, or windows of one array, and a
-        search hands the same arrays over for each fold.
+        Whether to leave the data as they are. With False, one writeable array of floats
+        that holds all sequences is changed in place. The arrays of a list are never
+        changed: a list may hold an array twice, or windows of one array, and a search
+        hands the same arrays over for each fold.
     with_mean : bool, default=True
         Whether to centre.
     with_std : bool, default=True
@@ -126,7 +126,7 @@ class SequenceScaler(
             return self._learn(X, y, sample_weight)
 
     def partial_fit(self, X, y=None, sample_weight=None):
-        """Add sequences to those that the mean and standard deviation are of.
+        """Add sequences to the statistics, which then belong to all sequences so far.
 
         Parameters
         ----------

@@ -99,8 +99,8 @@ class SequenceUnion(Stamped, SequenceTransformerMixin, FeatureUnion):
         y : array-like of shape (n_seqs,), default=None
             The targets.
         **fit_params : dict
-            What goes to `fit` of each transformer; with metadata routing enabled, to
-            those that request it.
+            Arguments for `fit` of each transformer. With metadata routing enabled, only
+            transformers that request them get them.
 
         Returns
         -------
@@ -140,8 +140,8 @@ class SequenceUnion(Stamped, SequenceTransformerMixin, FeatureUnion):
         y : array-like of shape (n_seqs,), default=None
             The targets.
         **params : dict
-            What goes to `fit` of each transformer; with metadata routing enabled, to
-            those that request it.
+            Arguments for `fit` of each transformer. With metadata routing enabled, only
+            transformers that request them get them.
 
         Returns
         -------

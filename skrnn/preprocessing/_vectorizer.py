@@ -32,8 +32,8 @@ class SequenceVectorizer(Stamped, SequenceTransformerMixin, BaseEstimator):
 
     What :class:`~sklearn.feature_extraction.text.CountVectorizer` is for counts, with
     the same words for the same things: each text becomes the sequence of its tokens,
-    and nothing is counted but for `min_df`, `max_df` and `max_features`. Tokens that
-    the vocabulary does not have become `unknown`.
+    and counts serve only for `min_df`, `max_df` and `max_features`. Tokens that the
+    vocabulary does not have become `unknown`.
 
     Parameters
     ----------
@@ -67,8 +67,8 @@ class SequenceVectorizer(Stamped, SequenceTransformerMixin, BaseEstimator):
         Leave out of the vocabulary what occurs in fewer texts than this share or
         number.
     max_features : int, default=None
-        Keep at most so many tokens in the vocabulary: the most frequent, and among
-        equally frequent ones the first by code points.
+        Largest number of tokens in the vocabulary. It keeps the most frequent ones, and
+        among equally frequent ones the first by code points.
     vocabulary : Mapping or iterable, default=None
         The vocabulary, instead of the tokens in X: tokens, or ids by tokens.
     unknown : str or None, default="<unk>"
@@ -78,7 +78,7 @@ class SequenceVectorizer(Stamped, SequenceTransformerMixin, BaseEstimator):
         What becomes of a text without any token: one unknown token, since an estimator
         cannot read a sequence without steps, or an error.
     max_steps : int, default=None
-        Keep at most so many tokens of each text, the first ones.
+        Largest number of tokens of a text. The first ones are kept.
     output : {"token", "id"}, default="token"
         Whether tokens come as strings, which the estimators take as categories, or as
         ids below `n_tokens_`.
@@ -265,7 +265,7 @@ class SequenceVectorizer(Stamped, SequenceTransformerMixin, BaseEstimator):
         Returns
         -------
         tokens : list of ndarray of shape (n_tokens,)
-            The tokens of each text, with `unknown` for those that were not in the
+            The tokens of each text, with `unknown` in place of tokens outside the
             vocabulary.
         """
         by_id = _by_id(self._fitted_vocabulary(), self.unknown)

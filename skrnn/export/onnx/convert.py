@@ -78,9 +78,10 @@ def to_onnx(
             SequenceForecaster or Pipeline
         A fitted estimator, or a fitted :class:`~sklearn.pipeline.Pipeline` of
         transformers and a classifier or regressor. Any number of
-        :class:`~skrnn.preprocessing.SequenceScaler` keeps what is said here of inputs;
-        with other transformers, which skl2onnx must know, the only input is the array
-        ``X`` of shape (n_seqs, n_steps) that the pipeline was fitted on.
+        :class:`~skrnn.preprocessing.SequenceScaler` does not change the inputs that are
+        described here; with other transformers, which skl2onnx must know, the only
+        input is the array ``X`` of shape (n_seqs, n_steps) that the pipeline was fitted
+        on.
     streaming : bool, default=False
         Whether the model takes one step of each sequence at a time, and the state of
         the network as further inputs and outputs. The model of a

@@ -449,20 +449,20 @@ def onnx_inputs(forecaster, X=None, *, y_past=None, X_past=None, input_dtype="fl
     forecaster : SequenceForecaster
         Fitted; what :func:`to_onnx` was given.
     X : table of shape (n_steps, n_columns), panel of series, or None
-        As in `predict`: without a panel, what is known of the rows to forecast, which
-        must be among the `horizon` rows after the history. Fewer rows are padded with
-        NaN: of the forecasts, the first ones are theirs.
+        As in `predict`: without a panel, the known columns of the rows to forecast,
+        which must be among the `horizon` rows after the history. Fewer rows are padded
+        with NaN, and the first forecasts belong to them.
     y_past : array-like of shape (n_past,) or (n_past, n_targets), default=None
         As in `predict`.
     X_past : table of shape (n_past, n_columns), default=None
         As in `predict`.
     input_dtype : {'float64', 'float32'}, default='float64'
-        That of :func:`to_onnx`.
+        The `input_dtype` that :func:`to_onnx` was given.
 
     Returns
     -------
     inputs : dict of str to ndarray
-        What the model is fed. Of a long history these are the rows that it reads.
+        The inputs of the model. A long history is cut to the rows that the model reads.
 
     See Also
     --------
