@@ -21,6 +21,7 @@ LAYERS = [
     "_kernels",
     "_atomic",
     "_elementary",
+    "_moments",
     "_packing",
     "_memory",
     "_recurrence",
