@@ -8,6 +8,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 PARITY = [
@@ -36,6 +37,16 @@ installed = next(iter(distributions(name="skrnn", path=_without_root())), None)
 if installed is not None and not _is_editable(installed):
     sys.path[:] = _without_root()
 os.environ["PYTHONSAFEPATH"] = "1"  # for the processes that tests start
+
+# The same examples in each run, on machines as busy as they like. Others are drawn by
+# benchmarks/fuzz.py and .ci/fuzz.
+settings.register_profile(
+    "skrnn",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("skrnn")
 
 
 def pytest_configure(config):

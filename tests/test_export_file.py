@@ -249,7 +249,7 @@ plain_values = st.recursive(
 
 
 @given(plain_values)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_plain_value_comes_back(value):
     encoder = Encoder()
     text = dump(encoder.encode(value, "value"))

@@ -5,7 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -602,7 +602,7 @@ def test_loading_large_arrays_takes_little_more_than_their_size():
     "ignore:(overflow|invalid value|divide by zero) encountered:RuntimeWarning"
 )
 @given(st.sampled_from(FILES), st.randoms(use_true_random=False))
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400)
 def test_mutated_files_are_refused_or_are_models(name, rng):
     """The same in numbers: ``benchmarks/fuzz_files.py``."""
     original = (DATA / f"{name}.skrnn").read_bytes()

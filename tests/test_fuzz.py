@@ -33,8 +33,6 @@ OF_SEQUENCES = [RNNClassifier, RNNRegressor, SequenceScaler]
 # The same calls each time: looking for others is what the programs are for.
 @settings(
     max_examples=300,
-    deadline=None,
-    derandomize=True,
     suppress_health_check=list(HealthCheck),
 )
 @given(drawn(calls))

@@ -432,7 +432,6 @@ def cases(draw):
 # 10^4 and more of them: SKRNN_CASES=10000.
 @settings(
     max_examples=int(os.environ.get("SKRNN_CASES", "200")),
-    deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),
 )
