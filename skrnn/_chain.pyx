@@ -217,43 +217,6 @@ def count_paths(
                     ends[labels[row + b]] += weight[b]
 
 
-def first_forbidden(Chain chain, PackedShape shape, labels):
-    """The first labels that no allowed path has, or None.
-
-    Parameters
-    ----------
-    chain : Chain
-    shape : PackedShape
-    labels : ndarray of intp (n_rows,)
-        -1: any tag.
-
-    Returns
-    -------
-    found : tuple (sequence, step, previous, label) or None
-        Of the first sequence in packed order. Up to `step` no path has its labels; its
-        last labels are these, -1 where there is none. At a sequence's end that may not
-        be one, `step` is its length and `label` is -1; at a start `previous` is -1.
-    """
-    allowed, start, end = chain.allowed
-    labels = np.asarray(labels)
-    if chain.everything:
-        return None
-    for b, length in enumerate(shape.lengths):
-        own = labels[shape.offset[:length] + b]
-        now, previous = start, -1
-        for t, label in enumerate(own):
-            if t > 0:
-                now = allowed[now].any(axis=0)
-            if label >= 0:
-                now = now & (np.arange(chain.n_tags) == label)
-            if not now.any():
-                return b, t, int(previous), int(label)
-            previous = label
-        if not (now & end).any():
-            return b, int(length), int(previous), -1
-    return None
-
-
 # ----------------------------------------------------------------------- the best path
 
 

@@ -246,24 +246,6 @@ cdef inline void add_row(floating* total, const floating* row, Py_ssize_t n,
         total[j] += by * row[j]
 
 
-def scatter_add(
-    const floating[:, ::1] rows,       # IN  (n_distinct, n_columns)
-    const int[::1] ids,                # IN  (n_distinct,) all different
-    floating[:, ::1] out,              # +=  (n_table, n_columns)
-):
-    """out[ids] += rows."""
-    cdef Py_ssize_t u, j, n = rows.shape[1]
-    if ids.shape[0] != rows.shape[0] or out.shape[1] != n:
-        raise ValueError(f"The arrays do not fit {ids.shape[0]} ids of {n} columns.")
-    for u in range(ids.shape[0]):
-        if not 0 <= ids[u] < out.shape[0]:
-            raise IndexError(f"Id {ids[u]} of a table of {out.shape[0]} rows.")
-    with nogil:
-        for u in range(ids.shape[0]):
-            for j in range(n):
-                out[ids[u], j] += rows[u, j]
-
-
 # ------------------------------------------------------------------ starts of sums
 
 

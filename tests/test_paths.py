@@ -10,7 +10,6 @@ from cases import ISAS, instruction_set
 from gradcheck import numerical_gradient
 from skrnn._chain import (
     Chain,
-    first_forbidden,
     path_scores,
     viterbi,
     viterbi_advance,
@@ -379,27 +378,8 @@ def test_probabilities_of_all_paths_sum_to_one(scheme):
         path_scores(problem.chain, problem.shape, problem.emissions, labels, out)
         probability = np.exp(out[0] - log_z[0])
         assert (probability > 0.0) == (path in legal)  # exactly zero, if not
-        assert (first_forbidden(problem.chain, problem.shape, labels) is None) == (
-            path in legal
-        )
         total += probability
     assert total == pytest.approx(1, abs=1e-12)
-
-
-def test_what_is_forbidden_is_named():
-    chain, shape = Chain(3, IOB2), packed([3, 3, 2])
-    labels = np.array([0, 1, 0, 1, 2, 0, 2, 2], dtype=np.intp)
-    assert first_forbidden(chain, shape, labels) is None
-    labels[shape.offset[1] + 2] = 2
-    assert first_forbidden(chain, shape, labels) == (2, 1, 0, 2)
-    labels[1] = 2
-    assert first_forbidden(chain, shape, labels) == (1, 0, -1, 2)
-    labels[:] = -1
-    assert first_forbidden(chain, shape, labels) is None
-    chain = Chain(4, IOBE)
-    labels = np.array([0, -1, 1], dtype=np.intp)
-    assert first_forbidden(chain, packed([3]), labels) == (0, 3, 1, -1)
-    assert first_forbidden(chain, packed([1]), labels[2:]) == (0, 1, 1, -1)
 
 
 @pytest.mark.parametrize("by", [1, 300])
