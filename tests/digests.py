@@ -335,10 +335,16 @@ def front_cases():
         ),
     ):
         cases[f"convolutions, {name}"] = Case(
-            RNNClassifier(**front, **parameters, convolutions=10),
+            RNNClassifier(**front, **parameters, convolutions=10, rocket=False),
             (data, labels()),
             data,
         )
+    for name, data, missing, y in (
+        ("rocket", X, "error", labels()),
+        ("rocket, gaps", gaps, "indicator", labels(n_classes=2)),
+    ):
+        model = RNNClassifier(**front, missing=missing, convolutions=0, rocket=True)
+        cases[name] = Case(model, (data, y), data)
     cases["joined"] = Case(
         RNNRegressor(**front, **RATE, convolutions=0), (X, targets()), X
     )

@@ -81,6 +81,7 @@ GOOD = {
     "bidirectional": [False, True],
     "pooling": ["max", "last", "mean", "attention"],
     "convolutions": [0, "auto", 9],
+    "rocket": ["auto", True, False],
     "segment_length": ["auto", 1, 2, 3, 50],
     "standardize": [True, False],
     "missing": ["error", "indicator"],

@@ -91,6 +91,22 @@ def test_convolutions(bidirectional, segment_length):
     )
 
 
+@pytest.mark.parametrize("n_features", [1, 3])
+def test_linear_models_of_whole_sequences(n_features):
+    rng = np.random.default_rng(5)
+    lengths = (40, 3, 24, 60, 31, 41, 1, 20, 9)
+    sequences = [rng.normal(size=(n, n_features)).cumsum(0) for n in lengths]
+    for missing, y in (("error", CODES[:9]), ("indicator", CODES[:9] % 2)):
+        if missing == "indicator":
+            sequences = [np.where(rng.random(x.shape) < 0.3, np.nan, x)
+                         for x in sequences]  # fmt: skip
+        model = fit(
+            X=sequences, y=y, convolutions=9, rocket=True, missing=missing,
+            segment_length=3,
+        )  # fmt: skip
+        assert_agrees(model, sequences)
+
+
 def test_streams_through_convolutions_are_refused():
     with pytest.raises(TypeError, match="fit with convolutions=0"):
         to_onnx(fit(convolutions=4, bidirectional=False), streaming=True)

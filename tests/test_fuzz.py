@@ -112,6 +112,7 @@ KINDS = {
     "pooling": {"last"},
     "segment_length": {"auto", "int from 1"},
     "convolutions": {"auto", "int from 0"},
+    "rocket": {"auto", "bool"},
     "standardize": {"bool"},
     "missing": {"error"},
     "embedding_size": {"auto", "int from 1", "dict"},

@@ -2,6 +2,7 @@
 
 import copy
 import warnings
+from dataclasses import replace
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -57,6 +58,15 @@ class SequenceWork(Work):
         samples = estimator._check_samples(*load(shard), reset=True, measure=True)
         weight = samples.sample_weight
         return Convolutions.learn(samples.sequences, *sizes, weight=weight, **options)
+
+    def learn_rocket(self, number, shard, model, seed):
+        """Return the `Rocket` that a shard teaches, or None."""
+        estimator = copy.copy(self.estimator)
+        samples = estimator._check_samples(*load(shard), reset=True, measure=True)
+        counts = model.target.counts(samples.y, samples.sample_weight)
+        if estimator.rocket == "auto" and not counts.all():
+            return None  # of a class that it has not seen it would say that it is rare
+        return estimator._with_rocket(model, samples, seed, False).rocket
 
     def weigh(self, number, shard):
         """Return how many sequences count, and their mean weight in the loss."""
@@ -120,13 +130,21 @@ class SequenceWork(Work):
         if given is not None:
             validation = estimator._hold_out(samples, given, target, seed)[1]
 
-        def learn(sequences, *sizes, weight, **options):
+        def ask(name, *args):
             # What kernels look for is learned from the first shard alone.
             first = next(k for k, part in enumerate(summaries) if part is not None)
-            task = Task(self, "convolve", first, shards[first], (sizes, options))
-            return next(iter(runner.run([task])))
+            return next(
+                iter(runner.run([Task(self, name, first, shards[first], args)]))
+            )
 
-        model = estimator._make_model(samples, target, seed, learn).initialize(seed)
+        def learn(sequences, *sizes, weight, **options):
+            return ask("convolve", sizes, options)
+
+        model = estimator._make_model(samples, target, seed, learn)
+        if estimator._wants_rocket(model):
+            rocket = ask("learn_rocket", model.with_theta(np.zeros(0)), seed)
+            model = replace(model, rocket=rocket)
+        model = model.initialize(seed)
         estimator._model = initialize_embeddings(model, estimator.embedding_init, seed)
         estimator._training = TrainingState.begin(seed)
         scorer = estimator._make_scorer(validation)

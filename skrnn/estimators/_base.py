@@ -267,6 +267,7 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
         samples, validation = self._hold_out(samples, given, target, seed)
         if not resume:
             model = self._make_model(samples, target, seed).initialize(seed)
+            model = self._with_rocket(model, samples, seed, incremental)
             self._model = initialize_embeddings(model, self.embedding_init, seed)
             self._training = TrainingState.begin(seed)
         theta = self._model.theta.copy()
@@ -484,6 +485,14 @@ class SequenceEstimator(CallbackSupportMixin, FittedEstimator, Parameters):
 
     def _least_segments(self, samples, target):
         """Return how many segments each sequence needs, None if one is enough."""
+
+    def _wants_rocket(self, model):
+        """Whether a linear model of whole sequences is learned beside the network."""
+        return False
+
+    def _with_rocket(self, model, samples, seed, incremental):
+        """Return a model with what it knows beside its network."""
+        return model
 
     def _announce(self, X, y, samples, theta):
         """Begin the tasks that callbacks follow."""

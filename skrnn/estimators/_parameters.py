@@ -234,6 +234,9 @@ class Parameters(BaseEstimator):
         if "convolutions" in self._parameter_constraints:
             given = self.convolutions
             structure["convolutions"] = given if given == "auto" else int(given)
+        if "rocket" in self._parameter_constraints:
+            given = self.rocket
+            structure["rocket"] = given if isinstance(given, str) else bool(given)
         structure["hidden_layer_sizes"] = self._layer_sizes()
         structure["dtype"] = np.dtype(self.dtype).name
         return structure

@@ -183,6 +183,11 @@ def make_stream(estimator, n_seqs, method, output=None, path_reader=None):
         )
     if model.spec.can_step is not True:
         raise ValueError(model.spec.can_step)
+    if getattr(model, "rocket", None) is not None:
+        raise ValueError(
+            "The linear model of rocket=True reads whole sequences. Fit with "
+            "rocket=False to follow a stream."
+        )
     network, encoder = model.network(), model.encoder
     # The columns of a 2-D X are steps, so their names are not names of features.
     names = None

@@ -127,6 +127,11 @@ def to_torch(estimator):
             "The network reads the outputs of random convolutions, which no module of "
             "torch.nn computes. Fit with convolutions=0, or use to_onnx."
         )
+    if getattr(estimator._model, "rocket", None) is not None:
+        raise ValueError(
+            "The outputs of the network add to those of a linear model, which no module"
+            " of torch.nn computes. Fit with rocket=False, or use to_onnx."
+        )
     stacked = len(set(structure["hidden_layer_sizes"])) == 1
     mapping = {}
     for name, k, reverse, _ in _parts(structure):
@@ -312,6 +317,11 @@ def from_torch(
         raise ValueError(
             "The weights of a module have no kernels with thresholds. Set "
             f"convolutions=0, got {structure['convolutions']}."
+        )
+    if structure.get("rocket", False) is True:
+        raise ValueError(
+            "The weights of a module have no linear model beside them. Set "
+            "rocket=False, got True."
         )
     structure = estimator._settle(structure, 0)
     arrays = _Arrays(mapping, np.dtype(structure["dtype"]))

@@ -16,8 +16,11 @@ __all__ = [
     "TAPS",
     "Kernels",
     "Rows",
+    "all_kernels",
     "blocks_of",
     "drawn_kernels",
+    "drawn_sums",
+    "even_quantiles",
     "lay_out",
     "long_length",
     "powers_of_two",
@@ -28,6 +31,7 @@ __all__ = [
 
 TAPS = np.array(list(combinations(range(N_TAPS), 3)), dtype=np.intc)  # (84, 3)
 BLOCK = 1 << 18  # how many values are laid out at once
+N_SUMS = 64  # how many sums of features the kernels of whole sequences read
 N_SAMPLED = 1 << 16  # how many outputs of a kernel a threshold is chosen by
 
 
@@ -191,7 +195,76 @@ def powers_of_two(lengths):
     return 2 ** np.arange(int(np.log2(widest)) + 1)
 
 
-def blocks_of(lengths, around):
+def drawn_sums(rng, n_features):
+    """Subsets of the features, a row of bools for each: few features more often."""
+    if n_features == 1:
+        return np.ones((1, 1), dtype=bool)
+    sums = np.zeros((N_SUMS, n_features), dtype=bool)
+    for row in sums:
+        n_chosen = int(2 ** rng.uniform(0, np.log2(min(n_features, 9) + 1)))
+        row[rng.choice(n_features, n_chosen, replace=False)] = True
+    return sums
+
+
+def all_kernels(rng, n_features, n_sums, lengths):
+    """Return all 84 kernels with many dilations, as MiniRocket has them.
+
+    Parameters
+    ----------
+    rng : RandomState
+        Draws the sum that a kernel reads.
+    n_features : int
+        Thresholds of all kernels, rounded down to a multiple of 84.
+    n_sums : int
+        Sums of channels that kernels read.
+    lengths : ndarray of shape (n_seqs,)
+
+    Returns
+    -------
+    kernels : Kernels
+    first : ndarray of shape (n_kernels + 1,), intp
+        Kernel k has the thresholds from ``first[k]`` to ``first[k + 1]``.
+    whole : ndarray of shape (n_kernels,), uint8
+        Whether outputs that read beyond the sequence count.
+    """
+    dilations, n_thresholds = _miniature(n_features // len(TAPS), long_length(lengths))
+    n_dilations = len(dilations)
+    channel = rng.randint(n_sums, size=n_dilations * len(TAPS))
+    which = np.repeat(np.arange(n_dilations), len(TAPS))
+    taps = np.tile(np.arange(len(TAPS)), n_dilations)
+    order = np.lexsort([taps, which, channel])
+    which, taps, channel = which[order], taps[order], channel[order]
+    kernels = Kernels(TAPS[taps], dilations[which], channel.astype(np.intc))
+    first = np.concatenate([[0], np.cumsum(n_thresholds[which])]).astype(np.intp)
+    return kernels, first, ((which + taps) % 2 == 0).astype(np.uint8)
+
+
+def even_quantiles(n):
+    """Return n numbers that fill the interval from 0 to 1 evenly, in no order."""
+    # Multiples of the golden ratio, modulo 1.
+    return np.arange(1, n + 1) * ((np.sqrt(5) + 1) / 2) % 1
+
+
+def _miniature(per_kernel, n_steps):
+    """Dilations, spread evenly by their logarithms, and how many thresholds each has.
+
+    Parameters
+    ----------
+    per_kernel : int
+        Thresholds of a kernel of 84 with all its dilations.
+    n_steps : int
+        Length of a sequence, which the widest kernel spans.
+    """
+    widest = np.log2(max(n_steps - 1, 8) / 8)
+    spread = np.logspace(0, widest, min(per_kernel, 32), base=2).astype(np.intc)
+    dilations, counts = np.unique(spread, return_counts=True)
+    n_thresholds = counts * per_kernel // len(spread)
+    rest = per_kernel - int(n_thresholds.sum())
+    n_thresholds[:rest] += 1
+    return dilations, n_thresholds
+
+
+def blocks_of(lengths, around, most=BLOCK):
     """Yield slices of sequences that are laid out at once.
 
     Parameters
@@ -199,11 +272,13 @@ def blocks_of(lengths, around):
     lengths : ndarray of shape (n_seqs,)
     around : int
         How many zeros a sequence stands between.
+    most : int, default=BLOCK
+        Steps and zeros in a slice, unless it is one sequence.
     """
     start, size = 0, 0
     for stop, length in enumerate(lengths.tolist()):
         size += length + around
-        if size > BLOCK and stop > start:
+        if size > most and stop > start:
             yield slice(start, stop)
             start, size = stop, length + around
     if start < len(lengths):

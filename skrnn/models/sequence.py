@@ -20,11 +20,13 @@ from skrnn.models.checks import (
     either,
     integer,
     list_of,
+    number,
     one_of,
     record,
     tuple_of,
 )
 from skrnn.models.lending import Lender
+from skrnn.models.rocket import Rocket
 from skrnn.network import ALL_POOLINGS, Network, NetworkSpec, PassOptions
 from skrnn.network.blocks import StepBlocks
 from skrnn.network.inputs import TokenInput
@@ -65,6 +67,8 @@ class SequenceModel:
         Those of categorical features, if there are any.
     convolutions : Convolutions or None
         Kernels whose outputs are read beside each segment of steps.
+    rocket : Rocket or None
+        A linear model of whole sequences, whose outputs those of the network add to.
     """
 
     structure: dict[str, Any]
@@ -76,6 +80,7 @@ class SequenceModel:
     theta: np.ndarray
     categories: Categories | None = None
     convolutions: Convolutions | None = None
+    rocket: Rocket | None = None
     _idle: Lender = field(default_factory=Lender, repr=False)
 
     def with_theta(self, theta):
@@ -180,12 +185,12 @@ class SequenceModel:
         self._idle.append(network)
 
     def raw(self, sequences, n_threads):
-        """Return the outputs of the network, (n_seqs, n_out), in the given order."""
+        """Return the outputs of the model, (n_seqs, n_out), in the given order."""
         shape = len(sequences), self.structure["n_out"]
         raw = np.empty(shape, self.structure["dtype"])
         for out, _, rows in self.run(sequences, "forward", n_threads):
             raw[rows] = out
-        return raw
+        return raw if self.rocket is None else self.rocket.joined(raw, sequences)
 
     def steps(self, sequences, method, n_threads):
         """Return what a method of the network says of each step, a list of arrays."""
@@ -211,13 +216,13 @@ class SequenceModel:
             "n_layers_": self.n_layers,
             "out_activation_": loss.out_activation,
             **({} if self.categories is None else self._packed()),
-            **self._packed_convolutions(),
+            **self._packed_beside(),
             **self.target.pack(),
         }
 
-    def _packed_convolutions(self):
-        found = self.convolutions
-        return {} if found is None else {"_convolutions": found.pack()}
+    def _packed_beside(self):
+        found = {"_convolutions": self.convolutions, "_rocket": self.rocket}
+        return {name: part.pack() for name, part in found.items() if part is not None}
 
     def _packed(self):
         # Numbers as arrays of numbers: a file holds objects that are strings only.
@@ -245,8 +250,11 @@ class SequenceModel:
         convolutions = fields.get("_convolutions")
         if convolutions is not None:
             convolutions = Convolutions.unpack(convolutions)
+        rocket = fields.get("_rocket")
+        if rocket is not None:
+            rocket = Rocket.unpack(rocket)
         fill, theta = fields["_input_fill"], fields["_theta"]
-        return cls(*values, fill, target, theta, categories, convolutions)
+        return cls(*values, fill, target, theta, categories, convolutions, rocket)
 
     @property
     def n_layers(self):
@@ -385,6 +393,7 @@ STRUCTURE_FIELDS = {
     "n_ids": Optional(tuple_of(integer(1, 2**31 - 1))),
     "embedding_sizes": Optional(tuple_of(integer(0, 2**20))),
     "convolutions": Optional(either(one_of("auto"), integer(0))),
+    "rocket": Optional(either(one_of("auto"), boolean)),
 }
 
 
@@ -419,6 +428,58 @@ convolutions = record(
         ),
     }
 )
+
+
+def _n_shares(fields):
+    return len(fields["_rocket"]["threshold"])
+
+
+def _of_rocket(name, **limits):
+    """Return a check for an array of integers, one for each kernel of a rocket."""
+
+    def check(value, own, fields):
+        n_kernels = len(fields["_rocket"]["taps"])
+        array(name, n_kernels, **limits)(value, own, fields)
+
+    return check
+
+
+def _check_rocket(value, name, fields):
+    """Refuse kernels that would read what is not there."""
+    n_kernels, first = len(value["taps"]), value["first"]
+    if not n_kernels or len(first) != n_kernels + 1 or first[0] != 0:
+        raise ValueError(f"{name}['first'] must begin with 0, and end each kernel.")
+    if (first[1:] < first[:-1]).any() or first[-1] != len(value["threshold"]):
+        raise ValueError(f"{name}['first'] must grow to the number of thresholds.")
+    if not len(value["sums"]) or value["channel"].max() >= len(value["sums"]):
+        raise ValueError(f"{name}['channel'] must be a row of {name}['sums'].")
+
+
+def _network_share(value, name, fields):
+    number(value, name, fields)
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} must lie between 0 and 1, got {value!r}.")
+
+
+rocket = record(
+    {
+        "taps": array("int32", None, 3, low=0, high=N_TAPS - 1),
+        "dilation": _of_rocket("int32", low=1, high=1 << 20),
+        "channel": _of_rocket("int32", low=0),
+        "sums": array("bool", None, _n_features),
+        "first": array("int64", None, low=0),
+        "whole": _of_rocket("uint8", low=0, high=1),
+        "threshold": array("float32", None),
+        "mean": array("float64", _n_features),
+        "scale": array("float64", _n_features, low=np.finfo(np.float64).tiny),
+        "out_mean": array("float64", _n_shares),
+        "out_scale": array("float64", _n_shares, low=np.finfo(np.float64).tiny),
+        "coef": array("float64", _n_shares, _n_out),
+        "intercept": array("float64", _n_out),
+        "network": _network_share,
+    },
+    _check_rocket,
+)
 per_feature = array("float64", _n_features)
 per_output = array("float64", _n_out)
 theta = array(_dtype, None)
@@ -434,6 +495,7 @@ SEQUENCE_FIELDS = {
     "_categories": Optional(list_of(either(None, _categories))),
     "_category_counts": Optional(list_of(either(None, array("int64", None, low=0)))),
     "_convolutions": Optional(convolutions),
+    "_rocket": Optional(rocket),
     "out_activation_": one_of("crf", "identity", "logistic", "softmax"),
 }
 
@@ -479,6 +541,7 @@ def check_sequence_model(fields, target, make_spec=make_spec):
         raise ValueError("_input_scale must be positive.")
     loss = target.loss()
     n_beside = check_convolutions(fields)
+    check_rocket(fields)
     beside = (n_beside,) if n_beside else ()
     spec = make_spec(structure, fields["segment_length_"], target, *beside)
     check_theta(spec, loss, fields["_theta"])
@@ -516,6 +579,17 @@ def check_convolutions(fields):
     if found["causal"] == structure["bidirectional"] or structure.get("n_ids"):
         raise ValueError("_convolutions and the network do not go together.")
     return 2 * n_kernels
+
+
+def check_rocket(fields):
+    """Raise ValueError unless a linear model of sequences goes with the others."""
+    wanted, found = fields["_structure"].get("rocket", False), "_rocket" in fields
+    if wanted not in ("auto", found):
+        raise ValueError(
+            f"_rocket must {'not ' * found}be there if rocket is {wanted}."
+        )
+    if found and fields["_structure"].get("n_ids"):
+        raise ValueError("_rocket and features of tokens do not go together.")
 
 
 def check_theta(spec, loss, theta):

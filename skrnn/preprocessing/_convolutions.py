@@ -19,10 +19,12 @@ from skrnn.inputs.convolutions import (
     TAPS,
     Kernels,
     Rows,
+    all_kernels,
     blocks_of,
     drawn_kernels,
+    drawn_sums,
+    even_quantiles,
     lay_out,
-    long_length,
     powers_of_two,
     sampled_outputs,
     taps_of,
@@ -35,7 +37,6 @@ from skrnn.preprocessing._base import SequenceTransformerMixin
 __all__ = ["ConvolutionFeatures", "RandomConvolutions"]
 
 STATISTICS = ("share", "max")
-N_SUMS = 64  # how many sums of features the kernels of ConvolutionFeatures read
 
 
 class _Convolutions(Stamped):
@@ -543,27 +544,14 @@ class ConvolutionFeatures(
         """
         sequences = self._read(X)
         rng = check_random_state(self.random_state)
-        dilations, n_thresholds = _miniature(
-            self.n_features // len(TAPS),
-            long_length(sequences.lengths),
+        self._sums = drawn_sums(rng, sequences.n_features)
+        kernels, self._first, self._whole = all_kernels(
+            rng, self.n_features, len(self._sums), sequences.lengths
         )
-        n_dilations = len(dilations)
-        self._sums = _drawn_sums(rng, sequences.n_features)
-        channel = rng.randint(len(self._sums), size=n_dilations * len(TAPS))
-        which = np.repeat(np.arange(n_dilations), len(TAPS))
-        taps = np.tile(np.arange(len(TAPS)), n_dilations)
-        order = np.lexsort([taps, which, channel])
-        which, taps = which[order], taps[order]
-        self.kernels_ = weights_of(TAPS[taps])
-        self.dilations_ = dilations[which]
-        self._channel = channel[order].astype(np.intc)
-        self._whole = ((which + taps) % 2 == 0).astype(np.uint8)
-        self._first = np.concatenate([[0], np.cumsum(n_thresholds[which])])
-        self._first = self._first.astype(np.intp)
-        # Multiples of the golden ratio, modulo 1, fill the interval evenly.
-        n_columns = int(self._first[-1])
-        quantiles = np.arange(1, n_columns + 1) * ((np.sqrt(5) + 1) / 2) % 1
-        thresholds = np.zeros(n_columns, dtype=np.float32)
+        self.kernels_ = weights_of(kernels.taps)
+        self.dilations_, self._channel = kernels.dilation, kernels.channel
+        quantiles = even_quantiles(int(self._first[-1]))
+        thresholds = np.zeros(len(quantiles), dtype=np.float32)
         outputs = self._sample(sequences, N_SAMPLED // 16)
         for each, a, b in zip(outputs, self._first, self._first[1:], strict=False):
             if len(each):
@@ -622,33 +610,3 @@ def _checked_dilations(dilations, lengths):
     if array.min() < 1 or array.max() > 1 << 20:
         raise ValueError(f"dilations must lie between 1 and 2**20, got {dilations!r}.")
     return array.astype(np.int64)
-
-
-def _drawn_sums(rng, n_features):
-    """Subsets of the features, a row of bools for each: few features more often."""
-    if n_features == 1:
-        return np.ones((1, 1), dtype=bool)
-    sums = np.zeros((N_SUMS, n_features), dtype=bool)
-    for row in sums:
-        n_chosen = int(2 ** rng.uniform(0, np.log2(min(n_features, 9) + 1)))
-        row[rng.choice(n_features, n_chosen, replace=False)] = True
-    return sums
-
-
-def _miniature(per_kernel, n_steps):
-    """Dilations, spread evenly by their logarithms, and how many thresholds each has.
-
-    Parameters
-    ----------
-    per_kernel : int
-        Thresholds of a kernel of 84 with all its dilations.
-    n_steps : int
-        Length of a sequence, which the widest kernel spans.
-    """
-    widest = np.log2(max(n_steps - 1, 8) / 8)
-    spread = np.logspace(0, widest, min(per_kernel, 32), base=2).astype(np.intc)
-    dilations, counts = np.unique(spread, return_counts=True)
-    n_thresholds = counts * per_kernel // len(spread)
-    rest = per_kernel - int(n_thresholds.sum())
-    n_thresholds[:rest] += 1
-    return dilations, n_thresholds

@@ -57,12 +57,15 @@ class Run(NamedTuple):
         What `SegmentReadout` reads of the segments, (n_segments, n_seqs, n_future).
     steps : Lengths or None, default=None
         Lengths in single steps, where segments of them are read.
+    beside : str or None, default=None
+        Outputs of a `Rocket`, (n_seqs, n_out) float64.
     """
 
     x: str
     lengths: Lengths | None = None
     future: str | None = None
     steps: Lengths | None = None
+    beside: str | None = None
 
 
 class States(NamedTuple):

@@ -7,7 +7,7 @@ share them.
 
 import numpy as np
 
-from skrnn.export.onnx.convolutions import convolve
+from skrnn.export.onnx.convolutions import convolve, decide
 from skrnn.export.onnx.graph import (
     ML,
     Exported,
@@ -180,7 +180,7 @@ def center(g, x, sequence_lens):
     return g("Sub", x, g("Unsqueeze", mean, np.array([1])))
 
 
-def read_batch(g, x, sequence_lens, encoder, dtype, convolutions=None):
+def read_batch(g, x, sequence_lens, encoder, dtype, convolutions=None, rocket=None):
     """Add the way from padded sequences to what the network reads.
 
     Runtimes end the process where a recurrent operator has no sequences, or a loop no
@@ -198,6 +198,8 @@ def read_batch(g, x, sequence_lens, encoder, dtype, convolutions=None):
         Of the network.
     convolutions : Convolutions or None, default=None
         What is read beside each segment.
+    rocket : Rocket or None, default=None
+        The linear model whose outputs add to those of the network.
 
     Returns
     -------
@@ -240,9 +242,13 @@ def read_batch(g, x, sequence_lens, encoder, dtype, convolutions=None):
         beside, small = convolve(g, given, lens, convolutions, k)
         x = g("Concat", x, g.cast(beside, dtype), axis=-1)
         valid = g("And", valid, small)
+    beside = None
+    if rocket is not None:
+        beside, small = decide(g, given, lens, rocket)
+        valid = g("And", valid, small)
     lengths = Lengths(g, segments, n_segments)
     steps = Lengths(g, lens, g("Mul", n_segments, np.array(k))) if k > 1 else lengths
-    return Run(x, lengths, steps=steps), valid
+    return Run(x, lengths, steps=steps, beside=beside), valid
 
 
 def refuse(g, raw, valid, dtype):
@@ -379,9 +385,13 @@ def score_batch(g, x, sequence_lens, model, outputs, dtype, encoder=None):
     n_seqs = g.size(x, 0)
     n_steps = g.size(x, 1)
     run, valid = read_batch(
-        g, x, sequence_lens, encoder, network.dtype, model.convolutions
+        g, x, sequence_lens, encoder, network.dtype, model.convolutions, model.rocket
     )
-    raw = refuse(g, run_network(g, network, run), valid, network.dtype)
+    raw = run_network(g, network, run)
+    if run.beside is not None:
+        raw = g("Mul", g.cast(raw, np.float64), np.array(model.rocket.network))
+        raw = g.cast(g("Add", raw, run.beside), network.dtype)
+    raw = refuse(g, raw, valid, network.dtype)
     if not outputs.per_step:
         tensors = outputs.add(g, raw, dtype)
         return [g.slice(tensor, 0, 0, n_seqs) for tensor in tensors]

@@ -1,0 +1,178 @@
+"""Whole sequences as MiniRocket describes them: shares of outputs over thresholds."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from skrnn._packing import describe
+from skrnn.inputs.convolutions import (
+    BLOCK,
+    N_SAMPLED,
+    Kernels,
+    all_kernels,
+    blocks_of,
+    drawn_sums,
+    even_quantiles,
+    lay_out,
+    sampled_outputs,
+)
+from skrnn.inputs.convolved import between_outputs
+from skrnn.inputs.sequences import scale_of, statistics_of
+
+__all__ = ["N_SHARES", "Shares"]
+
+N_SHARES = 1008  # of a sequence: twelve of each of the 84 kernels
+LEAST_STEPS = 256  # that a sequence counts in a block: its shares take memory, too
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Fitted kernels and thresholds, and the scale of what they read and give.
+
+    Attributes
+    ----------
+    kernels : Kernels
+        Their channels are sums of features.
+    sums : ndarray of shape (n_sums, n_features), dtype bool
+        Which features are added.
+    first : ndarray of shape (n_kernels + 1,), intp
+        Kernel k has the thresholds from ``first[k]`` to ``first[k + 1]``.
+    whole : ndarray of shape (n_kernels,), uint8
+        Whether outputs that read beyond the sequence count.
+    threshold : ndarray of shape (n_shares,), float32
+    mean, scale : ndarrays of shape (n_features,), float64
+        What features are standardised with before they are added.
+    out_mean, out_scale : ndarrays of shape (n_shares,), float64
+        What shares are standardised with.
+    """
+
+    kernels: Kernels
+    sums: np.ndarray
+    first: np.ndarray
+    whole: np.ndarray
+    threshold: np.ndarray
+    mean: np.ndarray
+    scale: np.ndarray
+    out_mean: np.ndarray
+    out_scale: np.ndarray
+
+    def pack(self):
+        """Return plain values by name."""
+        return {
+            "taps": self.kernels.taps,
+            "dilation": self.kernels.dilation,
+            "channel": self.kernels.channel,
+            "sums": self.sums,
+            "first": self.first.astype(np.int64),
+            "whole": self.whole,
+            "threshold": self.threshold,
+            "mean": self.mean,
+            "scale": self.scale,
+            "out_mean": self.out_mean,
+            "out_scale": self.out_scale,
+        }
+
+    @classmethod
+    def unpack(cls, fields):
+        """Return what `pack` was made of."""
+        names = ("taps", "dilation", "channel")
+        arrays = [np.ascontiguousarray(fields[name], dtype=np.intc) for name in names]
+        first = np.ascontiguousarray(fields["first"], dtype=np.intp)
+        rest = ("whole", "threshold", "mean", "scale", "out_mean", "out_scale")
+        rest = [np.ascontiguousarray(fields[name]) for name in rest]
+        return cls(Kernels(*arrays), fields["sums"], first, *rest)
+
+    @classmethod
+    def learn(cls, sequences, *, seed, weight):
+        """Choose kernels, and learn thresholds and scales; return shares, too.
+
+        The order of the sequences has no effect.
+
+        Parameters
+        ----------
+        sequences : Sequences
+            Of numbers; NaN is unknown.
+        seed : int
+        weight : ndarray of shape (n_seqs,), float64
+
+        Returns
+        -------
+        shares : Shares
+        table : ndarray of shape (n_seqs, n_shares), float64
+            What `tables` says of these sequences.
+        """
+        rng = np.random.RandomState([seed, 6])
+        sums = drawn_sums(rng, sequences.n_features)
+        kernels, first, whole = all_kernels(rng, N_SHARES, len(sums), sequences.lengths)
+        seen, mean, var = sequences.statistics(weight)
+        mean = np.where(seen > 0, mean, 0.0)
+        scale = np.where(seen > 0, scale_of(mean, var, seen), 1.0)
+        n = int(first[-1])
+        nothing, one, flat = np.zeros(n), np.ones(n), np.zeros(n, dtype=np.float32)
+        found = kernels, sums, first, whole
+        threshold = cls(*found, flat, mean, scale, nothing, one)._thresholds(
+            sequences, weight
+        )
+        learned = cls(*found, threshold, mean, scale, nothing, one)
+
+        counted = [table for _, table in learned._counted(sequences)]
+        counted = np.concatenate(counted)
+        table = describe(list(counted[:, np.newaxis]))
+        tables = [(slice(0, len(counted)), table)]
+        seen, out_mean, var = statistics_of(lambda: tables, n, weight)
+        out_scale = scale_of(out_mean, var, np.maximum(seen, 1.0))
+        out_mean = np.where(seen > 0, out_mean, 0.0)
+        out_scale = np.where(seen > 0, out_scale, 1.0)
+        learned = cls(*found, threshold, mean, scale, out_mean, out_scale)
+        return learned, learned._scaled(counted)
+
+    def tables(self, sequences):
+        """Yield slices of the sequences, and their standardised shares in float64.
+
+        0 is the mean, and stands for the share of a kernel that finds no known value.
+        """
+        for part, table in self._counted(sequences):
+            yield part, self._scaled(table)
+
+    def _scaled(self, table):
+        shares = table.astype(np.float64)
+        shares -= self.out_mean
+        shares /= self.out_scale
+        shares[table != table] = 0
+        return shares
+
+    def _counted(self, sequences):
+        for part, rows in self._laid_out(sequences):
+            yield part, self.kernels.count(rows, self.first, self.threshold, self.whole)
+
+    def _laid_out(self, sequences):
+        """Yield slices of the sequences, and their `Rows`."""
+        before, after = self.kernels.before, self.kernels.after
+        most = BLOCK // max(1, len(self.sums) // 4)
+        lengths = np.maximum(sequences.lengths, LEAST_STEPS)
+        for part in blocks_of(lengths, before + after, most):
+            arrays = [sequences.numbers(i) for i in range(part.start, part.stop)]
+            rows, bad = lay_out(arrays, self.mean, self.scale, before, after, self.sums)
+            if rows is None:
+                raise ValueError(
+                    f"{sequences.name(part.start + bad)} contains a value that is too "
+                    "large on the scale of the training set. Scale it down, or set "
+                    "rocket=False."
+                )
+            yield part, rows
+
+    def _thresholds(self, sequences, weight):
+        """Return quantiles of the outputs of each kernel on the training set."""
+        stride = max(1, int(sequences.lengths.sum()) // (N_SAMPLED // 16))
+        found = [[] for _ in self.kernels.taps]
+        for part, rows in self._laid_out(sequences):
+            sampled = sampled_outputs(self.kernels, rows, stride, weight[part])
+            for own, more in zip(found, sampled, strict=True):
+                own.append(more)
+        quantiles = even_quantiles(len(self.threshold))
+        threshold = np.empty(len(quantiles), dtype=np.float32)
+        for own, a, b in zip(found, self.first, self.first[1:], strict=False):
+            outputs, heavy = (np.concatenate(each) for each in zip(*own, strict=True))
+            for k in range(a, b):
+                threshold[k] = between_outputs(outputs, heavy, quantiles[k])
+        return threshold
