@@ -586,6 +586,33 @@ def means_of_errors(const double[:, :, ::1] error, double[:, ::1] out):
                 out[i, k] = total / known if known and 2 * known >= horizon else NAN
 
 
+def keep_forecast(const double[:, :, ::1] forecast, int which,
+                  const double[:, ::1] unit, const double[::1] least,
+                  double[:, ::1] middle, double[:, ::1] spread):
+    """Keep the forecasts of all targets from one origin.
+
+    Parameters
+    ----------
+    forecast : (n_targets, horizon, n_quantiles)
+    which : int
+        The quantile that is kept.
+    unit : (n_targets, horizon)
+    least : (n_targets,)
+        The smallest spread.
+    middle, spread : OUT (horizon, n_targets)
+    """
+    cdef Py_ssize_t k, t, n_targets = middle.shape[1], horizon = middle.shape[0]
+    if not (forecast.shape[0] == unit.shape[0] == least.shape[0] == n_targets
+            and spread.shape[1] == n_targets and spread.shape[0] == horizon
+            and forecast.shape[1] == unit.shape[1] == horizon
+            and 0 <= which < forecast.shape[2]):
+        raise ValueError("the shapes do not match.")
+    for k in range(n_targets):
+        for t in range(horizon):
+            middle[t, k] = forecast[k, t, which]
+            spread[t, k] = max(unit[k, t], least[k])
+
+
 def errors_of_row(const double[:, ::1] y, const double[:, :, ::1] middle,
                   const double[:, :, ::1] spread, Py_ssize_t row,
                   double[:, ::1] out, Py_ssize_t step, Py_ssize_t ahead,

@@ -126,6 +126,54 @@ def normalize(const double[:, ::1] window, const unsigned char[:, ::1] unknown,
                 rows[i, first + t, 1] = <floating>unknown[i, t]
 
 
+def correct(const double[:, ::1] linear, const double[::1] level,
+            const double[:, :, :] change, const double[::1] scale,
+            const double[::1] gate, double[:, :, ::1] out):
+    """out = linear + level + change * scale * gate.
+
+    Returns whether nothing of it is infinite.
+
+    Parameters
+    ----------
+    linear : (n_windows, horizon)
+    level, scale : (n_windows,)
+    change : (n_windows, horizon, n_quantiles)
+    gate : (horizon,)
+    out : OUT (n_windows, horizon, n_quantiles)
+    """
+    cdef Py_ssize_t i, t, q, n = out.shape[0], horizon = out.shape[1]
+    cdef double at, by, value
+    cdef bint bounded = True
+    if not (linear.shape[0] == level.shape[0] == change.shape[0] == scale.shape[0] == n
+            and linear.shape[1] == change.shape[1] == gate.shape[0] == horizon
+            and change.shape[2] == out.shape[2]):
+        raise ValueError("the shapes do not match.")
+    with nogil:
+        for i in range(n):
+            for t in range(horizon):
+                at, by = linear[i, t] + level[i], scale[i] * gate[t]
+                for q in range(out.shape[2]):
+                    value = at + change[i, t, q] * by
+                    out[i, t, q] = value
+                    bounded &= not isinf(value)
+    return bounded
+
+
+def are_known(const double[:, :, ::1] forecast, const double[:, ::1] spread):
+    """Whether all forecasts are finite, and all spreads are, too, and positive."""
+    cdef Py_ssize_t i, t, q
+    for i in range(spread.shape[0]):
+        for t in range(spread.shape[1]):
+            if not 0 < spread[i, t] < INFINITY:
+                return False
+    for i in range(forecast.shape[0]):
+        for t in range(forecast.shape[1]):
+            for q in range(forecast.shape[2]):
+                if not -INFINITY < forecast[i, t, q] < INFINITY:
+                    return False
+    return True
+
+
 cdef void cut_one(const double* values, Py_ssize_t begin, Py_ssize_t origin,
                   Py_ssize_t season, bint centered, Py_ssize_t n_lags, double* w,
                   unsigned char* unknown, double* level, double* scale,

@@ -138,6 +138,30 @@ def test_what_came_after_an_origin():
         assert seen[i] == (known[:o].any() and known[o : o + 5].any())
 
 
+def test_corrected_forecasts_have_the_bits_of_numpy():
+    rng = np.random.default_rng(0)
+    linear, change = rng.normal(size=(4, 5)), rng.normal(size=(4, 5, 3))
+    level, scale, gate = rng.normal(size=4), rng.random(4), rng.random(5)
+    out = np.empty((4, 5, 3))
+    parts = linear, level, change, scale, gate
+    assert _windows.correct(*parts, out)
+    by = (scale[:, np.newaxis] * gate)[..., np.newaxis]
+    expected = (linear + level[:, np.newaxis])[..., np.newaxis] + change * by
+    assert np.array_equal(out, expected)
+    spread = rng.random((4, 5)) + 0.1
+    assert _windows.are_known(out, spread)
+    for bad in (0.0, np.nan, np.inf, -1.0):
+        assert not _windows.are_known(
+            out, np.where(linear == linear[1, 2], bad, spread)
+        )
+    level[2] = np.nan  # a window without a known value
+    assert _windows.correct(*parts, out) and not _windows.are_known(out, spread)
+    level[2] = np.inf
+    assert not _windows.correct(*parts, out) and not _windows.are_known(out, spread)
+    with pytest.raises(ValueError, match="shapes"):
+        _windows.correct(*parts, out[:, :4].copy())
+
+
 @pytest.mark.parametrize("horizon", [1, 4, 30])
 @pytest.mark.parametrize("window", [1, 6, 40])
 @pytest.mark.parametrize("n_rows", [1, 2, 5, 31, 100])

@@ -19,6 +19,7 @@ from skrnn._detection import (
     Memory,
     NearestWindow,
     RowScorer,
+    keep_forecast,
     means,
     stillness,
     window_distances,
@@ -60,6 +61,17 @@ def fitted(fitted_once):
 
 
 # The promise -------------------------------------------------------------------------
+
+
+def test_forecasts_are_kept_by_target():
+    rng = np.random.default_rng(0)
+    forecast, unit = rng.normal(size=(2, 3, 4)), rng.random((2, 3))
+    least, middle, spread = np.array([0.5, 0.1]), np.empty((3, 2)), np.empty((3, 2))
+    keep_forecast(forecast, 1, unit, least, middle, spread)
+    assert np.array_equal(middle, forecast[..., 1].T)
+    assert np.array_equal(spread, np.maximum(unit.T, least))
+    with pytest.raises(ValueError, match="shapes"):
+        keep_forecast(forecast, 4, unit, least, middle, spread)
 
 
 def kinds(n):

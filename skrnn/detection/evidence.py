@@ -22,6 +22,7 @@ from skrnn._detection import (
     Bounds,
     NearestWindow,
     errors_of_row,
+    keep_forecast,
     means,
     means_of_errors,
     stillness,
@@ -287,8 +288,9 @@ class RowEvidence:
             errors_of_row(y, self._middle, self._spread, row, table, *places[:3])
         if max(places[3:]) >= 0:
             self._look_back(row, table)
-        if np.isnan(values).any():
-            table[:, np.isnan(values)] = np.nan
+        unknown = values != values
+        if unknown.any():
+            table[:, unknown] = np.nan
         return table.reshape(1, -1)
 
     def _look_back(self, row, table):
@@ -307,11 +309,11 @@ class RowEvidence:
                     self._bounded_columns[k], row, table[window, k : k + 1]
                 )
         if level >= 0:
-            table[level] = levels(y, horizon, row, row + 1)[0]
+            levels(y, horizon, row, row + 1, table[level : level + 1])
         if drift >= 0:
-            table[drift] = drifts(y, SLOW * horizon, row, row + 1)[0]
+            drifts(y, SLOW * horizon, row, row + 1, table[drift : drift + 1])
         if still >= 0:
-            table[still] = stills(y, horizon, row, row + 1)[0]
+            stills(y, horizon, row, row + 1, table[still : still + 1])
 
     def _forecast(self, origin):
         model, n_targets = self.model, self.model.n_targets
@@ -320,14 +322,15 @@ class RowEvidence:
             line = np.tile(line, len(origin))
             origins = np.repeat(origin, n_targets)
         out, spread = model.forecast_windows(self._lines, line, origins)
-        shape = len(origin), n_targets, self.horizon
-        at = origin % self.horizon
-        self._middle[at] = out[..., model.loss.middle].reshape(shape).swapaxes(1, 2)
-        spread = spread.reshape(shape).swapaxes(1, 2)
-        self._spread[at] = np.maximum(spread, self._least)
+        which, first = model.loss.middle, 0
+        for at in (origin % self.horizon).tolist():
+            part = slice(first, first + n_targets)
+            kept = self._middle[at], self._spread[at]
+            keep_forecast(out[part], which, spread[part], self._least, *kept)
+            first += n_targets
 
 
-def levels(y, n_rows, start, stop):
+def levels(y, n_rows, start, stop, out=None):
     """Return how far means of the last rows are from those of the rows before.
 
     Parameters
@@ -336,6 +339,8 @@ def levels(y, n_rows, start, stop):
     n_rows : int
         Number of rows of a mean. The other mean is of `BACKGROUND` times as many.
     start, stop : int
+    out : ndarray of shape (stop - start, n_targets), default=None
+        Filled, if it is given.
 
     Returns
     -------
@@ -343,25 +348,30 @@ def levels(y, n_rows, start, stop):
         NaN if half of the rows of a mean are unknown or not there.
     """
     before = drifts(y, BACKGROUND * n_rows, start - n_rows, stop - n_rows)
-    return drifts(y, n_rows, start, stop) - before
+    out = drifts(y, n_rows, start, stop, out)
+    out -= before
+    return out
 
 
-def drifts(y, n_rows, start, stop):
-    """Return means of the last rows, (stop - start, n_targets).
+def drifts(y, n_rows, start, stop, out=None):
+    """Return means of the last rows, (stop - start, n_targets), in `out` if given.
 
     NaN if half of the rows of a mean are unknown or not there.
     """
-    out = np.empty((stop - start, y.shape[1]))
+    if out is None:
+        out = np.empty((stop - start, y.shape[1]))
     means(y, n_rows, start, stop, out)
     return out
 
 
-def stills(y, horizon, start, stop):
+def stills(y, horizon, start, stop, out=None):
     """Return how much less the last rows change, (stop - start, n_targets).
 
-    That is half a horizon, compared with as many horizons as `level` is.
+    That is half a horizon, compared with as many horizons as `level` is. `out` takes
+    them, if it is given.
     """
-    out = np.empty((stop - start, y.shape[1]))
+    if out is None:
+        out = np.empty((stop - start, y.shape[1]))
     n_rows = max(horizon // 2, LEAST_STILL)
     stillness(y, n_rows, max(BACKGROUND * horizon, n_rows), start, stop, out)
     return out

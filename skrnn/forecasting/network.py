@@ -5,8 +5,10 @@ import math
 
 import numpy as np
 
+from skrnn import _windows
 from skrnn.forecasting.windows import (
     BLOCK_WINDOWS,
+    OneWindow,
     Windows,
     forget_far,
     normalized,
@@ -140,6 +142,7 @@ class WindowForecaster:
         self.reader, self.linear, self.network = reader, linear, network
         self.loss, self.gate, self.options = loss, gate, options
         self.corrects, self.short = bool(gate.any()), short
+        self._one = None
 
     def forecast(self, lines, line, origin, n_threads=1):
         """Forecast windows.
@@ -166,26 +169,30 @@ class WindowForecaster:
 
     @np.errstate(over="ignore", invalid="ignore")
     def _forecast(self, lines, line, origin, n_threads):
-        reader = self.reader
-        windows = Windows.cut(lines, line, origin, reader.window, self.options)
-        level = windows.level, lines.target[line]
-        out = self.linear.forecast(windows.values, *level)
-        out += windows.level[:, np.newaxis]
-        out = out[..., np.newaxis]
-        if self.corrects:
-            batch = reader.read(lines, line, origin, windows)
-            raw = self.network.forward(batch, n_threads=n_threads).astype(float)
-            change = self.loss.forecast(raw).reshape(len(raw), reader.horizon, -1)
-            scale = windows.scale[:, np.newaxis] * self.gate
-            out = out + change * scale[..., np.newaxis]
+        reader, batch, n = self.reader, None, len(line)
+        if n == 1 and self.corrects and reader.n_channels == 2:
+            if self._one is None:
+                self._one = OneWindow(reader, self.options)
+            windows, batch = self._one.read(lines, line, origin)
         else:
-            n_quantiles = self.network.n_out // reader.horizon
-            out = np.repeat(out, n_quantiles, axis=2)
-        if np.isinf(out).any():  # NaN means that no value of a window is known
+            windows = Windows.cut(lines, line, origin, reader.window, self.options)
+        target = lines.target[line]
+        linear = self.linear.forecast(windows.values, windows.level, target)
+        out = np.empty((n, reader.horizon, self.network.n_out // reader.horizon))
+        if self.corrects:
+            if batch is None:
+                batch = reader.read(lines, line, origin, windows)
+            raw = self.network.forward(batch, n_threads=n_threads).astype(float)
+            change = self.loss.forecast(raw).reshape(out.shape)
+            at, scale = windows.level, windows.scale
+            bounded = _windows.correct(linear, at, change, scale, self.gate, out)
+        else:
+            out[...] = (linear + windows.level[:, np.newaxis])[..., np.newaxis]
+            bounded = not np.isinf(out).any()
+        if not bounded:  # NaN means that no value of a window is known
             refuse_overflow(out.dtype)
         if self.short is None:
             return out, np.repeat(windows.spread[:, np.newaxis], len(self.gate), axis=1)
-        target = lines.target[line]
         return out, self.short.units(windows, target, self.options.season)
 
 

@@ -181,21 +181,26 @@ class Windows(NamedTuple):
     spread: np.ndarray
 
     @classmethod
-    def cut(cls, lines, line, origin, n_lags, options):
-        """Cut windows of `n_lags` rows that end before the origins."""
-        n = len(line)
-        arrays = (
-            np.empty((n, n_lags)),
-            np.empty((n, n_lags), dtype=np.uint8),
-            *np.empty((3, n)),
-        )
+    def empty(cls, n, n_lags):
+        """Return memory for `n` windows of `n_lags` rows."""
+        unknown = np.empty((n, n_lags), dtype=np.uint8)
+        return cls(np.empty((n, n_lags)), unknown, *np.empty((3, n)))
+
+    @classmethod
+    def cut(cls, lines, line, origin, n_lags, options, windows=None):
+        """Cut windows of `n_lags` rows that end before the origins.
+
+        The memory of other `windows` is taken for them, if it is given.
+        """
+        if windows is None:
+            windows = cls.empty(len(line), n_lags)
         begin = lines.begin[line]
         season, centered, _ = options
         chosen = begin, begin + origin, season, centered
         wild = options.n_wild(n_lags)
-        if not _windows.cut(lines.values, *chosen, *arrays, wild):
+        if not _windows.cut(lines.values, *chosen, *windows, wild):
             refuse_overflow(np.dtype(float))
-        return cls(*arrays)
+        return windows
 
 
 def refuse_overflow(dtype):
@@ -324,13 +329,14 @@ class WindowReader:
         x = rows.reshape(n, self.n_segments, self.n_in).swapaxes(0, 1)
         x = np.ascontiguousarray(x).reshape(self.n_segments * n, self.n_in)
         n_active = np.full(self.n_segments, n, dtype=np.int32)
-        future = self._future(lines, line, origin)
+        future = self.future(lines, line, origin)
         has_covariates = self.n_channels > 2
         if has_covariates and not (np.isfinite(x).all() and np.isfinite(future).all()):
             refuse_overflow(self.dtype)
         return WindowBatch(x, n_active, future)
 
-    def _future(self, lines, line, origin):
+    def future(self, lines, line, origin):
+        """Return what the network reads of the steps after the origins."""
         n, m, k = len(line), self.n_future_segments, self.future_segment_length
         future = np.zeros((m, n, self.n_future_in), dtype=self.dtype)
         future[:, :, :m] = np.eye(m)[:, np.newaxis]
@@ -356,6 +362,35 @@ class WindowReader:
         if self.n_targets:
             future[:, np.arange(n), column + lines.target[line]] = 1
         return future.reshape(m * n, self.n_future_in)
+
+
+class OneWindow:
+    """Windows without covariates that are read one at a time, in the same memory.
+
+    Parameters
+    ----------
+    reader : WindowReader
+    options : WindowOptions
+    """
+
+    def __init__(self, reader, options):
+        self.reader, self.options = reader, options
+        self._windows = Windows.empty(1, reader.window)
+        n_rows = reader.n_segments * reader.segment_length
+        self._rows = np.zeros((1, n_rows, 2), dtype=reader.dtype)
+        x = self._rows.reshape(reader.n_segments, reader.n_in)
+        self._batch = WindowBatch(x, np.ones(reader.n_segments, np.int32), None)
+        self._moves = reader.n_calendar > 0 or reader.n_targets > 0
+
+    def read(self, lines, line, origin):
+        """Return a window and what the network reads of it, good until the next one."""
+        reader, windows, batch = self.reader, self._windows, self._batch
+        Windows.cut(lines, line, origin, reader.window, self.options, windows)
+        parts = windows.values, windows.unknown, windows.scale
+        _windows.normalize(*parts, GRAIN, MAX_NORMALIZED, self._rows)
+        if batch.future is None or self._moves:
+            batch.future = reader.future(lines, line, origin)
+        return windows, batch
 
 
 def normalized(values, scale):

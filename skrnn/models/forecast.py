@@ -1,6 +1,5 @@
 """A fitted forecast, as plain arrays and values, and how it forecasts series."""
 
-import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from numbers import Real
@@ -8,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from skrnn._windows import are_known
 from skrnn.forecasting.calibration import LEVELS
 from skrnn.forecasting.cold import ColdStart
 from skrnn.forecasting.linear import Home, LinearForecast
@@ -322,7 +322,7 @@ class ForecastModel:
         forecaster = self._idle.borrow(self.window_forecaster)
         with np.errstate(over="ignore", invalid="ignore"):
             out, spread = forecaster.forecast(lines, line, origin, n_threads)
-            if spread.min(initial=1) > 0 and math.isfinite(out.sum() + spread.sum()):
+            if are_known(out, spread):
                 self._idle.append(forecaster)
                 return out, spread  # as nearly always: nothing is unknown
         unknown = np.isnan(out).any(axis=(1, 2))

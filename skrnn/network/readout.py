@@ -349,6 +349,7 @@ class SegmentReadout(Readout):
         super().build(dtype, options)
         self.recurrence = make_recurrence(self.layer, dtype, options.trains)
         self.head = Linear(self.n_in, self.segment_size, dtype)
+        self._shape = None  # of the last pass
 
     def load(self, p):
         """Take the parameters."""
@@ -358,8 +359,11 @@ class SegmentReadout(Readout):
     def forward(self, pooled, states, run):
         """Return raw outputs, (n_seqs, n_out)."""
         n_seqs, n_segments = len(pooled), self.n_segments
+        if self._shape is None or self._shape.n_rows != n_segments * n_seqs:
+            n_active = np.array([n_segments * n_seqs], dtype=np.int32)
+            self._shape = PackedShape(n_active)
         h = self.recurrence.forward(
-            PackedShape(np.array([n_segments * n_seqs], dtype=np.int32)),
+            self._shape,
             run.batch.future,
             training=run.training,
             h0=np.tile(pooled, (n_segments, 1)) if n_segments > 1 else pooled,
