@@ -223,7 +223,7 @@ def count_paths(
 cdef inline void best_step(Chain chain, const double* before, double* delta,
                            double* from_tag) noexcept nogil:
     # delta = the best score of a path that ends in each tag, without its emission;
-    # from_tag: the tag before. Of equals the lowest.
+    # from_tag: the tag before, the lowest one among equals.
     cdef Py_ssize_t i, j, width = chain.width
     cdef const double* T = chain.T
     cdef double score, by = before[0], one = 0.0

@@ -310,7 +310,7 @@ cdef class Writer:
             How many, at most.
         rules : Rules
         end : int
-            The token after which a row has come to its end; -1 is none.
+            The token after which a row has come to its end, -1 if there is no such.
         scored : bool
             Whether the probabilities of the tokens are wanted.
 

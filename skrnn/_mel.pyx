@@ -61,7 +61,8 @@ cdef class Frames:
         What a row of coefficients multiplies the logarithms by. No rows: no cosines.
     preemphasis, floor : float
     n_mean : int
-        How many frames the running mean that is subtracted looks back at; 0 is none.
+        How many frames the running mean that is subtracted looks back at. 0 subtracts
+        nothing.
     """
 
     cdef readonly tuple arguments

@@ -38,7 +38,7 @@ cdef extern from *:
     long long level2_cache()
     void advise_large_pages(char* start, size_t size, size_t page)
 
-# Of machines that do not report it: the smallest one of those that are common.
+# Where a machine does not report its size: the smallest size that is common.
 LEVEL2 = level2_cache() or 2**20
 
 cdef enum:

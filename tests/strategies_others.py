@@ -65,7 +65,7 @@ def of_steps(source, X, values):
 TAGS = ["O", "B-x", "I-x"]
 NUMBERS = [0.0, 1.5, -2.0]
 
-# Of each estimator: options, and what makes its targets.
+# For each estimator, its options, and the function that makes its targets.
 OTHERS = {
     LanguageModel: (
         [{}, {"ngram_order": 3, "ends": False}, {"tie_embeddings": True}],

@@ -107,7 +107,7 @@ def test_forms_of_ragged_panels(form):
     given = PANELS[form](X)
     model = forecaster(calendar=None).fit(given)
     set_season(awake(model), 1)
-    # Of hours, folds are cut at moments, and a season is known.
+    # With hours, folds are cut at moments, and a season is known.
     set_fields(model, linear_weights_=found.linear_weights_)
     forecast = model.predict()
     if form in ("columns", "frames"):
@@ -269,7 +269,7 @@ def test_rows_within_fit_are_forecast_from_those_before_them():
     assert_same_bits(across[2:], model.predict(X[100:106]))
     some = model.predict(X.iloc[[50, 51, 53, 59, 101, 104]])
     assert_same_bits(some[:4], inside[[0, 1, 3, 9]])
-    # Of rows in between that are not given, the covariates are unknown.
+    # Covariates are unknown in rows in between that are not given.
     X.iloc[[100, 102, 103]] = np.nan
     assert_same_bits(some[4:], model.predict(X[100:105])[[1, 4]])
     assert np.isfinite(model.predict(X[:3])).all()
@@ -380,7 +380,7 @@ def test_a_future_value_of_a_covariate_counts_at_its_step():
         changed[step] += 1
         after = model.predict(changed)
         assert np.array_equal(after != before, np.arange(4) == step)
-    # Of the first one, which drives the target, by as much as it does.
+    # The change of the first covariate changes the target by as much as it drives it.
     set_fields(model, gate_=np.zeros(4))
     changed = X[100:104].copy()
     changed[2, 0] += 1

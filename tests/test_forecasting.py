@@ -502,7 +502,7 @@ def test_held_out_windows_are_the_last_ones():
     for k, cut in ((0, 75), (1, 45)):
         assert (training.origin[training.line == k] + 5).max() == cut
         assert validation.origin[validation.line == k].min() == cut
-    # Of a fold, they are the last ones of the fold.
+    # In a fold, they are the last ones of the fold.
     fold = data._take(data.origin + 5 <= 40)
     training, validation = fold.hold_out(0.25)
     assert (training.origin + 5).max() == 30
@@ -566,7 +566,7 @@ def test_quantiles_of_errors_are_those_of_split_conformal_prediction():
         for step in range(2):
             known = error[group == g, step]
             known = known[np.isfinite(known)]
-            # Of n errors and one to come, the k-th smallest is above a share k / (n+1).
+            # Among n errors and one to come, the k-th is above a share k / (n+1).
             expected = np.quantile(known, LEVELS, method="weibull")
             assert_allclose(out[g, step], expected, atol=1e-12)
     assert np.isnan(out[:, 2]).all()

@@ -101,8 +101,8 @@ def test_a_broken_promise_is_seen():
 
 # Parameters ----------------------------------------------------------------------
 
-# What each parameter may be, in the words of its description. Of the values below, all
-# that are not of the kind must be refused.
+# What each parameter may be, in the words of its description. All values below that
+# are not of the kind must be refused.
 COLUMNS = {"str", "int", "huge int", "array"}  # what they say is looked at later
 KINDS = {
     "hidden_layer_sizes": {"int from 1", "ints from 1"},

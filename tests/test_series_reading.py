@@ -82,7 +82,7 @@ def test_read_panel():
         np.testing.assert_array_equal(series.x[8:N, 1], X[8:, 2])
         assert np.isnan(series.y[8:]).all()
         assert np.isnan(series.x[8:, 0]).all() and np.isnan(series.x[N:]).all()
-    # Of several targets any one counts.
+    # With several targets, any one counts.
     X[9, 1] = 5
     X[10:, 1] = nan
     schema, panel = learn_panel([X], target=[0, 1])

@@ -15,7 +15,7 @@ rest. The forecaster is the last step of an ordinary pipeline.
 #
 # The load is simulated: people rise, work and sleep, on week-ends less so, they heat
 # when it is cold, and there is always something that nobody foresees, and that lasts
-# for some hours. Of the temperature there is a weather report, so that it counts as
+# for some hours. There is a weather report of the temperature, so that it counts as
 # known ahead.
 
 import matplotlib.pyplot as plt

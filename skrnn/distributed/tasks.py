@@ -105,7 +105,7 @@ def run_task(task):
 
 
 def check_shards(shards):
-    """Return the shards as a list; refuse what is none."""
+    """Return the shards as a list; refuse anything else."""
     if isinstance(shards, str | bytes | dict) or not hasattr(shards, "__iter__"):
         raise TypeError(
             "shards must be a list of tuples (X, y[, sample_weight]), or of functions "

@@ -36,7 +36,7 @@ STRUCTURE = (
 )
 # Those of which 'auto' has become something else in a fitted network.
 SETTLED = ("bidirectional", "pooling", "hidden_layer_sizes", "ngram_order")
-# Of estimators that may have convolutions: how many kernels.
+# How many kernels an estimator has that may have convolutions.
 CONVOLUTIONS = [StrOptions({"auto"}), Interval(Integral, 0, 2**16, closed="both")]
 JOBLIB_BACKENDS = joblib.parallel.SequentialBackend.__module__
 LEARNING_RATE = ("learning_rate_init", "learning_rate", "power_t")

@@ -346,7 +346,7 @@ class StepRegressor(RegressorMixin, StepEstimator):
                 (n_rows, n_features)
             The sequences, or one table.
         y : list of array-likes of shape (n_steps_i,), or array-like of shape (n_rows,)
-            A number for each step; NaN or None is none.
+            A number for each step; NaN or None is a step without a number.
         sample_weight : array-like of shape (n_seqs,), or list of array-likes of shape \
                 (n_steps_i,), default=None
             Weights of the sequences, or of their steps. An ordinary weight is 1.

@@ -158,7 +158,7 @@ class StepEstimator(SequenceEstimator):
 
 
 def _check_table(X, counterpart=None):
-    """Refuse what is no table; `counterpart` learns targets of whole sequences."""
+    """Refuse anything but a table; `counterpart` learns targets of whole sequences."""
     if open_container(X, "X").kind == "sparse":
         refuse_sparse("X")
     if isinstance(X, str | bytes):

@@ -159,7 +159,7 @@ def _column_of(scaler, rows, n_steps):
 
 
 def check_n_seqs(n_seqs):
-    """Refuse what is no number of sequences that a stream can follow."""
+    """Refuse numbers of sequences that a stream cannot follow."""
     known = isinstance(n_seqs, Integral) and not isinstance(n_seqs, bool | np.bool_)
     if not known or not 1 <= n_seqs < 2**31:
         raise ValueError(

@@ -434,7 +434,7 @@ class SequenceTagger(StepEstimator):
                 (n_rows, n_features)
             The sequences, or one table.
         y : list of array-likes of shape (n_steps_i,), or array-like of shape (n_rows,)
-            A label for each step; None or NaN is none.
+            A label for each step; None or NaN is a step without a label.
         sample_weight : array-like of shape (n_seqs,), or list of array-likes of shape \
                 (n_steps_i,), default=None
             Weights of the sequences, or of their steps. An ordinary weight is 1.

@@ -80,7 +80,7 @@ FEATURES = {
     "n_features_in_": integer(1),
     "feature_names_in_": Optional(names_of(_n_features_in)),
 }
-# Of a feature that was never known, all is NaN.
+# All statistics of a feature that was never known are NaN.
 per_feature = either(None, array("floating", _n_features, finite=False))
 seen = either(
     number,

@@ -21,7 +21,7 @@ __all__ = ["LEAST_SERIES", "ColdStart", "fit_cold"]
 LEAST_SERIES = 3  # that tell how much series differ
 MOST_FOLDS = 5
 MOST_ROWS = 200  # of each series, evenly thinned
-# Of the penalty, in units of the mean square of the covariates; inf is the mean alone.
+# Penalties in units of the mean square of the covariates; inf is the mean alone.
 STRENGTHS = (np.inf, 1.0, 0.3, 0.1, 0.03, 0.01, 1e-3)
 
 

@@ -225,7 +225,7 @@ def check_text(item, row):
 
 
 def as_strings(items, row):
-    """The items as a list of `str`, or an error that names the one that is none."""
+    """The items as a list of `str`, or an error that names the first other item."""
     if not hasattr(items, "__iter__"):
         raise TypeError(f"{row} is {short(items)}. It must be a list of tokens.")
     items = list(items)

@@ -84,7 +84,7 @@ def hint_about_objects(item, where):
 
 
 def hint_about_container(X, input_name):
-    """What to do about something that is no list of sequences."""
+    """What to do about something that is not a list of sequences."""
     if isinstance(X, dict):
         return f" Pass list({input_name}.values())."
     if hasattr(X, "groups") and hasattr(X, "ngroups"):

@@ -7,7 +7,7 @@ import numpy as np
 
 
 def sequences(y, name):
-    """The items of y, or an error if y is no list."""
+    """The items of y, or an error if y is not a list."""
     if isinstance(y, str | bytes):
         raise ValueError(
             f"{name} is one {type(y).__name__}: {short(y)}. A list of sequences is "

@@ -239,17 +239,17 @@ FORECAST_FIELDS = {
         None, array("float64", _n_targets, _horizon, len(LEVELS), nan=True)
     ),
     "_theta": theta,
-    # Of a forecaster whose covariates may be unknown in rows to forecast.
+    # If covariates may be unknown in rows to forecast.
     "_plain_weights": Optional(array("float64", None, _horizon)),
     "_plain_errors": Optional(
         array("float64", _n_targets, _horizon, len(LEVELS), nan=True)
     ),
-    # Of one that was fitted since short histories have units of their own.
+    # If short histories have units of their own, as in newer versions.
     "_moves": Optional(array("float64", 4, _n_targets, low=0)),
     "_widening": Optional(array("float64", _n_targets, _n_sizes, _horizon, low=0)),
-    # Of a forecaster that learns logarithms of the targets.
+    # If the forecaster learns logarithms of the targets.
     "_log_floor": Optional(number),
-    # Of one whose forecasts return to a mean.
+    # If forecasts return to a mean.
     **{
         name: Optional(array("float64", *shape))
         for kind in ("_home", "_plain_home")
@@ -258,12 +258,12 @@ FORECAST_FIELDS = {
             f"{kind}_pull": (_horizon,),
         }.items()
     },
-    # Of one that forecasts series of a panel without a value.
+    # If the forecaster forecasts series of a panel without a value.
     "_cold_coef": Optional(array("float64", None, _n_targets)),
     "_cold_center": Optional(array("float64", _n_ahead)),
     "_cold_errors": Optional(array("float64", _n_targets, len(LEVELS))),
     "_cold_floor": Optional(array("float64", _n_targets, low=0)),
-    # Of one that has had an update.
+    # After an update.
     "_unlearned": Optional(array("int64", _n_series, low=0)),
 }
 

@@ -28,7 +28,7 @@ def rows_of(batch, b):
 def best_codes(raw, batch):
     """Return the labels of the most probable symbol of each step.
 
-    Repeats are one label, and blanks are left out. Of equals the first one counts.
+    Repeats are one label, and blanks are left out. The first of equal symbols counts.
     """
     symbols = raw.argmax(axis=1)
     return [collapse(symbols[rows_of(batch, b)]) for b in range(len(batch.lengths))]

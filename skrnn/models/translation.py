@@ -89,7 +89,7 @@ class TranslationModel(SequenceModel):
 
     # Running -----------------------------------------------------------------------
 
-    def _encoded(self, sequences, n_threads, n_side_by_side=None):
+    def _batches(self, sequences, n_side_by_side=None):
         """Yield a network, a packed batch, and which sequences it has, in order."""
         network = self._idle.borrow(self.network)
         sequences = self.read(sequences)
@@ -105,7 +105,7 @@ class TranslationModel(SequenceModel):
         """Return finished targets of each sequence: lists of (rank, score, codes)."""
         found = [None] * len(sequences)
         size = max(1, SEARCHED_ROWS // rules.width)
-        for network, batch, indices in self._encoded(sequences, n_threads, size):
+        for network, batch, indices in self._batches(sequences, size):
             encoded = network.encode(batch, n_threads)
             each = search(network, encoded, limits[indices].tolist(), rules)
             for i, own in zip(indices.tolist(), each, strict=True):
@@ -120,7 +120,7 @@ class TranslationModel(SequenceModel):
         `codes` has an array for each sequence. A code of -1 has minus infinity.
         """
         found = [None] * len(sequences)
-        for network, batch, indices in self._encoded(sequences, n_threads):
+        for network, batch, indices in self._batches(sequences):
             own = [np.maximum(codes[i], END) for i in indices]
             pairs = self._pairs(batch, own, network)
             rows = network.rows(pairs, n_threads)
@@ -137,7 +137,7 @@ class TranslationModel(SequenceModel):
     def attention(self, sequences, codes, n_threads):
         """Return the weights of the steps for each token, a list of 2-D arrays."""
         found = [None] * len(sequences)
-        for network, batch, indices in self._encoded(sequences, n_threads):
+        for network, batch, indices in self._batches(sequences):
             own = [np.maximum(codes[i], END) for i in indices]
             pairs = self._pairs(batch, own, network)
             weights, place = network.weights(pairs, n_threads)

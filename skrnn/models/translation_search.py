@@ -90,7 +90,7 @@ class Beam:
 
     def _finish(self, score, codes):
         self.finished.append((self.rules.rank(score, len(codes) + 1), score, codes))
-        # Of equal ranks the one that was found first stays first.
+        # Among equal ranks, the target that was found first stays first.
         self.finished.sort(key=lambda each: -each[0])
 
     def _is_done(self, live):

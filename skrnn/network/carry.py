@@ -27,7 +27,7 @@ class Carry:
         ----------
         source, target : ndarrays of shape (n_pieces,), intp
             The lane that each piece goes on with, and the lane that keeps its last
-            state; -1 is none. In packed order.
+            state; -1 if there is no such state. In packed order.
         """
         self._source, self._target = source, target
 

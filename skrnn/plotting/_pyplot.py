@@ -21,7 +21,7 @@ __all__ = [
 # Colours that people tell apart who see no red or no green (Okabe & Ito 2008).
 COLORS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442"]
 OTHERS = "#888888"
-NOTHING = "#D4D4D4"  # what is none of the things that are looked for
+NOTHING = "#D4D4D4"  # for anything that is not looked for
 
 
 def import_pyplot(what):

@@ -585,7 +585,7 @@ def _shape(token):
 
 
 def _rows(X, expected):
-    """The items of X, or an error if X is no list of them."""
+    """The items of X, or an error if X is not a list of them."""
     if isinstance(X, str | bytes):
         raise ValueError(
             f"X is one {type(X).__name__}: {short(X)}. A list of {expected} is "

@@ -315,7 +315,7 @@ def _check_item(item, where):
 
 
 def check_label(label, where):
-    """Return a label as a plain value; refuse what is none, by name."""
+    """Return a label as a plain value; refuse anything else, by name."""
     if isinstance(label, np.generic):
         label = label.item()
     if isinstance(label, bool):

@@ -19,7 +19,7 @@ from skrnn.text import (
 
 __all__ = ["StepClassTarget", "StepNumberTarget", "is_table", "labels_of_steps"]
 
-# Of which there are tables of all pairs.
+# More labels would make the tables of all pairs too large.
 MOST_CLASSES = 5000
 
 

@@ -193,7 +193,7 @@ FORMS = {
     # Containers of arrays.
     "tuple": ("ragged", "a tuple", tuple),
     "object_array": ("ragged", "an object array of arrays", objects),
-    "user_list": ("ragged", "a Sequence that is no list", UserList),
+    "user_list": ("ragged", "a Sequence that is not a list", UserList),
     "pandas_series": ("ragged", "a pandas Series of arrays", pandas_series),
     "pandas_frames": ("ragged", "a list of DataFrames", each(frame("pandas"))),
     "polars_series": ("ragged", "a polars List column", polars_series),

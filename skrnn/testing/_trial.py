@@ -79,7 +79,7 @@ class Trial:
         ]
         if kind == "texts":
             return ["".join(x) for x in words]
-        # Of several lengths, with a zero at the end, and beyond 16 bits.
+        # Tokens of several lengths, with a zero at the end, and beyond 16 bits.
         names = {"a": "a", "b": "Bee", "c": "\U0001f600", "d": "d e", "e": "", "f": "é"}
         words = [[names[letter] for letter in x] for x in words]
         if kind == "tokens":

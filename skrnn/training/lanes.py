@@ -181,7 +181,7 @@ class LaneData(Data):
         self.n_windows = len(self._window_starts) - 1
 
     def _keep_last_of_lane(self, order, window, lane, stop):
-        """Of several pieces of one lane in a batch only the last leaves its state."""
+        """If a batch has several pieces of one lane, only the last leaves its state."""
         by_place = np.lexsort((stop, lane, window))
         window, lane = window[by_place], lane[by_place]
         is_last = (np.diff(window, append=-1) != 0) | (np.diff(lane, append=-1) != 0)

@@ -155,7 +155,7 @@ class AllowedOutputs(StepClassOutputs):
             self.state = {"path": (np.dtype(np.float64), (len(self.classes),))}
 
     def _scores(self, model):
-        # Of what comes first, of pairs, and of what comes last.
+        # Scores of the first label, of pairs of labels, and of the last one.
         return [np.where(which, 0.0, -np.inf) for which in model.target.allowed]
 
     def emissions(self, g, raw):
