@@ -18,7 +18,7 @@ from skrnn.forecasting.calibration import (
     error_quantiles,
     without_gaps,
 )
-from skrnn.forecasting.folds import split_by_series, split_by_time
+from skrnn.forecasting.folds import split_by_series, split_by_time, split_often
 from skrnn.forecasting.linear import (
     LinearForecast,
     fit_linear,
@@ -412,6 +412,29 @@ def test_folds_look_forward(n_rows, horizon, fraction):
         assert not np.intersect1d(test_1, test_2).size
         tested = origin[np.concatenate([test_1, test_2])]
         assert np.array_equal(np.sort(tested), origin[origin >= first])
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.4, 0.9])
+@pytest.mark.parametrize("n_rows, horizon", [(100, 4), (40, 12), (500, 1)])
+def test_more_folds_look_forward(n_rows, horizon, fraction):
+    origin = origins_of(n_rows, 8, horizon)
+    arguments = origin, horizon, np.full(len(origin), n_rows), fraction
+    two, six = split_often(*arguments)
+    together = np.concatenate(two.pieces)
+    assert np.array_equal(np.sort(together), np.arange(len(origin)))
+    assert 2 <= len(six.numbers) <= 6
+    for training, test in two.pairs + six.pairs:
+        assert (origin[training] + horizon).max() <= origin[test].min()
+    coarse = split_by_time(*arguments)
+    assert two.stops == coarse.stops
+    assert set(two.stops) <= set(six.stops)
+    for fine, rows in zip(two.pairs, coarse.pairs, strict=True):
+        assert np.array_equal(np.sort(fine[1]), np.sort(rows[1]))
+        assert np.isin(fine[0], rows[0]).all()
+    if n_rows == 500 and fraction == 0.4:
+        assert_allclose(six.stops, [200, 250, 300, 350, 400, 450], atol=1)
+        for fine, rows in zip(two.pairs, coarse.pairs, strict=True):
+            assert np.array_equal(np.sort(fine[0]), np.sort(rows[0]))
 
 
 def test_folds_of_a_panel_are_cut_at_moments():

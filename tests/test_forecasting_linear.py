@@ -1,5 +1,7 @@
 """The linear part of a forecast, and scales of series."""
 
+import itertools
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -9,8 +11,12 @@ from forecast_lines import all_windows, ar_lines, filled, make_lines, make_reade
 from skrnn import _windows
 from skrnn.forecasting.folds import split_by_time
 from skrnn.forecasting.linear import (
+    EVENNESS,
+    SHARES,
     LinearForecast,
     Moments,
+    _Candidate,
+    _shares_of,
     fit_linear,
     moments_of,
     regression,
@@ -79,23 +85,26 @@ def test_moments_are_those_of_windows_less_their_level():
     assert_allclose(moments.yy, (y**2).sum(axis=0), rtol=1e-10)
 
 
-def test_the_linear_forecast_that_is_kept_is_the_ridge_of_all_windows():
+def test_the_linear_forecast_that_is_kept_is_a_mixture_of_ridges_of_all_windows():
     # A season that is too long for smoothing.
     lines, options, weight = ar_lines(), WindowOptions(40, False), np.ones(1)
     origin = origins_of(400, 12, 4)
     line = np.zeros_like(origin)
     folds = split_by_time(origin, 4, lines.n_rows[line], 0.4)
     choice = fit_linear(lines, line, origin, folds, 12, 4, options, weight)
-    assert choice.n_lags in (4, 8, 12)
     assert choice.weights.shape == (choice.n_lags, 4)
+    assert sum(part.share for part in choice.parts) == pytest.approx(1)
     windows = Windows.cut(lines, line, origin, 12, options)
-    x = windows.values[:, 12 - choice.n_lags :]
     y = lines.future(line, origin, 4) - windows.level[:, None]
-    penalty = choice.strength * np.mean(np.sum(windows.values**2, axis=0))
-    ridge = np.linalg.solve(x.T @ x + penalty * np.eye(len(x.T)), x.T @ y)
-    assert_allclose(choice.weights, ridge, rtol=1e-8, atol=1e-10)
+    expected = 0.0
+    for share, n_lags, strength in choice.parts:
+        assert n_lags in (4, 8, 12)
+        x = windows.values[:, 12 - n_lags :]
+        penalty = strength * np.mean(np.sum(windows.values**2, axis=0))
+        ridge = np.linalg.solve(x.T @ x + penalty * np.eye(len(x.T)), x.T @ y)
+        expected += share * x @ ridge
     forecast = LinearForecast(choice.weights).forecast(windows.values)
-    assert_allclose(forecast, x @ ridge, atol=1e-9)
+    assert_allclose(forecast, expected, atol=1e-9)
     # The error is that of later windows than a fold was fitted to.
     error = 0.0
     for weights, (_, test) in zip(choice.by_fold, folds.pairs, strict=True):
@@ -103,6 +112,38 @@ def test_the_linear_forecast_that_is_kept_is_the_ridge_of_all_windows():
         y = lines.future(line[test], origin[test], 4) - later.level[:, None]
         error += np.sum((y - later.values[:, 12 - len(weights) :] @ weights) ** 2)
     assert choice.error == pytest.approx(error)
+
+
+def test_shares_of_a_mixture_are_the_best_on_the_test_windows():
+    rng = np.random.default_rng(0)
+    tested = [(rng.normal(size=(60, 9)), rng.normal(size=(60, 4))) for _ in range(2)]
+    moments = []
+    for x, y in tested:
+        y += x[:, :4] + x[:, 4:8]
+        moments.append(Moments(9, 4))
+        moments[-1].add(x, y)
+    sums, found = [(None, each) for each in moments], []
+    for n in (3, 6, 9):
+        weights = [rng.normal(size=(n, 4)) for _ in tested]
+        error = sum(m.error(w) for m, w in zip(moments, weights, strict=True))
+        found.append(_Candidate(n, 1.0, error, weights))
+    even = EVENNESS * sum(one.error for one in found) / 3
+    errors = {}
+    for counts in itertools.product(range(SHARES + 1), repeat=3):
+        if sum(counts) == SHARES:
+            total = even * sum((count / SHARES - 1 / 3) ** 2 for count in counts)
+            for nth, (x, y) in enumerate(tested):
+                parts = zip(counts, found, strict=True)
+                change = sum(
+                    count / SHARES * x[:, 9 - one.n_lags :] @ one.by_fold[nth]
+                    for count, one in parts
+                )
+                total += np.sum((y - change) ** 2)
+            errors[counts] = total
+    best = min(errors, key=errors.get)
+    assert _shares_of(found, sums) == [count / SHARES for count in best]
+    assert _shares_of(found[:1], sums) == [1.0]
+    assert _shares_of([], sums) == []
 
 
 @pytest.mark.parametrize("season", [1, 40])

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from cases import assert_same_bits
 from outside import import_oracle
 from skrnn import SequenceForecaster
-from skrnn.forecasting.folds import split_by_time
+from skrnn.forecasting.folds import split_by_time, split_often
 from skrnn.forecasting.linear import (
     LinearForecast,
     Moments,
@@ -86,8 +86,9 @@ def test_forecasts_return_where_values_do_and_not_where_they_wander():
         lines = lines_of(y)
         line, origin = windows_of(lines)
         folds = split_by_time(origin, SIZES[1], lines.n_rows[line], 0.4)
+        late = split_often(origin, SIZES[1], lines.n_rows[line], 0.4)
         arguments = lines, line, origin, folds, *SIZES, OPTIONS, np.array([1, 0.02])
-        choice = fit_linear(*arguments, returns=True)
+        choice = fit_linear(*arguments, late=late)
         assert (choice.home is not None) == returns
         if returns:
             plain = fit_linear(*arguments)
@@ -96,6 +97,52 @@ def test_forecasts_return_where_values_do_and_not_where_they_wander():
             # A fold returns to the mean of what it has seen.
             for home, stop in zip(choice.homes, folds.stops, strict=True):
                 assert_allclose(home.mean, y[:stop].mean(axis=0))
+
+
+def changing(kind, seed, n=2200):
+    """Return rows with a season, whose level jumps or changes its slope."""
+    rng, t = np.random.default_rng([seed, 5]), np.arange(n)
+    noise = 0.5 * rng.normal(size=n)
+    for i in range(1, n):
+        noise[i] += 0.8 * noise[i - 1]
+    y = 2 * np.sin(2 * np.pi * t / 24) + noise
+    if kind == "ramps":
+        return y + np.cumsum(np.repeat(0.03 * rng.normal(size=n // 100 + 1), 100)[:n])
+    return y + np.cumsum(3 * rng.normal(size=n) * (rng.random(n) < 1 / 200))
+
+
+def test_a_level_that_changes_costs_no_more_than_in_a_plain_ridge():
+    n, n_lags, horizon = 1500, 72, 48
+    ratios = []
+    for kind, seed in [(k, s) for k in ("ramps", "jumps") for s in range(4)]:
+        y = changing(kind, seed)
+        lines = lines_of(y[:n, np.newaxis])
+        origin = origins_of(n, n_lags, horizon)
+        line, rows = np.zeros_like(origin), lines.n_rows[np.zeros_like(origin)]
+        folds = split_by_time(origin, horizon, rows, 0.4)
+        more = n_lags, horizon, OPTIONS, np.ones(1)
+        late = split_often(origin, horizon, rows, 0.4)
+        choice = fit_linear(lines, line, origin, folds, *more, late=late)
+        x, future = windows_around(y, origin, n_lags, horizon)
+        product = x.T @ x
+        product += 0.1 * np.trace(product) / n_lags * np.eye(n_lags)
+        ridge = np.linalg.solve(product, x.T @ future)
+        later = np.arange(n, len(y) - horizon, 7)
+        x, future = windows_around(y, later, n_lags, horizon)
+        level = y[later - 1], np.zeros_like(later)
+        error = np.mean((choice.forecast().forecast(x, *level) - future) ** 2)
+        ratios.append(error / np.mean((x @ ridge - future) ** 2))
+    # Two folds alone took a level that changed its slope for one that returns.
+    assert max(ratios) < 1.2
+    assert np.exp(np.mean(np.log(ratios))) < 1.03
+
+
+def windows_around(y, origin, n_lags, horizon):
+    """Return what lies before and after origins, less the last value before."""
+    size = n_lags + horizon
+    both = np.lib.stride_tricks.sliding_window_view(y, size)[origin - n_lags]
+    both = both - both[:, [n_lags - 1]]
+    return both[:, :n_lags], both[:, n_lags:]
 
 
 @pytest.fixture(scope="module")

@@ -206,7 +206,7 @@ class SequenceForecaster(RegressorMixin, CallbackSupportMixin, FittedForecaster)
         known one. There are no lags if repeating the last value did as well.
     ridge_strength_ : float
         The penalty of the linear part, in units of the mean square of its inputs. Of
-        short series, that of the regression that counts most; infinite if smoothing
+        several regressions, that of the one that counts most; infinite if smoothing
         alone does.
     gate_ : ndarray of shape (horizon,)
         The share of the network's output that is added, at each step.

@@ -4,7 +4,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Folds", "split_by_moments", "split_by_series", "split_by_time"]
+__all__ = [
+    "Folds",
+    "split_by_moments",
+    "split_by_series",
+    "split_by_time",
+    "split_often",
+]
 
 
 class Folds(NamedTuple):
@@ -64,6 +70,42 @@ def split_by_time(origin, horizon, n_rows, fraction):
     first = np.floor(n_rows * (1 - fraction)).astype(np.intp)
     second = np.floor(n_rows * (1 - fraction / 2)).astype(np.intp)
     return _split_at(origin, horizon, first, second)
+
+
+def split_often(origin, horizon, n_rows, fraction):
+    """Split windows as `split_by_time` does, and once more into six folds.
+
+    No fold is trained on a value that it is tested on, however long the horizon is.
+
+    Returns
+    -------
+    two, six : Folds
+        Both have the same pieces. The first of six folds tests the rows from one and a
+        half times the last `fraction` of time on. Folds that are trained on windows at
+        fewer moments than a quarter of the horizon are left out.
+    """
+    times = [np.floor(n_rows * (1 - fraction * k / 4)) for k in range(6, 0, -1)]
+    times = [time.astype(np.intp) for time in times]
+    begun = sum((origin >= time).astype(np.intp) for time in times)
+    ended = sum((origin + horizon > time).astype(np.intp) for time in times)
+    kinds = np.unique(np.stack([begun, ended]), axis=1).T.tolist()
+    pieces = [np.flatnonzero((begun == a) & (ended == b)) for a, b in kinds]
+
+    def fold(f, n_tested):
+        before = tuple(i for i, (_, b) in enumerate(kinds) if b <= f)
+        return before, tuple(
+            i for i, (a, _) in enumerate(kinds) if f < a <= f + n_tested
+        )
+
+    stops = [int(time.max()) if len(time) else 0 for time in times]
+    enough = [
+        f
+        for f in range(6)
+        if f in (2, 4) or 4 * len(np.unique(origin[ended <= f])) >= horizon
+    ]
+    six = Folds(pieces, [fold(f, 1) for f in enough], [stops[f] for f in enough])
+    two = Folds(pieces, [fold(f, 2) for f in (2, 4)], [stops[f] for f in (2, 4)])
+    return two, six
 
 
 def split_by_moments(moment, horizon, fraction):

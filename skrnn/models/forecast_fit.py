@@ -7,7 +7,12 @@ import numpy as np
 
 from skrnn.forecasting.calibration import calibrate
 from skrnn.forecasting.cold import fit_cold
-from skrnn.forecasting.folds import split_by_moments, split_by_series, split_by_time
+from skrnn.forecasting.folds import (
+    split_by_moments,
+    split_by_series,
+    split_by_time,
+    split_often,
+)
 from skrnn.forecasting.linear import fit_linear, regression
 from skrnn.forecasting.network import WindowData, initialize
 from skrnn.forecasting.scales import column_moments, line_weights, usual_weights
@@ -165,6 +170,7 @@ class ForecastFit:
         n_rows = self.lines.n_rows[self.line]
         times = self.origin, reader.horizon, n_rows, calibration_fraction
         self.folds = split_by_time(*times)
+        self._late = split_often(*times) if model.access.takes_y else None
         begin = self._moments(panel)
         if begin is not None:
             moment = begin[self.lines.series[self.line]] + self.origin
@@ -214,7 +220,7 @@ class ForecastFit:
         sizes = reader.window, reader.horizon
         windows = lines, self.line, self.origin, self.folds
         chosen = *windows, *sizes, options, self.weight, fold_lines
-        return fit_linear(*chosen, returns=self.model.access.takes_y)
+        return fit_linear(*chosen, late=self._late)
 
     def _try_logarithms(self, panel):
         """Learn logarithms of the targets, if these forecast later rows better.
