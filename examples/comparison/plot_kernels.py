@@ -88,7 +88,8 @@ plt.show()
 # ------------
 #
 # Each has one setting for all problems. The last one is a recurrent network that reads
-# what random kernels find in each segment of steps, beside the steps themselves.
+# what random kernels find in each segment of steps, beside the steps themselves. The
+# outputs of a ridge on kernels of whole sequences add to its own.
 
 
 def summaries(X):
