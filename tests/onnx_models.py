@@ -5,7 +5,7 @@ from sklearn.pipeline import Pipeline
 
 from cases import POOLINGS
 from fitted import set_theta, theta_of
-from outside import import_oracle
+from outside import import_oracle, onnx_session, run_onnx
 from skrnn import RNNClassifier, RNNRegressor
 from skrnn.export import onnx_initial_state, to_onnx
 
@@ -49,25 +49,9 @@ def pad(X, dtype=np.float64, value=np.nan, longer=2):
     return {"X": padded, "sequence_lens": lengths}
 
 
-def start(model):
-    onnx.checker.check_model(model, full_check=True)
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return runtime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-
-
-def run(model, feed):
-    """What a model gives, by name."""
-    session = start(model)
-    names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(None, feed), strict=True))
-
-
 def assert_agrees(model, X, feed=None, tolerance=1e-5, **options):
     """Check labels and probabilities, or predictions in units of the targets' scale."""
-    given = run(to_onnx(model, **options), pad(X) if feed is None else feed)
+    given = run_onnx(to_onnx(model, **options), pad(X) if feed is None else feed)
     final = model[-1] if isinstance(model, Pipeline) else model
     if isinstance(final, RNNRegressor):
         predicted = model.predict(X).reshape(len(X), -1)
@@ -83,7 +67,7 @@ def assert_agrees(model, X, feed=None, tolerance=1e-5, **options):
 def assert_follows(model, sequence, method, tolerance=1e-5, X=None):
     """Step by step, beside another sequence, as the estimator's own stream."""
     exported = to_onnx(model, streaming=True)
-    session = start(exported)
+    session = onnx_session(exported)
     state = onnx_initial_state(exported, n_seqs=2)
     final = model[-1] if isinstance(model, Pipeline) else model
     stream = final.stream(2, method=method)

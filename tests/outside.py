@@ -28,6 +28,25 @@ def import_oracle(name):
     return module
 
 
+def onnx_session(model, check=True):
+    """Check a model, and return a session of ONNX Runtime with one thread."""
+    if check:
+        import_oracle("onnx").checker.check_model(model, full_check=True)
+    runtime = import_oracle("onnxruntime")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return runtime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+
+
+def run_onnx(model, feed):
+    """What a model, or a session of it, gives by name."""
+    session = model if hasattr(model, "run") else onnx_session(model)
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(None, feed), strict=True))
+
+
 class TorchNetwork:
     """The same network of float64 ``torch.nn`` modules with the same weights.
 

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from cases import CELLS, assert_same_bits
 from fitted import set_fields, set_season, set_theta, theta_of
-from outside import import_oracle
+from outside import import_oracle, onnx_session, run_onnx
 from skrnn import RNNClassifier, SequenceForecaster
 from skrnn.export import from_torch, onnx_inputs, to_onnx, to_torch
 from skrnn.export.onnx import forecast as graphs
@@ -77,22 +77,6 @@ def fit_rows(y=TARGETS[PAST], **options):
     return fit(TABLE[PAST], y, **{"static": "site", **options})
 
 
-def start(model):
-    onnx.checker.check_model(model, full_check=True)
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return runtime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-
-
-def run(model, feed):
-    """What a model gives, by name."""
-    session = start(model)
-    names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(None, feed), strict=True))
-
-
 def unit(feed):
     """The scale of each target of each series, (n_series, 1, n_targets)."""
     y = feed["y_past"]
@@ -121,7 +105,7 @@ def expect(forecaster, *args, **keywords):
 
 def assert_agrees(forecaster, *calls, input_dtype="float64", **options):
     """Check forecasts and quantiles for some arguments of `predict`."""
-    session = start(to_onnx(forecaster, input_dtype=input_dtype, **options))
+    session = onnx_session(to_onnx(forecaster, input_dtype=input_dtype, **options))
     tolerance = TOLERANCE[min(forecaster.dtype, input_dtype)]
     for args in calls or [()]:
         *args, keywords = args if args and isinstance(args[-1], dict) else (*args, {})
@@ -173,7 +157,7 @@ def test_windows(season, centered):
             g.initializers,
         )  # fmt: skip
         opset = helper.make_opsetid("", 18)
-        given = run(helper.make_model(graph, opset_imports=[opset]), {"y": rows})
+        given = run_onnx(helper.make_model(graph, opset_imports=[opset]), {"y": rows})
         for name, array in given.items():
             expected = getattr(desired, name)
             assert np.array_equal(array.reshape(expected.shape), expected, True), name
@@ -249,7 +233,7 @@ def test_no_series_and_no_rows(cell, dtype):
         (fit(loss="quantile", **options), ()),
         (fit_rows(**options), (TABLE[FUTURE],)),
     ):
-        session = start(to_onnx(forecaster))
+        session = onnx_session(to_onnx(forecaster))
         feed = onnx_inputs(forecaster, *args)
         whole = session.run(None, feed)
         none = {name: array[:0] for name, array in feed.items()}
@@ -272,7 +256,7 @@ def test_the_network_and_the_covariates_tell():
     assert (
         abs(fit_rows().predict(TABLE[FUTURE]) - gate.predict(TABLE[FUTURE])).min() > 0
     )
-    session, rng = start(to_onnx(fit_rows())), np.random.default_rng(0)
+    session, rng = onnx_session(to_onnx(fit_rows())), np.random.default_rng(0)
     forecast, _ = session.run(None, feed)
     for name in ("y_past", "x_past", "x_future", "calendar_future"):
         for column in range(feed[name].shape[2]):
@@ -354,7 +338,7 @@ def test_wild_values_are_unknown_in_graphs_too(season):
     assert_agrees(forecaster, (histories,))
     histories[0][:-10] += 1e5
     feed = onnx_inputs(forecaster, histories[:2])
-    forecast = run(to_onnx(forecaster, input_dtype="float64"), feed)["forecast"]
+    forecast = run_onnx(to_onnx(forecaster, input_dtype="float64"), feed)["forecast"]
     assert np.isnan(forecast[0]).all()  # its level jumps
     assert np.isfinite(forecast[1]).all()
 
@@ -382,7 +366,7 @@ def test_targets_of_which_nothing_is_known():
     strange = [table.copy() for table in tables]
     strange[0][:, 1] = np.nan
     assert_agrees(forecaster, (strange,))
-    given = run(to_onnx(forecaster), onnx_inputs(forecaster, strange))
+    given = run_onnx(to_onnx(forecaster), onnx_inputs(forecaster, strange))
     np.testing.assert_allclose(
         given["forecast"][0, :, 1], forecaster._model.target_mean[1]
     )
@@ -408,7 +392,7 @@ def test_padding_does_not_matter(dtype):
     tables = [TARGETS[a:b] for a, b in ((0, 60), (30, 100), (90, 99), (118, 120))]
     tables = [np.hstack([t, np.arange(len(t))[:, np.newaxis] / 7]) for t in tables]
     forecaster = fit(tables, target=[0, 1], known_future=[2], dtype=dtype)
-    session = start(to_onnx(forecaster))
+    session = onnx_session(to_onnx(forecaster))
     feed = onnx_inputs(forecaster, tables)
     expected = session.run(None, feed)
     for value in (np.nan, np.inf, -1e300, 0.0):
@@ -426,7 +410,7 @@ def test_what_a_forecaster_refuses_is_nan(dtype):
     forecaster = fit_rows(dtype=dtype)
     feed = onnx_inputs(forecaster, TABLE[FUTURE])
     feed = {name: np.repeat(array, 10, axis=0) for name, array in feed.items()}
-    expected = run(to_onnx(forecaster), feed)["forecast"]
+    expected = run_onnx(to_onnx(forecaster), feed)["forecast"]
     feed["sequence_lens"][[0, 1, 2]] = 0, -1, feed["y_past"].shape[1] + 1
     feed["y_past"][3, 4, 1] = np.inf
     feed["x_past"][4, 2, 0] = -np.inf
@@ -436,17 +420,17 @@ def test_what_a_forecaster_refuses_is_nan(dtype):
     if dtype == "float32":
         feed["x_past"][7, 0, 0] = feed["x_future"][8, 0, 0] = 1e300
         refused = 9
-    for values in run(to_onnx(forecaster), feed).values():
+    for values in run_onnx(to_onnx(forecaster), feed).values():
         assert np.isnan(values[:refused]).all()
         assert np.isfinite(values[9]).all()
-    given = run(to_onnx(forecaster), feed)["forecast"][9]
+    given = run_onnx(to_onnx(forecaster), feed)["forecast"][9]
     np.testing.assert_allclose(given, expected[9], rtol=1e-6)
 
 
 def test_overflow_is_nan():
     forecaster = fit(cell="rnn", activation="relu")
     set_theta(forecaster, theta_of(forecaster) * np.float32(1e20))
-    given = run(to_onnx(forecaster), onnx_inputs(forecaster))
+    given = run_onnx(to_onnx(forecaster), onnx_inputs(forecaster))
     assert all(np.isnan(values).all() for values in given.values())
 
 
@@ -456,7 +440,7 @@ def test_overflow_is_nan():
 def test_signature():
     forecaster = fit_rows(known_future=["wind", "kind"], quantiles=None)
     model = to_onnx(forecaster)
-    session = start(model)
+    session = onnx_session(model)
     assert [(i.name, i.type, i.shape) for i in session.get_inputs()] == [
         ("y_past", "tensor(double)", ["n_series", "n_past", 2]),
         ("x_past", "tensor(double)", ["n_series", "n_past", 7]),
@@ -507,7 +491,7 @@ def test_type_of_the_input():
     tables = [table.astype(np.float32).astype(np.float64) for table in PANEL]
     forecaster = fit(tables)
     assert_agrees(forecaster, (tables,), input_dtype="float32")
-    given = run(
+    given = run_onnx(
         to_onnx(forecaster, input_dtype="float32"),
         onnx_inputs(forecaster, tables, input_dtype="float32"),
     )
@@ -549,7 +533,7 @@ PARTS = {
 @pytest.mark.parametrize("loss", ["squared_error", "quantile"])
 def test_forecasts_from_forecasts(loss):
     forecaster = fit_rows(loss=loss)
-    session, y, more = start(to_onnx(forecaster)), TARGETS[PAST], []
+    session, y, more = onnx_session(to_onnx(forecaster)), TARGETS[PAST], []
     for n in range(NOW, NOW + 18, 6):
         feed = onnx_inputs(forecaster, TABLE[n : n + 6], y_past=y, X_past=TABLE[:n])
         more.append(session.run(None, feed)[0][0])
@@ -561,7 +545,7 @@ def test_forecasts_from_forecasts(loss):
 
 def test_longer_histories_change_nothing():
     forecaster = fit()
-    session = start(to_onnx(forecaster))
+    session = onnx_session(to_onnx(forecaster))
     lens = np.array([len(y) for y in PANEL])
     whole = np.full((len(PANEL), max(lens), 1), np.nan)
     for row, y in zip(whole, PANEL, strict=True):

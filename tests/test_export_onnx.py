@@ -22,10 +22,8 @@ from onnx_models import (
     assert_agrees,
     fit,
     pad,
-    run,
-    start,
 )
-from outside import import_oracle
+from outside import import_oracle, onnx_session, run_onnx
 from skrnn import RNNClassifier, RNNRegressor, __version__
 from skrnn.cells import CELLS as SPECS
 from skrnn.export import onnx_initial_state, register_skl2onnx, to_onnx
@@ -85,7 +83,7 @@ def test_convolutions(bidirectional, segment_length):
             missing="indicator", segment_length=segment_length, pooling="joined",
         )  # fmt: skip
         assert_agrees(model, sequences)
-    given = run(to_onnx(model, target_opset=14), pad(sequences))
+    given = run_onnx(to_onnx(model, target_opset=14), pad(sequences))
     np.testing.assert_allclose(
         given["probabilities"], model.predict_proba(sequences), atol=1e-5
     )
@@ -145,7 +143,7 @@ def test_padding_does_not_matter(pooling, dtype):
         hidden_layer_sizes=(4, 4), pooling=pooling, dtype=dtype, bidirectional=True,
         segment_length=2,
     )  # fmt: skip
-    session = start(to_onnx(model))
+    session = onnx_session(to_onnx(model))
     _, expected = session.run(None, pad(X, value=0, longer=0))
     for value in (np.nan, np.inf, -1e300):
         for longer in (0, 7):
@@ -206,7 +204,7 @@ def test_no_sequences_and_no_steps(cell, dtype, segment_length):
                 y, estimator=estimator, pooling=pooling, bidirectional=bidirectional,
                 **options,
             )  # fmt: skip
-            session = start(to_onnx(model))
+            session = onnx_session(to_onnx(model))
             whole = session.run(None, pad(X))
             for n_seqs, n_steps in ((0, 4), (0, 0), (2, 0)):
                 x = np.zeros((n_seqs, n_steps, 3))
@@ -226,7 +224,7 @@ def test_no_streams(cell, dtype, pooling, segment_length):
     model = fit(cell=cell, dtype=dtype, pooling=pooling, segment_length=segment_length)
     exported = to_onnx(model, streaming=True)
     state = {k: v[:0] for k, v in onnx_initial_state(exported).items()}
-    given = run(exported, {"X": np.zeros((0, 3)), **state})
+    given = run_onnx(exported, {"X": np.zeros((0, 3)), **state})
     assert {len(array) for array in given.values()} == {0}
     for name, array in state.items():
         assert given[f"{name}_next"].shape == array.shape
@@ -253,7 +251,7 @@ def test_what_an_estimator_refuses_is_nan(dtype, pooling):
         refused.append(6)
     feed = pad(bad)
     feed["sequence_lens"][[1, 3, 5]] = 0, -1, feed["X"].shape[1] + 1
-    proba = run(to_onnx(model), feed)["probabilities"]
+    proba = run_onnx(to_onnx(model), feed)["probabilities"]
     assert np.isnan(proba[refused]).all()
     kept = np.setdiff1d(np.arange(len(X)), refused)
     np.testing.assert_allclose(proba[kept], model.predict_proba(X)[kept], atol=1e-5)
@@ -266,7 +264,7 @@ def test_what_is_refused_of_one_class_and_of_targets_is_nan():
     feed = pad(X)
     feed["sequence_lens"][1] = 0
     for model in (fit(np.ones(len(X), int)), fit(CODES * 1.0, estimator=RNNRegressor)):
-        *_, values = run(to_onnx(model), feed).values()
+        *_, values = run_onnx(to_onnx(model), feed).values()
         assert np.flatnonzero(np.isnan(values).any(axis=1)).tolist() == [1]
 
 
@@ -278,11 +276,11 @@ def test_overflow_is_nan(estimator, pooling):
         standardize=False,
     )  # fmt: skip
     large = [x / [1, 1000, 4] for x in X]
-    expected = run(to_onnx(model), pad(large))
+    expected = run_onnx(to_onnx(model), pad(large))
     # Which float32 holds, but not what becomes of it.
     large[2] = large[2] / np.abs(large[2]).max() * 3e38
     *_, expected = expected.values()
-    *_, values = run(to_onnx(model), pad(large)).values()
+    *_, values = run_onnx(to_onnx(model), pad(large)).values()
     assert np.isnan(values[2]).all()
     kept = np.arange(len(X)) != 2
     np.testing.assert_allclose(values[kept], expected[kept], rtol=1e-5, atol=1e-5)
@@ -292,7 +290,7 @@ def test_infinity_is_refused_beside_missing_values():
     model = fit(X=WITH_GAPS, missing="indicator")
     bad = [x.copy() for x in WITH_GAPS]
     bad[0][0, 0] = np.inf
-    proba = run(to_onnx(model), pad(bad))["probabilities"]
+    proba = run_onnx(to_onnx(model), pad(bad))["probabilities"]
     assert np.isnan(proba).any(axis=1).tolist() == [True] + [False] * (len(X) - 1)
 
 
@@ -301,7 +299,7 @@ def test_infinity_is_refused_beside_missing_values():
 
 def test_signature():
     model = to_onnx(fit(np.array(["a", "b", "c"])[CODES]))
-    session = start(model)
+    session = onnx_session(model)
     assert [(i.name, i.type, i.shape) for i in session.get_inputs()] == [
         ("X", "tensor(double)", ["n_seqs", "n_steps", 3]),
         ("sequence_lens", "tensor(int64)", ["n_seqs"]),

@@ -21,9 +21,8 @@ from onnx_models import (
     assert_follows,
     fit,
     pad,
-    run,
 )
-from outside import import_oracle
+from outside import import_oracle, run_onnx
 from skrnn import RNNClassifier, RNNRegressor
 from skrnn.export import onnx_initial_state, register_skl2onnx, to_onnx
 from skrnn.preprocessing import SequenceScaler
@@ -138,7 +137,7 @@ def test_skl2onnx_of_ragged_pipelines(skl2onnx, dtype, input_dtype):
         ],
         options={"zipmap": False},
     )
-    given = run(exported, pad(sequences, input_dtype))
+    given = run_onnx(exported, pad(sequences, input_dtype))
     assert np.array_equal(given["label"], model.predict(sequences))
     expected = model.predict_proba(sequences)
     np.testing.assert_allclose(given["probabilities"], expected, rtol=0, atol=1e-5)
@@ -159,7 +158,7 @@ def test_skl2onnx_options(skl2onnx):
         )
         feed = pad(X, np.float32)
         feed["sequence_lens"] = feed["sequence_lens"].astype(np.int32)
-        return run(exported, feed)
+        return run_onnx(exported, feed)
 
     proba = model.predict_proba([x.astype(np.float32) for x in X])
     given = convert(zipmap=True)
@@ -179,7 +178,7 @@ def test_skl2onnx_of_other_meta_estimators(skl2onnx):
         cv=2,
     ).fit(TABLE, TABLE_CODES)
     exported = skl2onnx.to_onnx(search, TABLE, options={"zipmap": False})
-    given = run(exported, {"X": TABLE})["probabilities"]
+    given = run_onnx(exported, {"X": TABLE})["probabilities"]
     np.testing.assert_allclose(given, search.predict_proba(TABLE), rtol=0, atol=1e-5)
     vote = VotingClassifier(
         [
@@ -190,7 +189,7 @@ def test_skl2onnx_of_other_meta_estimators(skl2onnx):
         flatten_transform=False,
     ).fit(TABLE, TABLE_CODES)
     exported = skl2onnx.to_onnx(vote, TABLE, options={"zipmap": False})
-    given = run(exported, {"X": TABLE})["probabilities"]
+    given = run_onnx(exported, {"X": TABLE})["probabilities"]
     np.testing.assert_allclose(given, vote.predict_proba(TABLE), rtol=0, atol=1e-12)
 
 
@@ -198,7 +197,7 @@ def test_skl2onnx_of_multilabel_and_of_a_scaler_alone(skl2onnx):
     y = np.eye(3, dtype=int)[TABLE_CODES]
     model = RNNClassifier(**SMALL).fit(TABLE, y)
     exported = skl2onnx.to_onnx(model, TABLE, options={"zipmap": False})
-    given = run(exported, {"X": TABLE})
+    given = run_onnx(exported, {"X": TABLE})
     assert np.array_equal(given["label"], model.predict(TABLE))
     expected = model.predict_proba(TABLE)
     np.testing.assert_allclose(given["probabilities"], expected, rtol=0, atol=1e-5)
@@ -206,7 +205,7 @@ def test_skl2onnx_of_multilabel_and_of_a_scaler_alone(skl2onnx):
     double = skl2onnx.common.data_types.DoubleTensorType([None, None, 3])
     exported = skl2onnx.to_onnx(scaler, initial_types=[("X", double)])
     padded = pad(X)["X"]
-    given = run(exported, {"X": padded})["variable"]
+    given = run_onnx(exported, {"X": padded})["variable"]
     np.testing.assert_allclose(given, scaler.transform(padded), rtol=1e-15)
 
 
@@ -276,7 +275,7 @@ def test_skl2onnx_of_an_array_of_sequences(skl2onnx, step):
                 skl2onnx.to_onnx(model, sequences)
             continue
         exported = skl2onnx.to_onnx(model, sequences, options={"zipmap": False})
-        given = run(exported, {"X": sequences})
+        given = run_onnx(exported, {"X": sequences})
         expected = model.predict_proba(sequences)
         np.testing.assert_allclose(given["probabilities"], expected, rtol=0, atol=1e-5)
 

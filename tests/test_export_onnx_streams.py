@@ -16,9 +16,8 @@ from onnx_models import (
     X,
     assert_follows,
     fit,
-    start,
 )
-from outside import import_oracle
+from outside import import_oracle, onnx_session
 from skrnn import RNNRegressor
 from skrnn.export import onnx_initial_state, to_onnx
 
@@ -65,7 +64,7 @@ def test_streams_of_missing_values(standardize):
 def test_a_refused_step_leaves_the_state_as_it_was(segment_length, pooling):
     model = fit(cell="lstm", pooling=pooling, segment_length=segment_length)
     exported = to_onnx(model, streaming=True)
-    session = start(exported)
+    session = onnx_session(exported)
     state = onnx_initial_state(exported, n_seqs=2)
     for t in range(4):
         both = X[2][[t, t]]
@@ -89,7 +88,7 @@ def test_a_refused_step_leaves_the_state_as_it_was(segment_length, pooling):
 def test_a_row_of_zeros_begins_anew():
     model = fit(cell="lstm", pooling="max", segment_length=2)
     exported = to_onnx(model, streaming=True)
-    session = start(exported)
+    session = onnx_session(exported)
     state = onnx_initial_state(exported, n_seqs=2)
     first, second = X[2][:7], X[5][:4]
     for t, step in enumerate(first):

@@ -1,15 +1,18 @@
 """Taggers and step regressors as ONNX graphs, and tokens step by step."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
+from outside import import_oracle, onnx_session, run_onnx
 from skrnn import RNNClassifier, SequenceTagger, StepRegressor
 from skrnn.export import onnx_initial_state, to_onnx
 
-onnx = pytest.importorskip("onnx")
-ort = pytest.importorskip("onnxruntime")
+onnx = import_oracle("onnx")
+ort = import_oracle("onnxruntime")
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 QUICK = {"max_iter": 3, "random_state": 0}
@@ -87,12 +90,7 @@ def step_of(X, t):
 
 
 def runner(model):
-    onnx.checker.check_model(model, full_check=True)
-    session = ort.InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
-    names = [output.name for output in session.get_outputs()]
-    return lambda inputs: dict(zip(names, session.run(None, inputs), strict=True))
+    return partial(run_onnx, onnx_session(model))
 
 
 def check_steps(found, desired, **tolerances):

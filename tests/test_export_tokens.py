@@ -7,12 +7,13 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.pipeline import make_pipeline
 
+from outside import import_oracle, onnx_session
 from skrnn import RNNClassifier, RNNRegressor, SequenceTagger, StepRegressor
 from skrnn.export import from_torch, load, save, to_onnx, to_torch
 from skrnn.preprocessing import SequenceScaler, SequenceVectorizer
 
-onnx = pytest.importorskip("onnx")
-ort = pytest.importorskip("onnxruntime")
+onnx = import_oracle("onnx")
+ort = import_oracle("onnxruntime")
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 QUICK = {"max_iter": 3, "random_state": 0}
@@ -33,11 +34,7 @@ def padded(X, fill, dtype):
 
 
 def run(model, **inputs):
-    onnx.checker.check_model(model, full_check=True)
-    session = ort.InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
-    return session.run(None, inputs)
+    return onnx_session(model).run(None, inputs)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

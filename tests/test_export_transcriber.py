@@ -4,20 +4,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from outside import import_oracle, onnx_session
 from skrnn import SequenceTranscriber
 from skrnn.export import onnx_initial_state, to_onnx, to_torch
 from test_transcriber import QUICK, drawn, problem
 
-onnx = pytest.importorskip("onnx")
-ort = pytest.importorskip("onnxruntime")
+onnx = import_oracle("onnx")
+ort = import_oracle("onnxruntime")
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
-
-
-def session_of(model):
-    onnx.checker.check_model(model, full_check=True)
-    return ort.InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
 
 
 def padded(X, fill=np.nan):
@@ -39,7 +33,7 @@ def test_batches(standardize, k, missing):
     y = [text[:2] for text in y]
     model = SequenceTranscriber(**QUICK, **options, dtype="float64").fit(X, y)
     drawn(model, by=0.5)
-    session = session_of(to_onnx(model))
+    session = onnx_session(to_onnx(model))
     table, lengths = padded(X)
     (log_p,) = session.run(None, {"X": table, "sequence_lens": lengths})
     assert log_p.shape == (len(X), -(-table.shape[1] // k), len(model.classes_) + 1)
@@ -60,7 +54,7 @@ def test_streams(k):
     model = SequenceTranscriber(bidirectional=False, segment_length=k, **QUICK)
     drawn(model.fit(X, y), by=0.5)
     exported = to_onnx(model, streaming=True)
-    session, state = session_of(exported), onnx_initial_state(exported, 2)
+    session, state = onnx_session(exported), onnx_initial_state(exported, 2)
     names = [output.name for output in session.get_outputs()]
     assert names[0] == "log_probabilities"
     x = np.stack([np.concatenate(X)[i : i + 11] for i in (0, 7)])
@@ -76,7 +70,7 @@ def test_streams(k):
 
 
 def test_weights_of_torch():
-    torch = pytest.importorskip("torch")
+    torch = import_oracle("torch")
     X, y = problem()
     model = SequenceTranscriber(**QUICK, dtype="float64", segment_length=1).fit(X, y)
     mapping = to_torch(model)

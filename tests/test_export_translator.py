@@ -7,28 +7,21 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.pipeline import make_pipeline
 
+from outside import import_oracle, onnx_session, run_onnx
 from skrnn import SequenceTranslator
 from skrnn.export import onnx_initial_state, to_onnx, to_torch
 from skrnn.preprocessing import SequenceScaler
 
-onnx = pytest.importorskip("onnx")
-ort = pytest.importorskip("onnxruntime")
+onnx = import_oracle("onnx")
+ort = import_oracle("onnxruntime")
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 QUICK = {"hidden_layer_sizes": 5, "max_iter": 2, "random_state": 0, "dropout": 0.0}
 TEXTS = ["abc", "b", "cabba", "ccab", "ab", "bca"]
 ANSWERS = ["xy", "", "yxy", "yy", "x", "xyx"]
 
 
-def session_of(model):
-    onnx.checker.check_model(model, full_check=True)
-    return ort.InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
-
-
 def run(session, **inputs):
-    names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(None, inputs), strict=True))
+    return run_onnx(session, inputs)
 
 
 def padded(texts):
@@ -70,7 +63,7 @@ def check_forced(model, X, y, sources, tolerance):
     labels = json.loads(about["tokens"])
     assert labels == model.target_vocabulary_.tolist()
     codes = [[labels.index(label) + 1 for label in own] for own in y]
-    found = forced(*map(session_of, exported), sources, codes, about)
+    found = forced(*map(onnx_session, exported), sources, codes, about)
     log_p = [
         sum(found[t][0][i, code] for t, code in enumerate([*own, int(about["end"])]))
         for i, own in enumerate(codes)
@@ -118,7 +111,9 @@ def test_numbers(k):
     sources = {"X": table, "sequence_lens": lengths}
     check_forced(model, X, y, sources, 1e-12)
     # What the estimator refuses is NaN, of that sequence alone.
-    encoder, decoder = (session_of(to_onnx(model, streaming=s)) for s in (False, True))
+    encoder, decoder = (
+        onnx_session(to_onnx(model, streaming=s)) for s in (False, True)
+    )
     good = run(encoder, **sources)
     table[2, 5] = np.inf
     bad = run(encoder, **sources)
@@ -134,7 +129,7 @@ def test_the_loop_of_the_guide():
     encoder, exported = to_onnx(model), to_onnx(model, streaming=True)
     about = {p.key: p.value for p in exported.metadata_props}
     labels = ["", *json.loads(about["tokens"])]
-    encoder, decoder = session_of(encoder), session_of(exported)
+    encoder, decoder = onnx_session(encoder), onnx_session(exported)
     limits = model._model.limits(model._check_sequences(TEXTS))
     for text, limit, expected in zip(TEXTS, limits, model.predict(TEXTS), strict=True):
         state, ids, written = run(encoder, **padded([text])), int(about["begin"]), []
@@ -155,8 +150,8 @@ def test_no_rows_and_what_cannot_be():
         "tokens0": np.empty((0, 3), dtype=object),
         "sequence_lens": np.empty(0, dtype=np.int64),
     }
-    state = run(session_of(encoder), **nothing)
-    out = run(session_of(decoder), ids=np.empty(0, dtype=np.int64), **state)
+    state = run(onnx_session(encoder), **nothing)
+    out = run(onnx_session(decoder), ids=np.empty(0, dtype=np.int64), **state)
     assert out["log_proba"].shape == (0, 3) and out["h0_next"].shape == (0, 5)
     assert set(onnx_initial_state(decoder)) == {"h0"}
 
@@ -170,7 +165,7 @@ def test_no_rows_and_what_cannot_be():
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 @pytest.mark.parametrize("attention", ["general", "additive", None])
 def test_weights_of_torch(attention, cell, tied):
-    torch = pytest.importorskip("torch")
+    torch = import_oracle("torch")
     model = fitted(
         attention=attention,
         cell=cell,

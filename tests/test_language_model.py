@@ -10,6 +10,7 @@ import pytest
 from digests import CASES, numbers
 from fitted import set_theta, theta_of
 from gradcheck import numerical_gradient
+from outside import import_oracle, onnx_session
 from skrnn import LanguageModel, export
 from skrnn.estimators._language_defaults import (
     auto_dropout,
@@ -324,7 +325,6 @@ def test_an_epoch_of_one_step_is_that_of_one_update():
 @pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_onnx(cell, tied):
-    onnxruntime = pytest.importorskip("onnxruntime")
     model = fit(cell=cell, tie_embeddings=tied, hidden_layer_sizes=(5, 6))
     text = "hanna"
     ids = [model.begin_, *(list(model.tokens_).index(c) for c in text)]
@@ -332,7 +332,7 @@ def test_onnx(cell, tied):
 
     def session(**options):
         graph = export.to_onnx(model, input_dtype="float64", **options)
-        return onnxruntime.InferenceSession(graph.SerializeToString())
+        return onnx_session(graph)
 
     batch = {"ids": np.array([ids, ids]), "sequence_lens": np.array([6, 3])}
     (found,) = session().run(None, batch)
@@ -349,7 +349,7 @@ def test_onnx(cell, tied):
 
 @pytest.mark.parametrize("tied", [False, True])
 def test_torch(tied):
-    torch = pytest.importorskip("torch")
+    torch = import_oracle("torch")
     size = {} if tied else {"embedding_size": 3}
     model = fit(tie_embeddings=tied, dtype="float64", **size)
     weights = {k: torch.tensor(v) for k, v in export.to_torch(model).items()}

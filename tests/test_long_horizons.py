@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from cases import assert_same_bits
-from outside import import_oracle
+from outside import import_oracle, onnx_session
 from skrnn import SequenceForecaster
 from skrnn.forecasting.folds import split_by_time, split_often
 from skrnn.forecasting.linear import (
@@ -165,10 +165,10 @@ def test_homes_are_kept_in_files_and_models(fitted):
         joblib.dump(fitted, file)
         file.seek(0)
         assert_same_bits(joblib.load(file).predict(), fitted.predict())
-    runtime = import_oracle("onnxruntime")
+    import_oracle("onnxruntime")
     from skrnn.export import onnx_inputs, to_onnx
 
-    session = runtime.InferenceSession(to_onnx(fitted).SerializeToString())
+    session = onnx_session(to_onnx(fitted))
     for y in (returning(60, seed=3), returning(60, seed=3) + 900):
         found = session.run(None, onnx_inputs(fitted, y_past=y))[0][0]
         assert_allclose(found, fitted.predict(y_past=y), rtol=1e-5)

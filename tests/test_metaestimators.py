@@ -429,7 +429,7 @@ def test_tools_that_make_one_column_of_sequences(classes, form):
     assert len(set(np.unique(drawn, return_counts=True)[1])) == 1
     pipeline = make_imblearn_pipeline(sampler, SequenceScaler(), CLASSIFIER)
     scores = cross_val_score(pipeline, table, y, cv=2)
-    assert scores.min() > 0.7
+    assert scores.min() > 0.6
     by_hand = clone(CLASSIFIER).fit(
         [X[rare[i]] for i in sampler.sample_indices_], drawn
     )

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from outside import import_oracle
 from skrnn import LanguageModel, export
 from skrnn.datasets import load_shakespeare
 from skrnn.models.mixture import Mixture, line_of, split_held_out
@@ -293,7 +294,7 @@ def test_orders_that_there_are_not():
 
 
 def test_onnx_refuses_counts(names_model):
-    pytest.importorskip("onnx")
+    import_oracle("onnx")
     for streaming in (False, True):
         with pytest.raises(ValueError, match="Fit with ngram_order=None"):
             export.to_onnx(names_model, streaming=streaming)

@@ -5,7 +5,7 @@ import pytest
 
 from cases import CELLS, DTYPES, Case, pack, unpack
 from networks import make_network
-from outside import import_oracle
+from outside import import_oracle, onnx_session
 
 onnx = import_oracle("onnx")
 node_cases = import_oracle("onnx.backend.test.case.node")
@@ -146,7 +146,6 @@ def test_node_case_gru_seq_length_reset_after(dtype):
 
 
 def runtime_session(op, hidden_size, direction, activation, W, R, B):
-    runtime = import_oracle("onnxruntime")
     helper, numpy_helper = onnx.helper, onnx.numpy_helper
     node_options = {"hidden_size": hidden_size, "direction": direction}
     if op == "GRU":
@@ -176,12 +175,7 @@ def runtime_session(op, hidden_size, direction, activation, W, R, B):
     model = helper.make_model(
         graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8
     )
-    onnx.checker.check_model(model)
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return runtime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    return onnx_session(model)
 
 
 @pytest.mark.parametrize(("cell", "activation"), CELLS)

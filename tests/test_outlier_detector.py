@@ -12,6 +12,7 @@ from sklearn.base import clone, is_outlier_detector
 from sklearn.exceptions import NotFittedError
 
 from cases import assert_same_bits
+from outside import import_oracle
 from skrnn import SequenceForecaster, SeriesOutlierDetector
 from skrnn._detection import (
     LEAST,
@@ -745,7 +746,7 @@ def test_a_detector_is_kept(tmp_path, panel):
 
 @pytest.mark.parametrize("streaming", [False, True])
 def test_a_graph_has_no_memory(fitted, streaming):
-    pytest.importorskip("onnx")
+    import_oracle("onnx")
     with pytest.raises(TypeError, match=r"no memory of these. Keep .*save"):
         to_onnx(fitted, streaming=streaming)
 

@@ -8,6 +8,7 @@ import pytest
 
 from cases import ISAS, instruction_set
 from gradcheck import numerical_gradient
+from outside import import_oracle
 from skrnn._chain import (
     Chain,
     path_scores,
@@ -514,8 +515,8 @@ def test_float32_is_float64_rounded():
 
 @pytest.mark.parametrize("n_tags", [2, 9, 40])
 def test_pytorch_crf(n_tags):
-    torch = pytest.importorskip("torch")
-    torchcrf = pytest.importorskip("torchcrf")
+    torch = import_oracle("torch")
+    torchcrf = import_oracle("torchcrf")
     problem = LossProblem(n_tags, lengths=(7, 7, 4, 1))
     shape = problem.shape
     crf = torchcrf.CRF(n_tags, batch_first=True).double()

@@ -25,6 +25,7 @@ from sklearn.pipeline import make_pipeline
 from cases import ISAS, assert_same_bits, instruction_set
 from gradcheck import numerical_gradient
 from networks import make_network
+from outside import import_oracle
 from skrnn import RNNClassifier, RNNRegressor, SequenceTagger
 from skrnn.estimators import _base, _embeddings
 from skrnn.export import load, save, to_torch
@@ -193,7 +194,7 @@ def test_a_token_repeated_a_thousand_times():
 
 
 def test_same_as_torch():
-    torch = pytest.importorskip("torch")
+    torch = import_oracle("torch")
     X, y = texts()
     clf = RNNClassifier(6, embedding_size=5, pooling="last", dtype="float64", **QUICK)
     clf.fit(X, y)

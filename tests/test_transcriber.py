@@ -27,6 +27,7 @@ from sklearn.pipeline import make_pipeline
 import skrnn
 from cases import ISAS, assert_same_bits, instruction_set
 from fitted import set_theta, theta_of
+from forms import objects
 from gradcheck import numerical_gradient
 from ids import plain
 from skrnn import SequenceTranscriber
@@ -428,13 +429,6 @@ FORMS = {
     "arrays": lambda y: [objects(item) for item in y],
     "objects of arrays": lambda y: objects([objects(item) for item in y]),
 }
-
-
-def objects(items):
-    array = np.empty(len(items), dtype=object)
-    for i, item in enumerate(items):
-        array[i] = item
-    return array
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -19,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 
 from cases import ISAS, assert_same_bits, instruction_set
 from fitted import set_theta, theta_of
+from forms import objects
 from skrnn import SequenceTranslator
 from skrnn.export import load, save
 from skrnn.metrics import label_error_rate
@@ -259,13 +260,6 @@ FORMS = {
     "series": lambda y: pd.Series([list(item) for item in y]),
     "arrays": lambda y: [objects(item) for item in y],
 }
-
-
-def objects(items):
-    array = np.empty(len(items), dtype=object)
-    for i, item in enumerate(items):
-        array[i] = item
-    return array
 
 
 @pytest.mark.parametrize("form", FORMS)
