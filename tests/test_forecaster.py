@@ -681,10 +681,30 @@ def test_coverage_is_a_share(coverage):
 
 @pytest.mark.filterwarnings("ignore:From .* the model forecasts rows")
 def test_without_a_later_part_there_are_no_intervals():
-    model = forecaster(horizon=10).fit(None, make_series(25))
+    model = forecaster(horizon=10).fit(None, make_series(16))
     assert np.isfinite(model.predict()).all()
-    with pytest.raises(ValueError, match="smaller window"):
+    with pytest.raises(ValueError, match="smaller horizon or a smaller window"):
         model.predict_interval()
     result = model.backtest(None, make_series(25), start=12)
     assert result.interval is None
     assert "coverage" not in result.scores["forecast"]
+
+
+@pytest.mark.parametrize("n_rows", [19, 24, 30])
+def test_few_rows_give_intervals(n_rows):
+    # The last two fifths are forecast by what is learned of the others.
+    model = forecaster(horizon=10).fit(None, make_series(n_rows))
+    interval = model.predict_interval()
+    assert np.isfinite(interval).all()
+    assert (interval[:, 0] < interval[:, 1]).all()
+
+
+def test_windows_that_would_fill_the_memory_are_refused():
+    y = make_series(200)
+    for sizes, message in (
+        ({"window": 10**6}, "window=1000000 .* 2000 rows. Set window to 10000 at most"),
+        ({"window": 10_001}, "or to 'auto'"),
+        ({"window": 9_000, "horizon": 150 * 10}, "Set horizon to 1111 at most"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            forecaster(**sizes).fit(None, np.resize(y, 2000))

@@ -3,8 +3,8 @@
 A short series has too few windows to learn a weight for each lag and step from. But
 exponential smoothing, with a trend and a season or without, is a linear function of a
 window, too, and has few parameters. Here it is the best linear forecast of a sum of
-four processes: noise, a level that wanders, a trend that fades, and a season that
-changes. What is known of later windows says how much each counts. Ridge regression then
+four processes: noise, a level that wanders or returns, a trend that fades, and a season
+that changes, or a wave. What is known of later windows says how much each counts. Ridge regression then
 learns what the windows say beyond that. All of this is one matrix of weights in the
 end.
 """
@@ -30,25 +30,39 @@ __all__ = [
 
 MAX_ROWS = 1_500  # of a short series
 MAX_SEASON = 31  # longer seasons are not seen twice by the newest values
-MAX_LAGS = 64  # that smoothing looks back on
+MAX_LAGS = 64  # that smoothing looks back on, or so many seasons
+LAGS_IN_SEASONS = 5
 MAX_HISTORY = 96  # newest rows of a line that tell how likely a process is
 MAX_HISTORIES = 12  # lines that tell; more are thinned out evenly
 # The processes, in units of the variance of the noise. A level takes a step of this
-# variance each row.
-LEVELS = (1e-4, 0.01, 0.1, 0.5, 2.0, 10.0)
+# variance each row, or returns: (how much of it is left a row later, its variance).
+LEVELS = (1e-4, 0.03, 0.3, 2.0, 10.0, 100.0)
+RETURNING = tuple((left, v) for left in (0.5, 0.8, 0.95) for v in (0.5, 3.0, 20.0))
 # (how much of a trend is left a row later, variance of the trend)
-FADING = ((0.9, 0.01), (0.9, 0.1), (0.97, 3e-3), (0.97, 0.05), (0.995, 0.01))
-TRENDS = ((0.0, 0.0), (1.0, 3e-4), (1.0, 0.01), (1.0, 1.0), *FADING, (0.995, 0.3))
+STEADY, FASTER = (1.0, 0.03), (1.0, 1.0)
+FADING = tuple((left, v) for left in (0.8, 0.9, 0.98) for v in (0.1, 1.0, 10.0, 100.0))
+NO_TREND = (0.0, 0.0)
 # (how much of a season is left a season later, variance of the season)
-SEASONS = ((0.999, 4.0), (0.999, 100.0), (0.95, 4.0), (0.95, 30.0), (0.7, 4.0))
+SEASONS = ((0.999, 4.0), (0.999, 100.0), (0.95, 30.0))
+# Waves of 4, 5, 6, 8, 10, 12 and 16 rows, in series without a season: the cosine of the
+# angle of a row. (How much of a wave is left a row later, its variance.)
+COSINES = (0.0, 0.309017, 0.5, 0.707107, 0.809017, 0.866025, 0.92388)
+WAVES = tuple((left, v) for left in (0.9, 0.98) for v in (3.0, 30.0))
+LEVELS_OF_WAVES = (0.03, 2.0)
 ANY_LEVEL = 1e5  # variance of the first level, about which nothing is known
 # How much the likelihood of processes counts. No process is the true one, so that the
 # whole likelihood would be too sure.
-LIKELIHOOD_TRUST = 0.15
+LIKELIHOOD_TRUST = 0.4
 # How much a forecast counts that does not overlap with others, when smoothing is
-# chosen, and when it is compared with regressions. By likelihood it would be 1 for each
-# step, if errors of the steps were independent.
-SMOOTHING_TRUST, REGRESSION_TRUST = 2.0, 2.0
+# chosen. By likelihood it would be 1 for each step, if errors of the steps were
+# independent.
+SMOOTHING_TRUST = 1.5
+# The same when smoothing is compared with regressions, of which some win by chance if
+# forecasts are few: the least, the most, and how many forecasts are few.
+REGRESSION_TRUST, FEW_FORECASTS = (1.0, 2.0), 4.0
+# How much smoothing counts at first, where all regressions together count 1, if
+# forecasts are few and if they are many.
+FIRST_TRUST = 10.0, 1.0
 STRENGTHS = (1e3, 1e2, 1e1, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 1e-3)
 SHARES = (0.5, 1.0)  # of a forecast from forecasts
 LARGEST_WEIGHT = 10.0  # of a forecast from forecasts that does not explode
@@ -70,7 +84,32 @@ def _covariances(n, season):
     """Yield covariances (n, n) of n consecutive values, one for each process."""
     row = np.arange(n)
     apart = np.abs(row[:, np.newaxis] - row)
-    level = np.minimum(row[:, np.newaxis], row) + 1.0
+    wandering = np.minimum(row[:, np.newaxis], row) + 1.0
+    levels = [step * wandering for step in LEVELS]
+    returning = [variance * _powers(left, n)[apart] for left, variance in RETURNING]
+    trends = {trend: _trend(*trend, apart) for trend in (NO_TREND, STEADY)}
+    slow = [ANY_LEVEL + trend for trend in trends.values()]
+    trends |= {trend: _trend(*trend, apart) for trend in (FASTER, *FADING)}
+    for repeated in _seasons(n, season, apart):
+        for trend in trends.values():
+            for level in levels:
+                yield ANY_LEVEL + repeated + trend + level
+        for rest in slow:
+            for level in returning:
+                yield rest + repeated + level
+    for wave in _waves(n, apart) if season == 1 else ():
+        for rest in slow:
+            for step in LEVELS_OF_WAVES:
+                yield rest + wave + step * wandering
+
+
+def _trend(left, variance, apart):
+    trend = variance * _powers(left, len(apart))[apart]
+    return np.add.accumulate(np.add.accumulate(trend, axis=0), axis=1)
+
+
+def _seasons(n, season, apart):
+    """Return covariances of seasons, and of none."""
     seasons = [np.zeros((n, n))]
     if season > 1:
         same = (apart % season == 0) - 1 / season
@@ -81,12 +120,18 @@ def _covariances(n, season):
             near = powers[apart // season]
             near = near + part * (powers[apart // season + 1] - near)
             seasons.append(variance * near * same)
-    for of_season in seasons:
-        for left, variance in TRENDS:
-            trend = variance * _powers(left, n)[apart]
-            trend = np.add.accumulate(np.add.accumulate(trend, axis=0), axis=1)
-            for step in LEVELS:
-                yield ANY_LEVEL + of_season + trend + step * level
+    return seasons
+
+
+def _waves(n, apart):
+    """Yield covariances of waves."""
+    for cosine in COSINES:
+        wave = np.ones(max(n, 2))
+        wave[1] = cosine
+        for i in range(2, n):
+            wave[i] = 2 * cosine * wave[i - 1] - wave[i - 2]
+        for left, variance in WAVES:
+            yield variance * (_powers(left, n) * wave[:n])[apart]
 
 
 @functools.lru_cache(maxsize=4)
@@ -199,13 +244,12 @@ def _error(moments, weights):
 def _smoothing(moments, season, evidence):
     """Return the average of all smoothing, as windows and the likelihood say."""
     n_lags, horizon = moments.xy.shape
-    weights = smoothing_weights(min(n_lags, MAX_LAGS), horizon, season)
+    n = min(n_lags, max(MAX_LAGS, LAGS_IN_SEASONS * season))
+    weights = smoothing_weights(n, horizon, season)
     errors = [_error(moments, each) for each in weights]
     trust = SMOOTHING_TRUST * _n_forecasts(moments)
     average = np.zeros((n_lags, horizon))
-    average[max(n_lags - MAX_LAGS, 0) :] = _average(
-        _shares(errors, trust, evidence), weights
-    )
+    average[n_lags - n :] = _average(_shares(errors, trust, evidence), weights)
     return average
 
 
@@ -287,9 +331,13 @@ def fit_short(total, sums, season, centered, evidence):
         math.fsum(_error(t, f[name]) for t, f in zip(tests, folds, strict=True))
         for name in names
     ]
-    trust = REGRESSION_TRUST * sum(map(_n_forecasts, tests))
-    shares = _shares(errors, trust)
-    shares[0] *= len(names)  # smoothing alone counts as much as all the others
+    n_forecasts = sum(map(_n_forecasts, tests))
+    many = min(max(n_forecasts / FEW_FORECASTS, 1.0), 2.0) - 1.0
+    trust, first = (
+        few + many * (enough - few) for few, enough in (REGRESSION_TRUST, FIRST_TRUST)
+    )
+    shares = _shares(errors, trust * n_forecasts)
+    shares[0] *= first * len(names)
     shares /= math.fsum(shares)
     of_all = forecasts_of(total, season, centered, evidence[0])
     *by_fold, weights = (

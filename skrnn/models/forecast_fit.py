@@ -31,6 +31,9 @@ __all__ = ["ForecastFit", "first_parameters", "start_model", "window_data"]
 
 
 LONG_SEASON = 504
+# A fit adds up products of all rows of a window with each other and with those of a
+# forecast, several times over: with as many, these take some gigabytes.
+MOST_ROWS, MOST_WEIGHTS = 10_000, 10_000_000
 # Logarithms must forecast better by this share: a forecast of what is not positive, or
 # of shifted values, makes more sense without.
 LOG_GAIN = 0.02
@@ -60,6 +63,23 @@ def auto_segment(window, season):
     return max(1, window // 24)
 
 
+def refuse_large(window, horizon, n_rows):
+    """Raise the error of windows and horizons that would fill the memory."""
+    if window > MOST_ROWS:
+        raise ValueError(
+            f"window={window} rows are too many: the linear part of a forecast needs a "
+            f"table of {window} x {window} numbers. The longest series has {n_rows} "
+            f"rows. Set window to {MOST_ROWS} at most, or to 'auto'."
+        )
+    if window * horizon > MOST_WEIGHTS:
+        raise ValueError(
+            f"horizon={horizon} steps of a window of {window} rows are too many: a "
+            f"forecast has a weight for each row and each step, and {MOST_WEIGHTS} are "
+            f"the most. Set horizon to {MOST_WEIGHTS // window} at most: a forecast "
+            "goes on beyond it by itself. Or set a smaller window."
+        )
+
+
 def start_model(structure, schema, panel):
     """Return a model that knows the sizes and the scales of series, and the series.
 
@@ -79,6 +99,7 @@ def start_model(structure, schema, panel):
     window, segment = structure["window"], structure["segment_length"]
     if window == "auto":
         window = auto_window(lengths[len(lengths) // 2], horizon, schema.season)
+    refuse_large(int(window), horizon, lengths[-1])
     if segment == "auto":
         segment = auto_segment(window, schema.season)
     segment = int(min(segment, window))
@@ -160,17 +181,12 @@ class ForecastFit:
     def __init__(self, model, panel, calibration_fraction):
         self.model, self.lines, reader = model, model.lines(panel), model.reader
         self._panel = panel
-        self.line, self.origin = training_windows(
-            self.lines, reader.window, reader.horizon
-        )
-        if not len(self.line):
-            raise ValueError(
-                "Too little history: no value of the target is known after another."
-            )
-        n_rows = self.lines.n_rows[self.line]
-        times = self.origin, reader.horizon, n_rows, calibration_fraction
-        self.folds = split_by_time(*times)
-        self._late = split_often(*times) if model.access.takes_y else None
+        self._cut(reader.window, calibration_fraction)
+        if not self.folds.pairs and is_short(self.lines.n_rows, model.schema.season):
+            # Windows that are hardly full are better than no test at all.
+            first = int(self.lines.n_rows.max() * (1 - calibration_fraction))
+            if first > reader.horizon:
+                self._cut(first - reader.horizon, calibration_fraction)
         begin = self._moments(panel)
         if begin is not None:
             moment = begin[self.lines.series[self.line]] + self.origin
@@ -195,6 +211,19 @@ class ForecastFit:
             ridge_strength=choice.strength,
             home=choice.home,
         )
+
+    def _cut(self, n_before, fraction):
+        """Choose windows, the first with `n_before` rows, and split them by time."""
+        horizon = self.model.horizon
+        self.line, self.origin = training_windows(self.lines, n_before, horizon)
+        if not len(self.line):
+            raise ValueError(
+                "Too little history: no value of the target is known after another."
+            )
+        n_rows = self.lines.n_rows[self.line]
+        times = self.origin, horizon, n_rows, fraction
+        self.folds = split_by_time(*times)
+        self._late = split_often(*times) if self.model.access.takes_y else None
 
     def _moments(self, panel):
         """Return when each series begins on the axis that all share, None without one.
