@@ -4,9 +4,9 @@ A short series has too few windows to learn a weight for each lag and step from.
 exponential smoothing, with a trend and a season or without, is a linear function of a
 window, too, and has few parameters. Here it is the best linear forecast of a sum of
 four processes: noise, a level that wanders or returns, a trend that fades, and a season
-that changes, or a wave. What is known of later windows says how much each counts. Ridge regression then
-learns what the windows say beyond that. All of this is one matrix of weights in the
-end.
+that changes, or a wave. What is known of later windows says how much each counts. Ridge
+regression then learns what the windows say beyond that. All of this is one matrix of
+weights in the end.
 """
 
 import functools

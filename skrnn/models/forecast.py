@@ -557,9 +557,9 @@ class ForecastModel:
         if self.errors is None:
             raise ValueError(
                 "There are no errors to make intervals of: the history was too short "
-                "for forecasts of a later part of it. Give fit a longer one, of twice "
-                "as many rows as the horizon at least, or set a smaller horizon or a "
-                "smaller window."
+                "for forecasts of a later part of it. Give fit a longer one, of two "
+                "and a half horizons at least, or set a smaller horizon or a smaller "
+                "window."
             )
         at = np.searchsorted(LEVELS, levels, side="right") - 1
         at = np.clip(at, 0, len(LEVELS) - 2)
