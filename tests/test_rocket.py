@@ -95,7 +95,7 @@ def test_few_rows(n):
 
 def test_inverse(monkeypatch):
     monkeypatch.setattr(ridge_module, "BLOCK", 3)
-    factor = np.tril(RNG.normal(size=(10, 10))) + 5 * np.eye(10)
+    factor = np.tril(np.random.default_rng(1).normal(size=(10, 10))) + 5 * np.eye(10)
     np.testing.assert_allclose(
         ridge_module._inverse(factor), np.linalg.inv(factor), atol=1e-12
     )
@@ -147,7 +147,7 @@ def test_shares_by_hand(sequences, monkeypatch):
 
 
 def test_the_order_of_the_sequences_does_not_matter():
-    order = RNG.permutation(len(X))
+    order = np.random.default_rng(2).permutation(len(X))
     one, other = learn(X).pack(), learn([X[i] for i in order]).pack()
     assert all(np.array_equal(one[name], other[name]) for name in one)
 
@@ -227,7 +227,7 @@ def test_large_sets_are_thinned(monkeypatch):
 
 def test_auto():
     y = [0, 1] * 6
-    long = RNG.normal(size=(12, 40, 2)) / 4
+    long = np.random.default_rng(3).normal(size=(12, 40, 2)) / 4
     long[1::2] += np.sin(np.arange(40) * 2)[:, np.newaxis]
     options = {"hidden_layer_sizes": 4, "max_iter": 1, "random_state": 0}
     model = RNNClassifier(**options).fit(long, y)
@@ -239,7 +239,7 @@ def test_auto():
         changed = RNNClassifier(**options, **other).fit(long, y)
         assert changed._model.rocket is None
     assert RNNClassifier(**options).fit(long[:, :39], y)._model.rocket is None
-    noise = RNG.normal(size=(30, 40, 1))
+    noise = np.random.default_rng(4).normal(size=(30, 40, 1))
     assert RNNClassifier(**options).fit(noise, [0, 1] * 15)._model.rocket is None
     part = RNNClassifier(**options).partial_fit(long, y, classes=[0, 1])
     assert part._model.rocket is None
