@@ -456,13 +456,14 @@ cdef void start_of_dh(vec* out, int n_rows, int n_vec, const Run* r, Py_ssize_t 
     # out (n_rows, n_vec) = what reaches the states from outside the recurrence
     cdef int i, v
     cdef const real* source
-    for i in range(n_rows * n_vec):
-        out[i] = vset1(0)
     if r.dy != NULL:
         for i in range(n_rows):
             source = <const real*>r.dy + (packed + i) * r.lddy + unit
             for v in range(n_vec):
                 out[i * n_vec + v] = vload(source + v * VL)
+    else:
+        for i in range(n_rows * n_vec):
+            out[i] = vset1(0)
     if is_last and r.dlast != NULL:
         for i in range(n_rows):
             source = <const real*>r.dlast + (b + i) * r.lddlast + unit
