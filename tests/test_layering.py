@@ -42,6 +42,7 @@ LAYERS = [
     "_ngram",
     "_generate",
     "_windows",
+    "_tails",
     "_detection",
     "_mel",
     "text",
