@@ -417,7 +417,8 @@ cdef class Bounds:
     cdef void _put(self, double value) noexcept nogil:
         cdef Py_ssize_t at
         cdef double* values = &self.in_order[0]
-        if value != value:
+        # Rows that do not follow each other may not write beyond the memory.
+        if value != value or self.n > self.n_rows:
             return
         at = count_smaller(values, self.n, value)
         memmove(values + at + 1, values + at, (self.n - at) * sizeof(double))
@@ -427,9 +428,9 @@ cdef class Bounds:
     cdef void _drop(self, double value) noexcept nogil:
         cdef Py_ssize_t at
         cdef double* values = &self.in_order[0]
-        if value != value:
-            return
         at = count_smaller(values, self.n, value)
+        if value != value or at == self.n:
+            return
         self.n -= 1
         memmove(values + at, values + at + 1, (self.n - at) * sizeof(double))
 

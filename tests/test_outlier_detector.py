@@ -330,6 +330,21 @@ def test_wild_values_are_bounded_by_those_before():
         Bounds(5).follow(y[:, 0].copy(), 700, np.empty(1))
 
 
+def test_bounds_of_rows_in_any_order_stay_in_their_memory():
+    rng = np.random.default_rng(0)
+    y = np.where(rng.random(30) < 0.3, np.nan, rng.normal(size=30))
+    bounds = Bounds(4)
+    for start in rng.integers(28, size=500).tolist():
+        bounds.follow(y, start, np.empty(2))
+    bounds.start(y, 10)
+    again = Bounds(4)
+    again.start(y, 10)
+    found, expected = np.empty((2, 10))
+    bounds.follow(y, 10, found)
+    again.follow(y, 10, expected)
+    assert_same_bits(found, expected)
+
+
 def test_a_wild_value_does_not_last():
     y = make_y(600, phi=0.0)
     y[400] = 1000
