@@ -49,6 +49,9 @@ SEASONS = ((0.999, 4.0), (0.999, 100.0), (0.95, 30.0))
 COSINES = (0.0, 0.309017, 0.5, 0.707107, 0.809017, 0.866025, 0.92388)
 WAVES = tuple((left, v) for left in (0.9, 0.98) for v in (3.0, 30.0))
 LEVELS_OF_WAVES = (0.03, 2.0)
+# Logarithms of how much each trend that fades and each wave counts at first. There are
+# many of them, and most series without a season are simpler.
+FADING_TRUST, WAVE_TRUST = -1.0, -3.0
 ANY_LEVEL = 1e5  # variance of the first level, about which nothing is known
 # How much the likelihood of processes counts. No process is the true one, so that the
 # whole likelihood would be too sure.
@@ -207,7 +210,17 @@ def likelihoods(histories, season):
     return np.array(found).T
 
 
-def _shares(errors, n_forecasts, evidence=None):
+def _at_first(n_processes, season):
+    """Return how much each process counts at first, in logarithms."""
+    out = np.zeros(n_processes)
+    if season == 1:
+        start, n = 3 * len(LEVELS), len(LEVELS)
+        out[start : start + len(FADING) * n] = FADING_TRUST
+        out[start + len(FADING) * n + 2 * len(RETURNING) :] = WAVE_TRUST
+    return out
+
+
+def _shares(errors, n_forecasts, evidence=0.0):
     """Return how much each of some forecasts counts, by the errors on like windows.
 
     `evidence` is what else speaks for each, in logarithms.
@@ -216,8 +229,7 @@ def _shares(errors, n_forecasts, evidence=None):
     powers = np.array(
         [-0.5 * n_forecasts * log(max(error, least) / least) for error in errors]
     )
-    if evidence is not None:
-        powers += LIKELIHOOD_TRUST * evidence
+    powers += evidence
     powers -= powers.max()
     shares = np.array([exp(power) for power in powers])
     return shares / math.fsum(shares)
@@ -249,7 +261,8 @@ def _smoothing(moments, season, evidence):
     errors = [_error(moments, each) for each in weights]
     trust = SMOOTHING_TRUST * _n_forecasts(moments)
     average = np.zeros((n_lags, horizon))
-    average[n_lags - n :] = _average(_shares(errors, trust, evidence), weights)
+    speaks = LIKELIHOOD_TRUST * evidence + _at_first(len(errors), season)
+    average[n_lags - n :] = _average(_shares(errors, trust, speaks), weights)
     return average
 
 
