@@ -18,7 +18,12 @@ from skrnn.forecasting.calibration import (
     error_quantiles,
     without_gaps,
 )
-from skrnn.forecasting.folds import split_by_series, split_by_time, split_often
+from skrnn.forecasting.folds import (
+    split_by_moments,
+    split_by_series,
+    split_by_time,
+    split_often,
+)
 from skrnn.forecasting.linear import (
     LinearForecast,
     fit_linear,
@@ -412,6 +417,18 @@ def test_folds_look_forward(n_rows, horizon, fraction):
         assert not np.intersect1d(test_1, test_2).size
         tested = origin[np.concatenate([test_1, test_2])]
         assert np.array_equal(np.sort(tested), origin[origin >= first])
+
+
+def test_no_fold_is_trained_on_a_long_window_that_reaches_into_its_test():
+    # The last windows of a short series end behind it, and series of a panel end at
+    # different moments: both have origins nearer to the end than a horizon.
+    origin = np.arange(5, 40)
+    folds = split_by_time(origin, 12, np.full(len(origin), 40), 0.4)
+    assert [len(np.concatenate(pair)) for pair in folds.pairs] == [16, 24]
+    assert np.array_equal(np.sort(np.concatenate(folds.pieces)), np.arange(35))
+    panel = split_by_moments(origin, 12, 0.4)
+    for training, test in folds.pairs + panel.pairs:
+        assert (origin[training] + 12).max() <= origin[test].min()
 
 
 @pytest.mark.parametrize("fraction", [0.1, 0.4, 0.9])

@@ -126,12 +126,16 @@ def split_by_moments(moment, horizon, fraction):
 def _split_at(origin, horizon, first, second):
     """Split windows at two times of each, (n_windows,)."""
     whole = origin + horizon
+    early, late = origin < first, whole > second
     piece = np.select(
-        [whole <= first, origin < first, whole <= second, origin < second],
-        [0, 1, 2, 3],
+        [whole <= first, early & late, early, ~late, origin < second],
+        [0, 5, 1, 2, 3],
         4,
     )
-    pieces = [np.flatnonzero(piece == i) for i in range(5)]
+    # The last piece is in no fold: windows of long horizons, which begin before what
+    # the first fold tests and reach into what the second one does.
+    n_pieces = 6 if np.any(piece == 5) else 5
+    pieces = [np.flatnonzero(piece == i) for i in range(n_pieces)]
     stops = [int(first.max()), int(second.max())] if len(first) else []
     return Folds(pieces, [((0,), (2, 3)), ((0, 1, 2), (4,))], stops)
 

@@ -185,7 +185,7 @@ class ForecastFit:
         if not self.folds.pairs and is_short(self.lines.n_rows, model.schema.season):
             # Windows that are hardly full are better than no test at all.
             first = int(self.lines.n_rows.max() * (1 - calibration_fraction))
-            if first > reader.horizon:
+            if 0 < first - reader.horizon < reader.window:
                 self._cut(first - reader.horizon, calibration_fraction)
         begin = self._moments(panel)
         if begin is not None:
