@@ -88,26 +88,32 @@ def pool(const float[:, ::1] values, const unsigned char[:, ::1] unknown,
 
 
 def count(const float[:, ::1] values, const unsigned char[:, ::1] unknown,
-          const Py_ssize_t[::1] start, const Py_ssize_t[::1] n_steps, int n_before,
+          const Py_ssize_t[::1] start, const Py_ssize_t[::1] n_steps,
+          const Py_ssize_t[::1] begin, const Py_ssize_t[::1] length, int n_before,
           const int[:, ::1] taps, const int[::1] dilation, const int[::1] channel,
           const Py_ssize_t[::1] first, const float[::1] threshold,
-          const unsigned char[::1] whole, float[:, ::1] share):
-    """Return shares of the outputs of whole sequences that are over thresholds.
+          const unsigned char[::1] whole, int[:, ::1] over, int[:, ::1] counted):
+    """Count the outputs of whole sequences, or of pieces, that are over thresholds.
 
     Parameters
     ----------
     values, unknown, start, n_steps, n_before, taps, dilation, channel
         As in `pool`.
+    begin, length : (n_seqs,)
+        How many steps a sequence has before the first one that is counted here, and
+        how many it has in all.
     first : (n_kernels + 1,)
         Which thresholds are those of a kernel: from ``first[k]`` to ``first[k + 1]``.
     threshold : (n_features,)
     whole : (n_kernels,)
         Whether all outputs of a kernel count. If not, outputs that read beyond the
         sequence do not, unless these are all.
-    share : OUT (n_seqs, n_features)
-        NaN where no output counts.
+    over : IN OUT (n_seqs, n_features)
+        How many outputs are over each threshold; these are added.
+    counted : IN OUT (n_seqs, n_kernels)
+        How many outputs of each kernel count; these are added.
     """
-    cdef Py_ssize_t i, k, f, a, b, n, longest = 0, n_kernels = taps.shape[0]
+    cdef Py_ssize_t i, k, f, a, b, n, d, longest = 0, n_kernels = taps.shape[0]
     cdef bint known = unknown.shape[1] == 0
     cdef const float* x
     cdef const unsigned char* gaps
@@ -116,8 +122,9 @@ def count(const float[:, ::1] values, const unsigned char[:, ::1] unknown,
     for i in range(n_steps.shape[0]):
         longest = max(longest, n_steps[i])
     if not (first.shape[0] == n_kernels + 1 and whole.shape[0] == n_kernels
-            and share.shape[0] == n_steps.shape[0]
-            and share.shape[1] == threshold.shape[0]
+            and over.shape[0] == counted.shape[0] == n_steps.shape[0]
+            and begin.shape[0] == length.shape[0] == n_steps.shape[0]
+            and over.shape[1] == threshold.shape[0] and counted.shape[1] == n_kernels
             and unknown.shape[0] == values.shape[0]
             and (known or unknown.shape[1] == values.shape[1])):
         raise ValueError("the shapes do not match.")
@@ -135,19 +142,22 @@ def count(const float[:, ::1] values, const unsigned char[:, ::1] unknown,
         for i in range(n_steps.shape[0]):
             n = n_steps[i]
             for k in range(n_kernels):
+                d = dilation[k]
                 x = &values[channel[k], start[i]]
-                if k == 0 or (channel[k] != channel[k - 1]
-                              or dilation[k] != dilation[k - 1]):
-                    add_taps(x - n_before * dilation[k], n, dilation[k], sums)
-                convolve(x - n_before * dilation[k], n, dilation[k], &taps[k, 0], sums,
-                         outputs)
+                if k == 0 or channel[k] != channel[k - 1] or d != dilation[k - 1]:
+                    add_taps(x - n_before * d, n, d, sums)
+                convolve(x - n_before * d, n, d, &taps[k, 0], sums, outputs)
                 a, b = 0, n
-                if not whole[k] and n > (N_TAPS_C - 1) * dilation[k]:
-                    a = n_before * dilation[k]
-                    b = n - (N_TAPS_C - 1 - n_before) * dilation[k]
+                if not whole[k] and length[i] > (N_TAPS_C - 1) * d:
+                    a = min(max(n_before * d - begin[i], 0), n)
+                    b = length[i] - (N_TAPS_C - 1 - n_before) * d - begin[i]
+                    b = max(min(b, n), a)
                 gaps = NULL if known else &unknown[channel[k], start[i]] + a
+                counted[i, k] += <int> (b - a)
+                if gaps != NULL:
+                    counted[i, k] -= count_gaps(gaps, b - a)
                 for f in range(first[k], first[k + 1]):
-                    share[i, f] = share_over(outputs + a, gaps, b - a, threshold[f])
+                    over[i, f] += count_over(outputs + a, gaps, b - a, threshold[f])
     free(memory)
 
 
@@ -232,20 +242,36 @@ cdef void convolve(const float* x, Py_ssize_t n, Py_ssize_t d, const int* taps,
         out[t] = 3 * ((p[t] + q[t]) + r[t]) - sums[t]
 
 
-cdef float share_over(const float* c, const unsigned char* gaps, Py_ssize_t n,
-                      float threshold) noexcept nogil:
-    """The share of outputs over a threshold; NaN if no output counts."""
+cdef int count_over(const float* c, const unsigned char* gaps, Py_ssize_t n,
+                    float threshold) noexcept nogil:
+    """How many outputs that count are over a threshold."""
     cdef Py_ssize_t t
-    cdef int over = 0, counted = 0
+    cdef int over = 0
     if gaps == NULL:
         for t in range(n):
             over += c[t] > threshold
-        counted = <int> n
     else:
         for t in range(n):
             over += c[t] > threshold and not gaps[t]
-            counted += not gaps[t]
-    return <float> over / <float> counted if counted else NAN
+    return over
+
+
+cdef int count_gaps(const unsigned char* gaps, Py_ssize_t n) noexcept nogil:
+    """How many values are unknown."""
+    cdef Py_ssize_t t
+    cdef int unknown = 0
+    for t in range(n):
+        unknown += gaps[t] != 0
+    return unknown
+
+
+cdef float share_over(const float* c, const unsigned char* gaps, Py_ssize_t n,
+                      float threshold) noexcept nogil:
+    """The share of outputs over a threshold; NaN if no output counts."""
+    cdef int counted = <int> n - (0 if gaps == NULL else count_gaps(gaps, n))
+    if not counted:
+        return NAN
+    return <float> count_over(c, gaps, n, threshold) / <float> counted
 
 
 cdef void pool_one(const float* c, const unsigned char* gaps, Py_ssize_t n,

@@ -46,6 +46,24 @@ def test_blocks_of_a_stack_change_no_bit(cell, pooling, both, monkeypatch):
             assert_array_equal(got, want)
 
 
+@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize("rocket", [False, True])
+def test_blocks_of_segments_with_kernels_change_no_bit(both, rocket, monkeypatch):
+    X = [numbers(40 + n, (n, 2)) for n in (90, 31, 62, 4, 50, 1)]
+    X[0][20:25, 0] = X[2][61] = np.nan
+    options = {"convolutions": 5, "bidirectional": both, "rocket": rocket}
+    options["missing"] = "indicator"
+    fitted = RNNClassifier(6, segment_length=3, max_iter=2, **options)
+    fitted.fit(X, [0, 1] * 3)
+    expected = list(outputs(fitted, X))
+    monkeypatch.setattr("skrnn.network.blocks.WHOLE_BYTES", 64)
+    for size, most in ((16, 20), (3000, 200), (9000, 2000)):
+        monkeypatch.setattr("skrnn.network.blocks.BLOCK_BYTES", size)
+        monkeypatch.setattr("skrnn.inputs.shares.BLOCK", most)
+        for got, want in zip(outputs(fitted, X), expected, strict=True):
+            assert_array_equal(got, want)
+
+
 @pytest.mark.parametrize("pooling", ["max", "attention"])
 @pytest.mark.parametrize("dtype", [np.float32, np.int64])
 def test_overflow_names_the_step_of_a_later_block(pooling, dtype, monkeypatch):
@@ -99,6 +117,14 @@ def test_a_million_steps_take_twenty_megabytes(pooling, both):
     fitted.fit(X[:, :20].reshape(2, 10, 2), [0, 1])
     assert peak(fitted.predict_proba, X) <= 20 * 2**20
     assert peak(fitted.predict_proba, X.reshape(1000, 1000, 2)) <= 20 * 2**20
+
+
+@pytest.mark.parametrize("n_features", [1, 3])
+def test_a_million_steps_with_kernels_take_twenty_megabytes(n_features):
+    X = numbers(7, (1, 10**6, n_features)).astype(np.float32)
+    fitted = RNNClassifier(8, convolutions=4, max_iter=1, rocket=True)
+    fitted.fit(X[:, :1000].reshape(20, 50, n_features), [0, 1] * 10)
+    assert peak(fitted.predict_proba, X) <= 20 * 2**20
 
 
 @pytest.mark.parametrize("pooling", ["last", "max", "mean"])

@@ -101,36 +101,55 @@ class Kernels:
         )
         return share, largest
 
-    def count(self, rows, first, threshold, whole):
+    def count(self, pieces, first, threshold, whole):
         """Return the shares of all outputs over thresholds, (n_seqs, n_thresholds).
 
         Parameters
         ----------
-        rows : Rows
+        pieces : iterable of Rows
+            The same sequences, some steps after the other. A piece of all steps is
+            enough.
         first : ndarray of shape (n_kernels + 1,), intp
             Kernel k has the thresholds from ``first[k]`` to ``first[k + 1]``.
         threshold : ndarray of shape (n_thresholds,), float32
         whole : ndarray of shape (n_kernels,), uint8
             Whether outputs that read beyond the sequence count.
+
+        Returns
+        -------
+        share : ndarray of shape (n_seqs, n_thresholds), float32
+            NaN where no output counts.
         """
-        share = np.empty((len(rows.n_steps), len(threshold)), dtype=np.float32)
-        count(
-            *rows.arguments(),
-            self.n_before,
-            self.taps,
-            self.dilation,
-            self.channel,
-            first,
-            threshold,
-            whole,
-            share,
-        )
-        return share
+        over = None
+        for rows in pieces:
+            if over is None:
+                n_seqs = len(rows.n_steps)
+                over = np.zeros((n_seqs, len(threshold)), dtype=np.intc)
+                counted = np.zeros((n_seqs, len(self.taps)), dtype=np.intc)
+            count(
+                *rows.arguments(),
+                rows.begin,
+                rows.length,
+                self.n_before,
+                self.taps,
+                self.dilation,
+                self.channel,
+                first,
+                threshold,
+                whole,
+                over,
+                counted,
+            )
+        counted = np.repeat(counted, np.diff(first), axis=1).astype(np.float32)
+        share = np.full(over.shape, np.nan, dtype=np.float32)
+        return np.divide(over.astype(np.float32), counted, out=share, where=counted > 0)
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Sequences end to end, each between as many zeros as the kernels read.
+    """Sequences end to end, each between as many values as the kernels read.
+
+    These are zeros before the first step of a sequence and after the last one.
 
     Attributes
     ----------
@@ -139,13 +158,17 @@ class Rows:
     unknown : ndarray of shape (n_channels, n_values or 0), uint8
         1 where a value is unknown; no columns if there is no such value.
     start, n_steps : ndarrays of shape (n_seqs,), intp
-        Where a sequence begins, and how many steps it has.
+        Where the steps of a sequence begin, and how many there are.
+    begin, length : ndarrays of shape (n_seqs,), intp
+        How many steps a sequence has before these, and how many in all.
     """
 
     values: np.ndarray
     unknown: np.ndarray
     start: np.ndarray
     n_steps: np.ndarray
+    begin: np.ndarray
+    length: np.ndarray
 
     def arguments(self):
         """What the compiled loops take first."""
@@ -285,7 +308,7 @@ def blocks_of(lengths, around, most=BLOCK):
         yield slice(start, len(lengths))
 
 
-def lay_out(arrays, mean, scale, before, after, sums=None):
+def lay_out(arrays, mean, scale, before, after, sums=None, steps=None):
     """Standardise sequences, and lay them end to end.
 
     Parameters
@@ -293,9 +316,11 @@ def lay_out(arrays, mean, scale, before, after, sums=None):
     arrays : list of ndarray of shape (n_steps, n_channels)
     mean, scale : ndarrays of shape (n_channels,), float64
     before, after : int
-        How many zeros stand before and after each.
+        How many values, or zeros, stand before and after each.
     sums : ndarray of shape (n_sums, n_channels), dtype bool, default=None
         Sums of channels that are laid out in place of these.
+    steps : slice, default=None
+        Which steps of each are laid out; None are all.
 
     Returns
     -------
@@ -303,19 +328,25 @@ def lay_out(arrays, mean, scale, before, after, sums=None):
     bad : int
         The first sequence with a value that is too large for float32, or -1.
     """
-    n_steps = np.array([len(array) for array in arrays], dtype=np.intp)
+    length = np.array([len(array) for array in arrays], dtype=np.intp)
+    begin, stop = np.zeros_like(length), length
+    if steps is not None:
+        begin, stop = begin + steps.start, np.minimum(length, steps.stop)
+    n_steps = stop - begin
     whole = n_steps + before + after
     start = np.cumsum(whole) - whole + before
     n_channels = len(mean) if sums is None else len(sums)
     values = np.zeros((n_channels, int(whole.sum())), dtype=np.float32)
     unknown = None
     for i, array in enumerate(arrays):
+        seen = slice(max(begin[i] - before, 0), min(stop[i] + after, length[i]))
         with np.errstate(over="ignore", invalid="ignore"):
-            steps = ((array.astype(np.float64) - mean) / scale).T
+            part = ((array[seen].astype(np.float64) - mean) / scale).T
             if sums is not None:
-                steps = _added(steps, sums)
-            part = steps.astype(np.float32)
-        at = slice(start[i], start[i] + n_steps[i])
+                part = _added(part, sums)
+            part = part.astype(np.float32)
+        shift = start[i] - begin[i]
+        at = slice(seen.start + shift, seen.stop + shift)
         missing = part != part
         if missing.any():
             if unknown is None:
@@ -328,7 +359,7 @@ def lay_out(arrays, mean, scale, before, after, sums=None):
         values[:, at] = part
     if unknown is None:
         unknown = np.zeros((n_channels, 0), dtype=np.uint8)
-    return Rows(values, unknown, start, n_steps), -1
+    return Rows(values, unknown, start, n_steps, begin, length), -1
 
 
 def _added(steps, sums):

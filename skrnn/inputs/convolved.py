@@ -127,15 +127,16 @@ class Convolutions:
             np.where(seen > 0, spread, 1.0),
         )
 
-    def outputs(self, sequences, segment_length):
+    def outputs(self, sequences, segment_length, steps=None):
         """Return the standardised outputs, (n_segments, n_out), float32.
 
         The segments of all sequences stand one below the other. 0 is the mean, and
-        stands for a segment without a known value.
+        stands for a segment without a known value. With `steps`, a slice that begins
+        with a segment, only of these steps; kernels read those around them.
         """
         found = [
             self._standardised(self._pooled(rows, segment_length))
-            for _, rows in self._laid_out(sequences)
+            for _, rows in self._laid_out(sequences, steps)
         ]
         return found[0] if len(found) == 1 else np.concatenate(found)
 
@@ -152,12 +153,13 @@ class Convolutions:
         parts = self.kernels.pool(rows, self.threshold, segment_length)
         return np.concatenate(parts, axis=1)
 
-    def _laid_out(self, sequences):
+    def _laid_out(self, sequences, steps=None):
         """Yield slices of the sequences, and their `Rows`."""
-        before, after = self.kernels.before, self.kernels.after
-        for part in blocks_of(sequences.lengths, before + after):
+        around = self.kernels.before, self.kernels.after
+        lengths = _within(sequences.lengths, steps)
+        for part in blocks_of(lengths, sum(around)):
             arrays = [sequences.numbers(i) for i in range(part.start, part.stop)]
-            rows, bad = lay_out(arrays, self.mean, self.scale, before, after)
+            rows, bad = lay_out(arrays, self.mean, self.scale, *around, steps=steps)
             if rows is None:
                 raise ValueError(
                     f"{sequences.name(part.start + bad)} contains a value that is too "
@@ -195,6 +197,11 @@ class Convolutions:
                 yield part, describe(np.split(pooled, stops[:-1]))
 
         return statistics_of(tables, self.n_out, weight)
+
+
+def _within(lengths, steps):
+    """Return how many steps of sequences are in a slice; None are all."""
+    return lengths if steps is None else np.minimum(lengths, steps.stop) - steps.start
 
 
 def between_outputs(outputs, weight, q):
@@ -237,13 +244,17 @@ class ConvolvedSequences:
     Attributes
     ----------
     splits : bool
-        False: kernels read steps around a segment, so it is packed with all others.
+        Whether `pack` can gather some of the steps alone.
+    reads_around : bool
+        True: kernels read steps around a segment, so that sequences which are not too
+        long are better packed whole.
     """
 
-    splits = False
+    reads_around = True
 
     def __init__(self, sequences, convolutions, segment_length):
         self.sequences, self.convolutions = sequences, convolutions
+        self.splits = sequences.splits
         self._segment_length = segment_length
         self._kept = None
 
@@ -271,17 +282,20 @@ class ConvolvedSequences:
             self._kept = self._outputs(self.sequences)
         return self
 
-    def pack(self, indices, encoder, dtype):
+    def pack(self, indices, encoder, dtype, first=0, stop=None):
         """Gather the sequences `indices` into a `PackedBatch`; see `Sequences.pack`."""
         if indices is None:
             indices = np.arange(len(self))
-        batch = self.sequences.pack(indices, encoder, dtype)
+        batch = self.sequences.pack(indices, encoder, dtype, first, stop)
         if self._kept is None:
-            outputs, start = self._outputs(self.sequences.take(indices))
+            k, steps = self._segment_length, None
+            if stop is not None:
+                steps = slice(first * k, stop * k)
+            outputs, start = self._outputs(self.sequences.take(indices), steps)
             start = start[batch.order]
         else:
             outputs, start = self._kept
-            start = start[np.asarray(indices)[batch.order]]
+            start = start[np.asarray(indices)[batch.order]] + first
         n_rows, n_raw = batch.x.shape
         x = np.empty((n_rows, n_raw + outputs.shape[1]), dtype=batch.x.dtype)
         put_beside(batch.x, outputs, start, batch.lengths, batch.offset, x)
@@ -291,10 +305,10 @@ class ConvolvedSequences:
     def _n_segments(self, lengths):
         return -(-lengths // self._segment_length)
 
-    def _outputs(self, sequences):
+    def _outputs(self, sequences, steps=None):
         """Return the outputs of some sequences, and where those of each one start."""
-        outputs = self.convolutions.outputs(sequences, self._segment_length)
-        n_segments = self._n_segments(sequences.lengths)
+        outputs = self.convolutions.outputs(sequences, self._segment_length, steps)
+        n_segments = self._n_segments(_within(sequences.lengths, steps))
         start = np.cumsum(n_segments) - n_segments
         if not np.isfinite(outputs).all():
             row = np.argwhere(~np.isfinite(outputs))[0, 0]

@@ -51,9 +51,12 @@ class Sequences:
         Their ids, as soon as categories are learned: see `with_ids`.
     splits : bool
         Whether `pack` can gather some of the steps alone.
+    reads_around : bool
+        Whether that means to read steps around these, too: it does not.
     """
 
     splits = True
+    reads_around = False
 
     def __init__(self, table, name, columns=None, tokens=None, n_features=None):
         self._table = table

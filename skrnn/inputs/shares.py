@@ -142,30 +142,49 @@ class Shares:
         return shares
 
     def _counted(self, sequences):
-        for part, rows in self._laid_out(sequences):
-            yield part, self.kernels.count(rows, self.first, self.threshold, self.whole)
+        arguments = self.first, self.threshold, self.whole
+        for part in self._blocks(sequences):
+            yield part, self.kernels.count(self._pieces(sequences, part), *arguments)
 
-    def _laid_out(self, sequences):
-        """Yield slices of the sequences, and their `Rows`."""
-        before, after = self.kernels.before, self.kernels.after
-        most = BLOCK // max(1, len(self.sums) // 4)
-        lengths = np.maximum(sequences.lengths, LEAST_STEPS)
-        for part in blocks_of(lengths, before + after, most):
-            arrays = [sequences.numbers(i) for i in range(part.start, part.stop)]
-            rows, bad = lay_out(arrays, self.mean, self.scale, before, after, self.sums)
-            if rows is None:
-                raise ValueError(
-                    f"{sequences.name(part.start + bad)} contains a value that is too "
-                    "large on the scale of the training set. Scale it down, or set "
-                    "rocket=False."
-                )
-            yield part, rows
+    @property
+    def _most(self):
+        """How many steps are laid out at once."""
+        return BLOCK // max(1, len(self.sums) // 4)
+
+    def _blocks(self, sequences):
+        around = self.kernels.before + self.kernels.after
+        return blocks_of(np.maximum(sequences.lengths, LEAST_STEPS), around, self._most)
+
+    def _pieces(self, sequences, part):
+        """Yield `Rows` of some sequences, and of a long one some steps at a time."""
+        longest = int(sequences.lengths[part].max())
+        if longest <= self._most:
+            yield self._rows(sequences, part)
+            return
+        # Small pieces, since sums of features take more memory than these.
+        size = max(self._most // 4, 1)
+        for first in range(0, longest, size):
+            yield self._rows(sequences, part, slice(first, first + size))
+
+    def _rows(self, sequences, part, steps=None):
+        arrays = [sequences.numbers(i) for i in range(part.start, part.stop)]
+        around = self.kernels.before, self.kernels.after
+        fitted = self.mean, self.scale, *around, self.sums
+        rows, bad = lay_out(arrays, *fitted, steps)
+        if rows is None:
+            raise ValueError(
+                f"{sequences.name(part.start + bad)} contains a value that is too "
+                "large on the scale of the training set. Scale it down, or set "
+                "rocket=False."
+            )
+        return rows
 
     def _thresholds(self, sequences, weight):
         """Return quantiles of the outputs of each kernel on the training set."""
         stride = max(1, int(sequences.lengths.sum()) // (N_SAMPLED // 16))
         found = [[] for _ in self.kernels.taps]
-        for part, rows in self._laid_out(sequences):
+        for part in self._blocks(sequences):
+            rows = self._rows(sequences, part)
             sampled = sampled_outputs(self.kernels, rows, stride, weight[part])
             for own, more in zip(found, sampled, strict=True):
                 own.append(more)

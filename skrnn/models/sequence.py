@@ -167,7 +167,8 @@ class SequenceModel:
         """
         network = self._idle.borrow(self.network)
         sequences, encoder = self.read(sequences), self.encoder
-        blocks = StepBlocks(network, n_threads, sequences.splits)
+        how = sequences.splits, sequences.reads_around
+        blocks = StepBlocks(network, n_threads, *how)
         k = encoder.segment_length
 
         def read(rows, *steps):

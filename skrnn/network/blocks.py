@@ -12,7 +12,7 @@ __all__ = ["StepBlocks"]
 # What a network may hold of the rows that it reads at once, and of the states of the
 # sequences: it stays in the cache.
 BLOCK_BYTES = 1 << 21
-# What may be read of sequences that cannot be split.
+# What may be read of sequences that cannot be split, or had better not be.
 WHOLE_BYTES = 1 << 23
 
 
@@ -27,6 +27,9 @@ class StepBlocks:
     n_threads : int, default=1
     splits : bool, default=True
         Whether the batches can be split.
+    whole : bool, default=False
+        Whether batches are split only where one sequence is too long: a part of one
+        costs more than its share.
 
     Attributes
     ----------
@@ -38,16 +41,17 @@ class StepBlocks:
         How many rows, and how many sequences, should be read at once.
     """
 
-    def __init__(self, network, n_threads=1, splits=True):
+    def __init__(self, network, n_threads=1, splits=True, whole=False):
         self.network, self.n_threads = network, n_threads
         self.can_split = splits and network.by_blocks
         self.splits_freely = False
         self.most_rows = self.most_seqs = 2**31
-        if not splits and hasattr(network, "input"):
-            row = network.dtype.itemsize * network.input.n_in
-            self.most_rows = max(1, WHOLE_BYTES // row)
         if self.can_split:
             self._measure(network)
+        if (whole or not splits) and hasattr(network, "input"):
+            row = network.dtype.itemsize * network.input.n_in
+            self.most_rows, self.most_seqs = max(1, WHOLE_BYTES // row), 2**31
+            self.splits_freely = False
 
     def _measure(self, network):
         stack = network.stack

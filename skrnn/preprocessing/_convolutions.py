@@ -425,8 +425,7 @@ class ConvolutionStream:
         rows = Rows(
             np.ascontiguousarray(self._values[:, : before + n_steps]),
             np.ascontiguousarray(self._unknown[:, : before + n_steps]),
-            np.array([before], dtype=np.intp),
-            np.array([n_steps], dtype=np.intp),
+            *np.array([[before], [n_steps], [0], [n_steps]], dtype=np.intp),
         )
         segments = self._convolutions._pooled(rows)
         self._values = self._values[:, n_steps:].copy()
@@ -576,7 +575,7 @@ class ConvolutionFeatures(
         """
         sequences = self._open(X)
         parts = [
-            self._kernels.count(rows, self._first, self.thresholds_, self._whole)
+            self._kernels.count([rows], self._first, self.thresholds_, self._whole)
             for rows in self._laid_out(sequences)
         ]
         return np.concatenate(parts)
