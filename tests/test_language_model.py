@@ -325,6 +325,7 @@ def test_an_epoch_of_one_step_is_that_of_one_update():
 @pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_onnx(cell, tied):
+    import_oracle("onnx")
     model = fit(cell=cell, tie_embeddings=tied, hidden_layer_sizes=(5, 6))
     text = "hanna"
     ids = [model.begin_, *(list(model.tokens_).index(c) for c in text)]
