@@ -71,6 +71,40 @@ class Kernels:
         """How many steps after its own an output reads, at most."""
         return (N_TAPS - 1 - self.n_before) * int(self.dilation.max())
 
+    def pack(self):
+        """Return plain values by name, without `causal`."""
+        return {"taps": self.taps, "dilation": self.dilation, "channel": self.channel}
+
+    @classmethod
+    def unpack(cls, fields, causal=False):
+        """Return what `pack` was made of."""
+        names = ("taps", "dilation", "channel")
+        arrays = [np.ascontiguousarray(fields[name], dtype=np.intc) for name in names]
+        return cls(*arrays, causal)
+
+    def rows(self, sequences, part, mean, scale, remedy, sums=None, steps=None):
+        """Return some sequences as `Rows` that these kernels read.
+
+        Parameters
+        ----------
+        sequences : Sequences
+        part : slice
+            Which of the sequences.
+        mean, scale, sums, steps
+            As in `lay_out`.
+        remedy : str
+            What a message advises against a value that is too large.
+        """
+        arrays = [sequences.numbers(i) for i in range(part.start, part.stop)]
+        around = self.before, self.after
+        rows, bad = lay_out(arrays, mean, scale, *around, sums, steps)
+        if rows is None:
+            raise ValueError(
+                f"{sequences.name(part.start + bad)} contains a value that is too "
+                f"large on the scale of the training set. {remedy}"
+            )
+        return rows
+
     def pool(self, rows, threshold, pool_length):
         """Return the share of outputs over the threshold, and the largest, by segments.
 

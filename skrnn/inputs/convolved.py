@@ -18,11 +18,10 @@ from skrnn.inputs.convolutions import (
     Kernels,
     blocks_of,
     drawn_kernels,
-    lay_out,
     powers_of_two,
     sampled_outputs,
 )
-from skrnn.inputs.sequences import scale_of, statistics_of
+from skrnn.inputs.sequences import center_and_scale, scale_of, statistics_of
 
 __all__ = ["LEAST_POOLED", "ConvolvedSequences", "Convolutions"]
 
@@ -63,9 +62,7 @@ class Convolutions:
     def pack(self):
         """Return plain values by name."""
         return {
-            "taps": self.kernels.taps,
-            "dilation": self.kernels.dilation,
-            "channel": self.kernels.channel,
+            **self.kernels.pack(),
             "causal": self.kernels.causal,
             "threshold": self.threshold,
             "mean": self.mean,
@@ -77,10 +74,8 @@ class Convolutions:
     @classmethod
     def unpack(cls, fields):
         """Return what `pack` was made of."""
-        names = ("taps", "dilation", "channel")
-        arrays = [np.ascontiguousarray(fields[name], dtype=np.intc) for name in names]
         rest = ("threshold", "mean", "scale", "out_mean", "out_scale")
-        kernels = Kernels(*arrays, bool(fields["causal"]))
+        kernels = Kernels.unpack(fields, bool(fields["causal"]))
         return cls(kernels, *(np.ascontiguousarray(fields[name]) for name in rest))
 
     @classmethod
@@ -107,9 +102,7 @@ class Convolutions:
             rng, n_kernels, dilations, sequences.n_features
         )
         quantiles = rng.uniform(0.2, 0.8, size=n_kernels)
-        seen, mean, var = sequences.statistics(weight)
-        mean = np.where(seen > 0, mean, 0.0)
-        scale = np.where(seen > 0, scale_of(mean, var, seen), 1.0)
+        mean, scale = center_and_scale(sequences.statistics(weight))
         kernels = Kernels(TAPS[taps], dilation, channel, bool(causal))
         nothing, one = np.zeros(2 * n_kernels), np.ones(2 * n_kernels)
         threshold = np.zeros(n_kernels, dtype=np.float32)
@@ -155,18 +148,11 @@ class Convolutions:
 
     def _laid_out(self, sequences, steps=None):
         """Yield slices of the sequences, and their `Rows`."""
-        around = self.kernels.before, self.kernels.after
+        remedy = "Scale it down, or set convolutions=0."
+        fitted = self.mean, self.scale, remedy
         lengths = _within(sequences.lengths, steps)
-        for part in blocks_of(lengths, sum(around)):
-            arrays = [sequences.numbers(i) for i in range(part.start, part.stop)]
-            rows, bad = lay_out(arrays, self.mean, self.scale, *around, steps=steps)
-            if rows is None:
-                raise ValueError(
-                    f"{sequences.name(part.start + bad)} contains a value that is too "
-                    "large on the scale of the training set. Scale it down, or set "
-                    "convolutions=0."
-                )
-            yield part, rows
+        for part in blocks_of(lengths, self.kernels.before + self.kernels.after):
+            yield part, self.kernels.rows(sequences, part, *fitted, steps=steps)
 
     def _thresholds(self, sequences, quantiles, weight):
         """Return a quantile of the outputs of each kernel on the training set."""

@@ -23,6 +23,7 @@ from skrnn.inputs.steps import OpenedSteps, open_steps
 
 __all__ = [
     "Sequences",
+    "center_and_scale",
     "check_number_of",
     "check_sequences",
     "check_total_weight",
@@ -506,6 +507,23 @@ def scale_of(mean, var, n_steps):
     error = n_steps * np.finfo(np.float64).eps
     constant = np.sqrt(var * np.maximum(1 - error, 0)) <= error * np.abs(mean)
     return np.where(constant, 1.0, np.sqrt(var))
+
+
+def center_and_scale(moments, least=0.0):
+    """Return what to subtract from features, and what to divide them by.
+
+    They are 0 and 1 for a feature of which nothing is known.
+
+    Parameters
+    ----------
+    moments : tuple of ndarray of shape (n_features,)
+        The weight, the mean and the variance of each feature.
+    least : float, default=0.0
+        A weight counts at least so many steps where rounding is judged.
+    """
+    seen, mean, var = moments
+    scale = scale_of(mean, var, np.maximum(seen, least))
+    return np.where(seen > 0, mean, 0.0), np.where(seen > 0, scale, 1.0)
 
 
 def check_sequences(

@@ -13,11 +13,10 @@ from skrnn.inputs.convolutions import (
     blocks_of,
     drawn_sums,
     even_quantiles,
-    lay_out,
     sampled_outputs,
 )
 from skrnn.inputs.convolved import between_outputs
-from skrnn.inputs.sequences import scale_of, statistics_of
+from skrnn.inputs.sequences import center_and_scale, statistics_of
 
 __all__ = ["N_SHARES", "Shares"]
 
@@ -59,9 +58,7 @@ class Shares:
     def pack(self):
         """Return plain values by name."""
         return {
-            "taps": self.kernels.taps,
-            "dilation": self.kernels.dilation,
-            "channel": self.kernels.channel,
+            **self.kernels.pack(),
             "sums": self.sums,
             "first": self.first.astype(np.int64),
             "whole": self.whole,
@@ -75,12 +72,10 @@ class Shares:
     @classmethod
     def unpack(cls, fields):
         """Return what `pack` was made of."""
-        names = ("taps", "dilation", "channel")
-        arrays = [np.ascontiguousarray(fields[name], dtype=np.intc) for name in names]
         first = np.ascontiguousarray(fields["first"], dtype=np.intp)
         rest = ("whole", "threshold", "mean", "scale", "out_mean", "out_scale")
         rest = [np.ascontiguousarray(fields[name]) for name in rest]
-        return cls(Kernels(*arrays), fields["sums"], first, *rest)
+        return cls(Kernels.unpack(fields), fields["sums"], first, *rest)
 
     @classmethod
     def learn(cls, sequences, *, seed, weight):
@@ -104,9 +99,7 @@ class Shares:
         rng = np.random.RandomState([seed, 6])
         sums = drawn_sums(rng, sequences.n_features)
         kernels, first, whole = all_kernels(rng, N_SHARES, len(sums), sequences.lengths)
-        seen, mean, var = sequences.statistics(weight)
-        mean = np.where(seen > 0, mean, 0.0)
-        scale = np.where(seen > 0, scale_of(mean, var, seen), 1.0)
+        mean, scale = center_and_scale(sequences.statistics(weight))
         n = int(first[-1])
         nothing, one, flat = np.zeros(n), np.ones(n), np.zeros(n, dtype=np.float32)
         found = kernels, sums, first, whole
@@ -119,11 +112,8 @@ class Shares:
         counted = np.concatenate(counted)
         table = describe(list(counted[:, np.newaxis]))
         tables = [(slice(0, len(counted)), table)]
-        seen, out_mean, var = statistics_of(lambda: tables, n, weight)
-        out_scale = scale_of(out_mean, var, np.maximum(seen, 1.0))
-        out_mean = np.where(seen > 0, out_mean, 0.0)
-        out_scale = np.where(seen > 0, out_scale, 1.0)
-        learned = cls(*found, threshold, mean, scale, out_mean, out_scale)
+        moments = statistics_of(lambda: tables, n, weight)
+        learned = cls(*found, threshold, mean, scale, *center_and_scale(moments, 1.0))
         return learned, learned._scaled(counted)
 
     def tables(self, sequences):
@@ -167,17 +157,9 @@ class Shares:
             yield self._rows(sequences, part, slice(first, first + size))
 
     def _rows(self, sequences, part, steps=None):
-        arrays = [sequences.numbers(i) for i in range(part.start, part.stop)]
-        around = self.kernels.before, self.kernels.after
-        fitted = self.mean, self.scale, *around, self.sums
-        rows, bad = lay_out(arrays, *fitted, steps)
-        if rows is None:
-            raise ValueError(
-                f"{sequences.name(part.start + bad)} contains a value that is too "
-                "large on the scale of the training set. Scale it down, or set "
-                "rocket=False."
-            )
-        return rows
+        remedy = "Scale it down, or set rocket=False."
+        fitted = self.mean, self.scale, remedy, self.sums
+        return self.kernels.rows(sequences, part, *fitted, steps)
 
     def _thresholds(self, sequences, weight):
         """Return quantiles of the outputs of each kernel on the training set."""

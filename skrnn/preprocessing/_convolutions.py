@@ -31,7 +31,7 @@ from skrnn.inputs.convolutions import (
     weights_of,
 )
 from skrnn.inputs.packed import auto_segment_length
-from skrnn.inputs.sequences import check_sequences, scale_of
+from skrnn.inputs.sequences import center_and_scale, check_sequences
 from skrnn.preprocessing._base import SequenceTransformerMixin
 
 __all__ = ["ConvolutionFeatures", "RandomConvolutions"]
@@ -50,26 +50,16 @@ class _Convolutions(Stamped):
         sequences = check_sequences(
             X, estimator=self, missing="indicator", measure=True
         )
-        seen, mean, var = sequences.statistics()
-        self.mean_ = np.where(seen > 0, mean, 0.0)
-        self.scale_ = np.where(seen > 0, scale_of(mean, var, seen), 1.0)
+        self.mean_, self.scale_ = center_and_scale(sequences.statistics())
         return sequences
 
     def _laid_out(self, sequences):
         """Yield `Rows` of blocks of the sequences."""
-        before, after = self._kernels.before, self._kernels.after
-        for part in blocks_of(sequences.lengths, before + after):
-            arrays = [sequences.numbers(i) for i in range(part.start, part.stop)]
-            rows, bad = lay_out(
-                arrays, self.mean_, self.scale_, before, after, self._sums
-            )
-            if rows is None:
-                raise ValueError(
-                    f"{sequences.name(part.start + bad)} contains a value that is too "
-                    "large on the scale of the training set. Leave such values out, or "
-                    "set them to NaN."
-                )
-            yield rows
+        kernels = self._kernels
+        remedy = "Leave such values out, or set them to NaN."
+        fitted = self.mean_, self.scale_, remedy, self._sums
+        for part in blocks_of(sequences.lengths, kernels.before + kernels.after):
+            yield kernels.rows(sequences, part, *fitted)
 
     def _sample(self, sequences, n_sampled):
         """Return some outputs of each kernel on the training set, a list of arrays."""
