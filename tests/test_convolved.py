@@ -16,6 +16,7 @@ from skrnn.inputs.convolutions import TAPS, weights_of
 from skrnn.inputs.convolved import Convolutions, between_outputs
 from skrnn.inputs.sequences import check_sequences
 from skrnn.models.sequence import SequenceModel
+from toys import with_gaps
 
 RNG = np.random.default_rng(0)
 LENGTHS = [1, 2, 3, 9, 14, 30, 17, 25, 8, 21, 12, 5]
@@ -26,15 +27,7 @@ FEW |= {"bidirectional": False}
 BOTH = {**FEW, "bidirectional": True}
 
 
-def with_gaps(sequences):
-    sequences = [x.copy() for x in sequences]
-    for x in sequences:
-        x[RNG.random(x.shape) < 0.3] = np.nan
-    sequences[5][:, 0] = np.nan
-    return sequences
-
-
-GAPS = with_gaps(X)
+GAPS = with_gaps(X, RNG)
 
 
 def learn(sequences, n_kernels=12, segment_length=3, causal=False, **options):

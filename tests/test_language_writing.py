@@ -12,6 +12,7 @@ from sklearn.exceptions import NotFittedError, SkipTestWarning
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_score
 from sklearn.utils import estimator_checks
 
+from conventions import check_conventions
 from fitted import set_theta, theta_of
 from skrnn import LanguageModel, export
 from skrnn._generate import Rules, uniform_at
@@ -233,17 +234,7 @@ def test_common_checks():
     """The other checks give tables of numbers, and say so: SkipTestWarning."""
     with pytest.warns(SkipTestWarning, match="string=True"):
         estimator_checks.check_estimator(LanguageModel())
-    for check in (
-        estimator_checks.check_parameters_default_constructible,
-        estimator_checks.check_no_attributes_set_in_init,
-        estimator_checks.check_get_params_invariance,
-        estimator_checks.check_set_params,
-        estimator_checks.check_estimator_repr,
-        estimator_checks.check_mixin_order,
-        estimator_checks.check_estimator_tags_renamed,
-        estimator_checks.check_valid_tag_types,
-    ):
-        check("LanguageModel", LanguageModel())
+    check_conventions(LanguageModel())
     for call in (
         lambda model: model.score(WORDS),
         lambda model: model.generate(),

@@ -20,6 +20,7 @@ from skrnn.models import ridge as ridge_module
 from skrnn.models import rocket as rocket_module
 from skrnn.models.ridge import ridge
 from skrnn.models.rocket import Rocket
+from toys import with_gaps
 
 RNG = np.random.default_rng(0)
 LENGTHS = [1, 2, 3, 9, 14, 30, 17, 25, 8, 21, 12, 5]
@@ -32,15 +33,7 @@ X = [
 FEW = {"hidden_layer_sizes": 4, "max_iter": 2, "random_state": 0, "rocket": True}
 
 
-def with_gaps(sequences):
-    sequences = [x.copy() for x in sequences]
-    for x in sequences:
-        x[RNG.random(x.shape) < 0.3] = np.nan
-    sequences[5][:, 0] = np.nan
-    return sequences
-
-
-GAPS = with_gaps(X)
+GAPS = with_gaps(X, RNG)
 
 
 @pytest.fixture(autouse=True, scope="module")

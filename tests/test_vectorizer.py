@@ -15,9 +15,9 @@ from sklearn.exceptions import NotFittedError, SkipTestWarning
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
-from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import check_estimator
 
+from conventions import check_conventions
 from ids import plain
 from skrnn import export
 from skrnn.inputs.sequences import check_sequences
@@ -454,17 +454,7 @@ def test_unused_parameters_are_named():
 def test_estimator():
     with pytest.warns(SkipTestWarning, match="string=True"):
         check_estimator(SequenceVectorizer())
-    for check in (
-        estimator_checks.check_parameters_default_constructible,
-        estimator_checks.check_no_attributes_set_in_init,
-        estimator_checks.check_get_params_invariance,
-        estimator_checks.check_set_params,
-        estimator_checks.check_estimator_repr,
-        estimator_checks.check_mixin_order,
-        estimator_checks.check_estimator_tags_renamed,
-        estimator_checks.check_valid_tag_types,
-    ):
-        check("SequenceVectorizer", SequenceVectorizer())
+    check_conventions(SequenceVectorizer())
     vectorizer = SequenceVectorizer(min_df=2, output="id")
     found = lists(vectorizer.fit_transform(TEXTS))
     again = pickle.loads(pickle.dumps(vectorizer))

@@ -50,3 +50,12 @@ def make_targets(n_targets=None, n_seqs=40, seed=0):
         x += level
     y = 1000 + 10 * levels[:, : n_targets or 1]
     return X, y if n_targets else y[:, 0]
+
+
+def with_gaps(sequences, rng):
+    """Copies of sequences without three in ten values; one knows no first feature."""
+    sequences = [x.copy() for x in sequences]
+    for x in sequences:
+        x[rng.random(x.shape) < 0.3] = np.nan
+    sequences[5][:, 0] = np.nan
+    return sequences
